@@ -1,0 +1,93 @@
+"""The transceiver's configuration file."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from offhook.service.config import Config
+from wire.address import Address, parse_address
+
+
+class SessionLimits(Config):
+    """Bounds and timers of one session."""
+
+    setup_timeout_s: float = Field(
+        15.0, gt=0, description="A call that has not connected by then ends (reason setup_timeout)."
+    )
+    consent_timeout_s: float = Field(
+        30.0, gt=0, description="Without an authenticated check for this long the client is gone (RFC 7675 section 5.1)."
+    )
+    max_duration_s: float = Field(3600.0, gt=0, description="A call ends after this time, as OpenAI's do.")
+    playout_buffer_ms: int = Field(
+        10_000, gt=0, description="How far a worker may be ahead of the wire clock; the credit it is given."
+    )
+
+
+class TransceiverConfig(Config):
+    """Configuration of one transceiver process."""
+
+    name: str = Field(description="Stable name for logs, metrics and workers, such as the pod's name.")
+    cluster_id: int = Field(ge=0, le=0xFFFF, description="Carried by every routing ufrag and call id.")
+    transceiver_id: int = Field(ge=0, le=0xFFFF_FFFF, description="Unique within the cluster; the route of its calls.")
+    http_listen: str = Field(
+        description="ip:port of the public API and demo page. Bound with SO_REUSEPORT, so that several may share it."
+    )
+    peer_listen: str = Field(
+        description="ip:port of the same API for other transceivers, which pass requests for this one's calls on to it."
+    )
+    peer_url: str | None = Field(
+        None, description="Base URL other transceivers reach peer_listen at; unset: http://<peer_listen as bound>."
+    )
+    media_listen: str = Field(description="ip:port for datagrams of relays (Simple Proxy Protocol); port 0 is fine.")
+    media_address: str | None = Field(
+        None, description="ip:port relays reach media_listen at; unset: media_listen as bound."
+    )
+    route_listen: str = Field(description='Where relays and peers subscribe (gRPC): "ip:port" or "unix:/path".')
+    admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
+    peers: tuple[str, ...] = Field(
+        (), description="route_listen of all transceivers (this one may be among them): ip:port, unix:/path, dns:name:port."
+    )
+    workers: tuple[str, ...] = Field((), description="Workers: ip:port, unix:/path or dns:name:port.")
+    candidates: tuple[str, ...] = Field(
+        min_length=1, description="ip:port of the relays as clients reach them; the candidates of every answer."
+    )
+    relay_networks: tuple[str, ...] = Field(
+        (), description="Networks (CIDR) whose datagrams are accepted without a subscription: another SPP-speaking edge."
+    )
+    keys_file: Path = Field(description="The routing keys (a mounted Secret).")
+    api_keys_file: Path = Field(description="Bearer keys of the API, one per line; re-read when it changes.")
+    default_model: str | None = Field(
+        None, description="Model of a call that names none; unset: the first model that any worker serves."
+    )
+    max_sessions: int = Field(1000, gt=0, description="Calls this process holds at once; more get 503.")
+    max_offer_bytes: int = Field(65_536, gt=0, description="Largest SDP offer read.")
+    relay_grace_s: float = Field(
+        60.0, gt=0, description="How long a relay whose stream broke may still send: a lost stream is not a lost relay."
+    )
+    worker_open_timeout_s: float = Field(2.0, gt=0, description="A worker that has not accepted a call by then is passed over.")
+    drain_s: float = Field(
+        30.0, ge=0, description="After SIGTERM: how long calls may still end by themselves before they are ended."
+    )
+    cors_origins: tuple[str, ...] = Field(("*",), description="Origins whose pages may call the API.")
+    limits: SessionLimits = Field(default_factory=SessionLimits, description="Bounds and timers of one session.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Shape of log lines on standard error.")
+
+    @field_validator("http_listen", "peer_listen", "media_listen", "admin_listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parse_address(value)
+        return value
+
+    @field_validator("candidates")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            parse_address(text)
+        return value
+
+    @property
+    def candidate_addresses(self) -> tuple[Address, ...]:
+        """`candidates`, parsed."""
+        return tuple(parse_address(text) for text in self.candidates)

@@ -1,0 +1,1 @@
+"""From the worker's audio to packets at the wire clock."""

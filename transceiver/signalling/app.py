@@ -1,0 +1,51 @@
+"""The web application: every endpoint, with errors, CORS and body limits in one place."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from transceiver.calls.call_service import CallService
+from transceiver.signalling.auth import ApiKeys
+from transceiver.signalling.calls_api import MAX_BODY_BYTES, CallsApi
+from transceiver.signalling.cors import cors_middleware
+from transceiver.signalling.errors import error_middleware
+from transceiver.signalling.owner import CallOwner
+from transceiver.signalling.whip import WhipApi
+
+PAGE = Path(__file__).parent.parent / "page"
+# The page loads nothing from elsewhere and runs no inline code.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@web.middleware
+async def _page_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    if not response.prepared:
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+    return response
+
+
+def make_app(
+    calls: CallService, keys: ApiKeys, owner: CallOwner, *, cors_origins: Collection[str], max_body_bytes: int
+) -> web.Application:
+    """Builds the application. `max_body_bytes` bounds every request body."""
+    app = web.Application(
+        middlewares=[cors_middleware(cors_origins), error_middleware, _page_headers], client_max_size=max_body_bytes
+    )
+    app[MAX_BODY_BYTES] = max_body_bytes
+    CallsApi(calls, keys, owner).add_routes(app)
+    WhipApi(calls, keys, owner).add_routes(app)
+    app.router.add_get("/", _index)
+    app.router.add_static("/page/", PAGE)
+    return app
+
+
+async def _index(_request: web.Request) -> web.FileResponse:
+    return web.FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,87 @@
+"""WHIP (RFC 9725, https://www.rfc-editor.org/rfc/rfc9725): the standard's own way to place and end a call.
+
+    POST   /whip[?model=M]   offer → 201, answer, Location: /whip/{call_id}, ETag of the ICE session
+    PATCH  /whip/{call_id}   trickled candidates → 204 (an ICE-lite agent needs none); new credentials → ICE restart
+    DELETE /whip/{call_id}   ends the call
+"""
+
+from aiohttp import web
+
+from transceiver.calls.call import Call
+from transceiver.calls.call_service import CallService
+from transceiver.signalling.auth import ApiKeys, require_key
+from transceiver.signalling.calls_api import SDP, read_call_request
+from transceiver.signalling.errors import ApiError
+from transceiver.signalling.ice_fragment import parse_ice_fragment
+from transceiver.signalling.owner import CallOwner, no_such_call
+
+FRAGMENT = "application/trickle-ice-sdpfrag"
+
+
+def _etag(call: Call) -> str:
+    """Names the ICE session, so it changes with every ICE restart (RFC 9725 section 4.3.1)."""
+    return f'"{call.ice_generation}"'
+
+
+class WhipApi:
+    """Handlers of the WHIP endpoint and of the resources it creates."""
+
+    def __init__(self, calls: CallService, keys: ApiKeys, owner: CallOwner) -> None:
+        self._calls = calls
+        self._keys = keys
+        self._owner = owner
+
+    def add_routes(self, app: web.Application) -> None:
+        """Registers the endpoints."""
+        app.router.add_post("/whip", self.create)
+        app.router.add_options("/whip", self.options)
+        app.router.add_patch("/whip/{call_id}", self.patch)
+        app.router.add_delete("/whip/{call_id}", self.delete)
+
+    async def options(self, _request: web.Request) -> web.Response:
+        """What may be posted here (RFC 9725 section 4.2)."""
+        return web.Response(status=204, headers={"Accept-Post": SDP, "Allow": "POST, OPTIONS"})
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Places a call."""
+        require_key(request, self._keys)
+        wanted = await read_call_request(request)
+        call = await self._calls.create(wanted.offer, model=wanted.model, session=wanted.session)
+        headers = {"Location": f"/whip/{call.id}", "ETag": _etag(call), "Accept-Patch": FRAGMENT}
+        return web.Response(status=201, text=call.answer, content_type=SDP, headers=headers)
+
+    async def patch(self, request: web.Request) -> web.StreamResponse:
+        """Trickle ICE or ICE restart."""
+        require_key(request, self._keys)
+        return await self._owner.handle(request, self._patch_here)
+
+    async def _patch_here(self, request: web.Request, call_id: str) -> web.Response:
+        call = self._find(call_id)
+        if request.content_type != FRAGMENT:
+            raise ApiError(415, f"Send {FRAGMENT}.", code="unsupported_content_type")
+        wanted = request.headers.get("If-Match")
+        if wanted is None:
+            raise ApiError(428, "PATCH needs an If-Match header with the ETag of the ICE session.", code="etag_missing")
+        fragment = parse_ice_fragment(await request.read())
+        if wanted != "*":
+            if wanted != _etag(call):
+                raise ApiError(412, "The ICE session has restarted since this ETag.", code="etag_mismatch")
+            return web.Response(status=204)
+        restarted = call.restart_ice(fragment.ufrag, fragment.pwd)
+        return web.Response(text=restarted, content_type=FRAGMENT, headers={"ETag": _etag(call)})
+
+    async def delete(self, request: web.Request) -> web.StreamResponse:
+        """Ends the call."""
+        require_key(request, self._keys)
+        return await self._owner.handle(request, self._delete_here)
+
+    async def _delete_here(self, _request: web.Request, call_id: str) -> web.Response:
+        self._find(call_id)
+        self._calls.hang_up(call_id)
+        return web.Response(status=200)
+
+    def _find(self, call_id: str) -> Call:
+        call = self._calls.find(call_id)
+        if call is None:
+            raise no_such_call(call_id)
+        return call
