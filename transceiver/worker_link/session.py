@@ -1,0 +1,125 @@
+"""One call on one worker: what the transceiver holds."""
+
+from collections.abc import Callable
+
+from offhook_proto.worker.v1 import worker_pb2
+
+from transceiver.worker_link.counters import LinkCounters, LinkDrop, LostReason
+from transceiver.worker_link.input_queue import ControlOverflow, InputQueue
+from transceiver.worker_link.listener import WorkerSessionListener
+from transceiver.worker_link.outbox import Outbox
+
+_URGENT = frozenset({"interruption", "playout", "credit", "close"})
+"""Inputs that overtake audio waiting for credit: their meaning does not depend on it."""
+
+
+class WorkerSession:
+    """A session that a worker accepted. Made by `WorkerPool.open`. Every method returns at once.
+
+    What is sent after the session is over is counted and goes nowhere: the end comes from the other side at any time.
+
+    Args:
+        number: the session's number on its stream.
+        worker: the worker's name, for logs.
+        opening: what the worker was asked to serve.
+        queue: inputs waiting for credit.
+        forget: removes the session from its stream's table.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        worker: str,
+        opening: worker_pb2.SessionOpen,
+        listener: WorkerSessionListener,
+        outbox: Outbox,
+        queue: InputQueue,
+        counters: LinkCounters,
+        forget: Callable[[int], None],
+    ) -> None:
+        self.number = number
+        self.worker = worker
+        self.call_id = opening.call_id
+        self.model = opening.model
+        self.input_format = opening.input_format
+        self.output_format = opening.output_format
+        self._output_credit_us = opening.output_credit_ms * 1000
+        self._listener = listener
+        self._outbox = outbox
+        self._queue = queue
+        self._counters = counters
+        self._forget = forget
+        self._accepted = False
+        self._closed = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the worker accepted the session and neither side ended it."""
+        return self._accepted and not self._closed
+
+    def send_audio(
+        self, payload: bytes, media_time_us: int, duration_us: int, level: int | None = None, lost_before: int = 0
+    ) -> None:
+        """One codec frame from the caller, in `input_format`.
+
+        Args:
+            media_time_us: when the frame begins, counted from the session's first frame.
+            level: RFC 6464 level, 0 (loudest) to 127 -dBov; None where the client sent none.
+            lost_before: frames lost or late directly before this one.
+        """
+        frame = worker_pb2.AudioFrame(
+            payload=payload,
+            media_time_us=media_time_us,
+            duration_us=duration_us,
+            audio_level_plus_one=0 if level is None else level + 1,
+            lost_before=lost_before,
+        )
+        self.send(worker_pb2.SessionInput(audio=frame))
+
+    def send_text(self, item_id: str, text: str, role: worker_pb2.Role.ValueType = worker_pb2.ROLE_USER) -> None:
+        """A message typed by the caller (or said by the application in `role`)."""
+        self.send(worker_pb2.SessionInput(text=worker_pb2.TextInput(item_id=item_id, role=role, text=text)))
+
+    def playout(self, response_id: str, played_us: int, buffered_ms: int) -> None:
+        """Tells how much of a response's audio the caller has heard, and how much waits to be played."""
+        position = worker_pb2.PlayoutPosition(response_id=response_id, played_us=played_us, buffered_ms=buffered_ms)
+        self.send(worker_pb2.SessionInput(playout=position))
+
+    def interrupt(
+        self, response_id: str, reason: worker_pb2.Interruption.Reason.ValueType, played_us: int
+    ) -> None:
+        """Stops the response; the caller heard its audio up to `played_us`."""
+        interruption = worker_pb2.Interruption(response_id=response_id, reason=reason, played_us=played_us)
+        self.send(worker_pb2.SessionInput(interruption=interruption))
+
+    def grant_output(self, audio_ms: int) -> None:
+        """Lets the worker send `audio_ms` more: call it with what was played, or flushed, since the last call."""
+        if audio_ms > 0:
+            self._output_credit_us += audio_ms * 1000
+            self.send(worker_pb2.SessionInput(credit=worker_pb2.Credit(audio_ms=audio_ms)))
+
+    def send(self, message: worker_pb2.SessionInput) -> None:
+        """Any other input of the protocol; `message.session` is filled in here."""
+        if self._closed:
+            self._counters.drops[LinkDrop.SESSION_CLOSED] += 1
+            return
+        message.session = self.number
+        kind = message.WhichOneof("input")
+        if kind in _URGENT:
+            self._outbox.put(message, at_once=True)
+            return
+        try:
+            self._counters.drops[LinkDrop.QUEUE_FULL] += self._queue.put(message)
+        except ControlOverflow:
+            self.close(worker_pb2.SessionClose.REASON_ERROR)
+            self._counters.sessions_lost[LostReason.OVERLOADED] += 1
+            self._listener.worker_lost(LostReason.OVERLOADED)
+            return
+        self._release()
+
+    def close(self, reason: worker_pb2.SessionClose.Reason.ValueType) -> None:
+        """The call is over: the worker is told, the listener hears nothing more. Closing twice is harmless."""
+        if not self._closed:
+            self.send(worker_pb2.SessionInput(close=worker_pb2.SessionClose(reason=reason)))
+            self._end()
