@@ -1,0 +1,123 @@
+"""What a media port is, whoever implements it.
+
+A media port owns the UDP socket that relays send to, the Simple Proxy Protocol envelope, demultiplexing and SRTP. It
+knows which session a client's five-tuple is bound to, and nothing else about sessions. What it cannot accept it drops
+under a `DropReason`; what it accepts it hands to its sink.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import NamedTuple, Protocol
+
+from wire.address import Address
+from wire.drop import DropReason
+
+Network = IPv4Network | IPv6Network
+
+
+class Path(NamedTuple):
+    """A client's five-tuple as the relay saw it: UDP between `client` and the relay's public address `proxy`."""
+
+    client: Address
+    proxy: Address
+
+
+class SrtpProfile(StrEnum):
+    """DTLS-SRTP protection profiles (RFC 5764 section 4.1.2, RFC 7714 section 14.2), by OpenSSL's names."""
+
+    AEAD_AES_128_GCM = "SRTP_AEAD_AES_128_GCM"
+    AEAD_AES_256_GCM = "SRTP_AEAD_AES_256_GCM"
+    AES128_CM_SHA1_80 = "SRTP_AES128_CM_SHA1_80"
+
+    @property
+    def key_bytes(self) -> int:
+        """Length of the master key."""
+        return 32 if self is SrtpProfile.AEAD_AES_256_GCM else 16
+
+    @property
+    def salt_bytes(self) -> int:
+        """Length of the master salt."""
+        return 14 if self is SrtpProfile.AES128_CM_SHA1_80 else 12
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """Keying material of one session. Each of `inbound` and `outbound` is the master key followed by the salt."""
+
+    profile: SrtpProfile
+    inbound: bytes = field(repr=False)
+    outbound: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class PortCounters:
+    """Totals since the port was opened. Bytes are UDP payload without the envelope."""
+
+    datagrams_received: int = 0
+    bytes_received: int = 0
+    datagrams_sent: int = 0
+    bytes_sent: int = 0
+    drops: Counter[DropReason] = field(default_factory=Counter)
+
+
+class MediaSink(Protocol):
+    """Takes what a media port has accepted. `now` is the monotonic arrival time in seconds."""
+
+    def stun_received(self, path: Path, datagram: bytes, relay: Address, now: float) -> None:
+        """A STUN datagram, from any path, not verified. A sink that finds it authentic binds `path` to `relay`."""
+
+    def dtls_received(self, session_id: int, path: Path, datagram: bytes, now: float) -> None:
+        """A datagram of DTLS records on a path bound to the session."""
+
+    def rtp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
+        """An RTP packet that passed SRTP authentication and replay check."""
+
+    def rtcp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
+        """A compound RTCP packet that passed SRTCP authentication and replay check."""
+
+
+class MediaPort(Protocol):
+    """See the module's docstring. No method blocks, and none raises for what a client or relay has sent."""
+
+    counters: PortCounters
+
+    @property
+    def address(self) -> Address:
+        """Where the socket is bound."""
+
+    def deliver_to(self, sink: MediaSink) -> None:
+        """Names the sink; once, before any relay is accepted."""
+
+    def accept_relays(self, addresses: Collection[Address], networks: Collection[Network] = ()) -> None:
+        """Replaces the set of senders that are heard. Datagrams of others are dropped as `unknown_relay`."""
+
+    def bind(self, path: Path, session_id: int, relay: Address) -> None:
+        """Ties a path that has proved itself to its session; replies leave through `relay`.
+
+        Binding again moves the path to another session or relay. Later, SRTP that passes authentication moves it to
+        the relay it came through: a load balancer may have re-hashed the client.
+        """
+
+    def unbind(self, path: Path) -> None:
+        """Forgets a path. An unknown path is no error."""
+
+    def start_srtp(self, session_id: int, keys: SrtpKeys) -> None:
+        """Gives a session its keys; before that its SRTP is dropped as `srtp_not_ready`."""
+
+    def stop(self, session_id: int) -> None:
+        """Forgets a session's keys and paths."""
+
+    def send(self, path: Path, datagram: bytes) -> None:
+        """Sends a STUN or DTLS datagram on a bound path."""
+
+    def send_rtp(self, session_id: int, path: Path, packet: bytes) -> None:
+        """Protects and sends an RTP packet on a bound path."""
+
+    def send_rtcp(self, session_id: int, path: Path, packet: bytes) -> None:
+        """Protects and sends a compound RTCP packet on a bound path."""
+
+    def close(self) -> None:
+        """Closes the socket."""

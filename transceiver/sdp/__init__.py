@@ -1,0 +1,1 @@
+"""SDP offer in, SDP answer out (RFC 8866, RFC 8829, RFC 9429)."""
