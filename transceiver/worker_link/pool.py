@@ -1,15 +1,34 @@
 """All workers of this transceiver: which models they serve, and which of them gets a new call."""
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
+from offhook.service.discovery import watch_targets
 from transceiver.worker_link.counters import LinkCounters
+from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
+from transceiver.worker_link.link import WorkerLink
 from transceiver.worker_link.listener import WorkerSessionListener
+from transceiver.worker_link.placement import choose, load_score, sessions_in_use
 from transceiver.worker_link.session import WorkerSession
 from transceiver.worker_link.settings import WorkerLinkSettings
+from transceiver.worker_link.stream import WorkerStream
+
+MAX_WORKERS_ASKED = 3
+"""A caller waits for the answers: when so many workers declined in a row, the fleet is full."""
+
+MAX_MODELS_REMEMBERED = 1024
+"""Names of models are remembered when their last worker goes, to tell "not now" from "never"."""
+
+_FINAL_REASONS = frozenset(
+    {worker_pb2.SessionReject.REASON_INVALID_CONFIG, worker_pb2.SessionReject.REASON_UNSUPPORTED_FORMAT}
+)
+
+_log = structlog.get_logger(__name__)
 
 
 class ModelInfo(NamedTuple):
@@ -25,6 +44,14 @@ class ModelInfo(NamedTuple):
     """Sessions they have room for, by their last reports."""
 
 
+class _Offer(NamedTuple):
+    """One worker serving one model, ready for new sessions."""
+
+    link: WorkerLink
+    stream: WorkerStream
+    model: worker_pb2.Model
+
+
 class WorkerPool:
     """Keeps one stream to every worker and opens sessions on them.
 
@@ -34,8 +61,6 @@ class WorkerPool:
         rng: for placement and back-off jitter; tests pass a seeded one.
     """
 
-    counters: LinkCounters
-
     def __init__(
         self,
         targets: Sequence[str],
@@ -44,28 +69,47 @@ class WorkerPool:
         *,
         rng: random.Random | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.counters = LinkCounters()
+        self._targets = targets
+        self._transceiver_name = transceiver_name
+        self._settings = settings or WorkerLinkSettings()
+        self._rng = rng or random.Random()
+        self._links: dict[str, WorkerLink] = {}
+        self._running: dict[asyncio.Task[None], WorkerLink] = {}
+        self._discovery: asyncio.Task[None] | None = None
+        self._known_models: set[str] = set()
+        self._changed = asyncio.Event()
 
     async def start(self) -> None:
         """Starts discovery and the links; returns without waiting for any worker."""
-        raise NotImplementedError
+        self._discovery = asyncio.create_task(self._follow_discovery(), name="worker-discovery")
 
     async def stop(self) -> None:
         """Ends every stream; open sessions hear `worker_lost("stopped")`."""
-        raise NotImplementedError
+        if self._discovery is not None:
+            self._discovery.cancel()
+            await asyncio.wait([self._discovery])
+        await asyncio.gather(*(link.stop() for link in list(self._running.values())))
 
     def models(self) -> dict[str, ModelInfo]:
         """The models that can be asked for now, by name."""
-        raise NotImplementedError
+        found: dict[str, ModelInfo] = {}
+        for offer in self._offers():
+            known = found.get(offer.model.name) or _model_info(offer.model)
+            found[known.name] = known._replace(
+                workers=known.workers + 1, free_sessions=known.free_sessions + _free_sessions(offer.stream)
+            )
+        return found
 
     @property
     def ready_workers(self) -> int:
         """Workers that are connected and not draining."""
-        raise NotImplementedError
+        return sum(link.stream is not None for link in self._links.values())
 
     async def wait_ready(self, workers: int = 1) -> None:
         """Returns once that many workers are ready; bound it with a timeout."""
-        raise NotImplementedError
+        while self.ready_workers < workers:
+            await self._changed.wait()
 
     async def open(
         self,
@@ -78,7 +122,9 @@ class WorkerPool:
         output_format: worker_pb2.AudioFormat | None = None,
         history: Sequence[worker_pb2.HistoryItem] = (),
     ) -> WorkerSession:
-        """Puts a call on the less loaded of two workers drawn by chance, and asks the others if that one declines.
+        """Puts a call on the less loaded of two workers drawn by chance, and asks others if that one declines.
+
+        The listener may be called before this returns, since a worker may speak as soon as it has accepted.
 
         Args:
             output_format: None chooses the input's format where the model offers it, else the model's first.
@@ -89,4 +135,113 @@ class WorkerPool:
             NoCapacity: every worker that could is full, draining, silent or gone.
             WorkerRejected: a worker refused this very session, or no worker takes the format.
         """
-        raise NotImplementedError
+        asked: set[WorkerLink] = set()
+        why = "every worker is busy"
+        for _ in range(MAX_WORKERS_ASKED):
+            offer = self._choose(model, input_format, output_format, asked)
+            if offer is None:
+                break
+            asked.add(offer.link)
+            opening = worker_pb2.SessionOpen(
+                call_id=call_id,
+                model=model,
+                input_format=input_format,
+                output_format=output_format or _preferred_output(offer.model, input_format),
+                config=config,
+                history=history,
+                output_credit_ms=self._settings.output_credit_ms,
+                accept_within_ms=int(self._settings.accept_timeout_s * 1000),
+            )
+            answer = await offer.link.open(opening, listener)
+            if isinstance(answer, WorkerSession):
+                self.counters.sessions_opened += 1
+                return answer
+            self.counters.sessions_rejected += 1
+            if answer.reason in _FINAL_REASONS:
+                raise WorkerRejected(answer.message, answer.reason)
+            why = answer.message or why
+        raise NoCapacity(f"no worker can take a call for model {model!r} now: {why}")
+
+    def _choose(
+        self,
+        model: str,
+        input_format: worker_pb2.AudioFormat,
+        output_format: worker_pb2.AudioFormat | None,
+        asked: Collection[WorkerLink],
+    ) -> _Offer | None:
+        """A worker to ask next, or None when there is none; raises where waiting would not help either."""
+        serving = [offer for offer in self._offers() if offer.model.name == model]
+        if not serving:
+            if self.ready_workers and model not in self._known_models:
+                raise NoSuchModel(f"no worker serves model {model!r}")
+            return None
+        fitting = [offer for offer in serving if _fits(offer.model, input_format, output_format)]
+        if not fitting:
+            raise WorkerRejected(
+                f"no worker takes this audio format for model {model!r}",
+                worker_pb2.SessionReject.REASON_UNSUPPORTED_FORMAT,
+            )
+        candidates = [
+            (offer, load_score(offer.stream.load, offer.stream.sessions))
+            for offer in fitting
+            if offer.link not in asked and _free_sessions(offer.stream) > 0
+        ]
+        return choose(candidates, self._rng) if candidates else None
+
+    def _offers(self) -> Iterator[_Offer]:
+        for link in self._links.values():
+            stream = link.stream
+            if stream is not None and stream.hello is not None:
+                for model in stream.hello.models:
+                    yield _Offer(link, stream, model)
+
+    async def _follow_discovery(self) -> None:
+        async for targets in watch_targets(self._targets, self._settings.discovery_interval_s):
+            for target in self._links.keys() - targets:
+                self._links.pop(target).retire()
+            for target in targets - self._links.keys():
+                link = WorkerLink(
+                    target,
+                    self._transceiver_name,
+                    self._settings,
+                    self.counters,
+                    on_change=self._link_changed,
+                    rng=self._rng,
+                )
+                self._links[target] = link
+                task = link.start()
+                self._running[task] = link
+                task.add_done_callback(self._running.pop)
+            self._link_changed()
+
+    def _link_changed(self) -> None:
+        for offer in self._offers():
+            if len(self._known_models) < MAX_MODELS_REMEMBERED:
+                self._known_models.add(offer.model.name)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _model_info(model: worker_pb2.Model) -> ModelInfo:
+    return ModelInfo(
+        name=model.name,
+        input_formats=tuple(model.input_formats),
+        output_formats=tuple(model.output_formats),
+        capabilities=frozenset(model.capabilities),
+        workers=0,
+        free_sessions=0,
+    )
+
+
+def _fits(
+    model: worker_pb2.Model, input_format: worker_pb2.AudioFormat, output_format: worker_pb2.AudioFormat | None
+) -> bool:
+    return input_format in model.input_formats and (output_format is None or output_format in model.output_formats)
+
+
+def _preferred_output(model: worker_pb2.Model, input_format: worker_pb2.AudioFormat) -> worker_pb2.AudioFormat:
+    return input_format if input_format in model.output_formats else model.output_formats[0]
+
+
+def _free_sessions(stream: WorkerStream) -> int:
+    return max(0, stream.load.max_sessions - sessions_in_use(stream.load, stream.sessions))

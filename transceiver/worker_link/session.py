@@ -12,6 +12,16 @@ from transceiver.worker_link.outbox import Outbox
 _URGENT = frozenset({"interruption", "playout", "credit", "close"})
 """Inputs that overtake audio waiting for credit: their meaning does not depend on it."""
 
+_MESSAGE_SLACK_BYTES = 1024
+"""What a message adds to the one large input in it."""
+
+Verdict = worker_pb2.SessionReject | LostReason | None
+"""How an opening ended: None is an accept."""
+
+
+class InputTooLarge(ValueError):
+    """One input does not fit into a message of the link."""
+
 
 class WorkerSession:
     """A session that a worker accepted. Made by `WorkerPool.open`. Every method returns at once.
@@ -23,6 +33,8 @@ class WorkerSession:
         worker: the worker's name, for logs.
         opening: what the worker was asked to serve.
         queue: inputs waiting for credit.
+        max_input_bytes: largest message of the link.
+        decided: called once, when the worker accepted or will not.
         forget: removes the session from its stream's table.
     """
 
@@ -35,7 +47,9 @@ class WorkerSession:
         listener: WorkerSessionListener,
         outbox: Outbox,
         queue: InputQueue,
+        max_input_bytes: int,
         counters: LinkCounters,
+        decided: Callable[[Verdict], None],
         forget: Callable[[int], None],
     ) -> None:
         self.number = number
@@ -48,7 +62,9 @@ class WorkerSession:
         self._listener = listener
         self._outbox = outbox
         self._queue = queue
+        self._max_input_bytes = max_input_bytes - _MESSAGE_SLACK_BYTES
         self._counters = counters
+        self._decided = decided
         self._forget = forget
         self._accepted = False
         self._closed = False
@@ -100,22 +116,28 @@ class WorkerSession:
             self.send(worker_pb2.SessionInput(credit=worker_pb2.Credit(audio_ms=audio_ms)))
 
     def send(self, message: worker_pb2.SessionInput) -> None:
-        """Any other input of the protocol; `message.session` is filled in here."""
+        """Any other input of the protocol; `message.session` is filled in here.
+
+        Raises:
+            InputTooLarge: the input does not fit into one message of the link.
+        """
         if self._closed:
             self._counters.drops[LinkDrop.SESSION_CLOSED] += 1
             return
         message.session = self.number
         kind = message.WhichOneof("input")
+        if (len(message.audio.payload) if kind == "audio" else message.ByteSize()) > self._max_input_bytes:
+            raise InputTooLarge(f"an input may have {self._max_input_bytes} bytes")
         if kind in _URGENT:
             self._outbox.put(message, at_once=True)
             return
         try:
-            self._counters.drops[LinkDrop.QUEUE_FULL] += self._queue.put(message)
+            dropped = self._queue.put(message)
         except ControlOverflow:
-            self.close(worker_pb2.SessionClose.REASON_ERROR)
-            self._counters.sessions_lost[LostReason.OVERLOADED] += 1
-            self._listener.worker_lost(LostReason.OVERLOADED)
+            self._give_up(LostReason.OVERLOADED)
             return
+        if dropped:
+            self._counters.drops[LinkDrop.QUEUE_FULL] += dropped
         self._release()
 
     def close(self, reason: worker_pb2.SessionClose.Reason.ValueType) -> None:
@@ -123,3 +145,91 @@ class WorkerSession:
         if not self._closed:
             self.send(worker_pb2.SessionInput(close=worker_pb2.SessionClose(reason=reason)))
             self._end()
+
+    def receive(self, output: worker_pb2.SessionOutput) -> None:
+        """What the worker sent for this session (called by its stream)."""
+        kind = output.WhichOneof("output")
+        if kind == "audio" and self._accepted:
+            self._receive_audio(output.audio)
+        elif kind == "accept" and not self._accepted:
+            self._accepted = True
+            self._queue.grant(output.accept.input_credit_ms * 1000)
+            self._release()
+            self._decided(None)
+        elif kind == "reject" and not self._accepted:
+            self._end()
+            self._decided(output.reject)
+        elif kind == "end" or (kind == "error" and output.error.fatal):
+            self._receive_last(output)
+        elif not self._accepted:
+            self._counters.drops[LinkDrop.NOT_ACCEPTED] += 1
+        elif kind in (None, "accept", "reject"):
+            self._counters.drops[LinkDrop.MALFORMED_OUTPUT] += 1
+        else:
+            self._receive_other(output)
+
+    def lose(self, reason: LostReason) -> None:
+        """The worker is gone (called by its stream)."""
+        if not self._closed:
+            self._end()
+            self._tell_lost(reason)
+
+    def _receive_audio(self, frame: worker_pb2.AudioFrame) -> None:
+        if frame.duration_us == 0:
+            self._counters.drops[LinkDrop.MALFORMED_OUTPUT] += 1
+        elif self._output_credit_us <= 0:
+            self._counters.drops[LinkDrop.OVER_CREDIT] += 1
+        else:
+            self._output_credit_us -= frame.duration_us
+            self._counters.audio_frames_received += 1
+            self._listener.worker_audio(frame)
+
+    def _receive_other(self, output: worker_pb2.SessionOutput) -> None:
+        kind = output.WhichOneof("output")
+        if kind == "credit":
+            self._queue.grant(output.credit.audio_ms * 1000)
+            self._release()
+        elif kind == "text":
+            self._listener.worker_text(output.text.response_id, output.text.delta)
+        elif kind == "transcript":
+            words = output.transcript
+            self._listener.worker_transcript(words.response_id, words.delta, words.audio_start_us)
+        else:
+            self._listener.worker_message(output)
+
+    def _receive_last(self, output: worker_pb2.SessionOutput) -> None:
+        """The worker's last word: an orderly end, or a fatal error."""
+        self._end()
+        if output.HasField("error"):
+            if self._accepted:
+                self._listener.worker_message(output)
+            self._tell_lost(LostReason.SESSION_ERROR)
+        elif self._accepted:
+            self._listener.worker_ended()
+        else:
+            self._decided(LostReason.PROTOCOL_ERROR)
+
+    def _give_up(self, reason: LostReason) -> None:
+        self.close(worker_pb2.SessionClose.REASON_ERROR)
+        self._tell_lost(reason)
+
+    def _tell_lost(self, reason: LostReason) -> None:
+        if self._accepted:
+            self._counters.sessions_lost[reason] += 1
+            self._listener.worker_lost(reason)
+        else:
+            self._decided(reason)
+
+    def _release(self) -> None:
+        """Lets go what the worker's credit allows. Before the accept nothing may leave."""
+        if not self._accepted:
+            return
+        for message in self._queue.take():
+            is_audio = message.HasField("audio")
+            if is_audio:
+                self._counters.audio_frames_sent += 1
+            self._outbox.put(message, at_once=not is_audio)
+
+    def _end(self) -> None:
+        self._closed = True
+        self._forget(self.number)

@@ -1,0 +1,66 @@
+"""What leaves for one worker, gathered so that many sessions share a message. Sans-IO.
+
+A message costs about a hundred times what a frame costs, so audio waits for the tick; what a caller or a worker waits
+for goes at once and takes along whatever audio is there.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from offhook_proto.worker.v1 import worker_pb2
+
+MAX_INPUTS = 65_536
+"""Audio is bounded by credit, so only a worker that stopped reading lets this many pile up."""
+
+_BATCH_BYTES = 1024 * 1024
+"""A message is closed before it passes this size, unless one input alone does: far above what one tick holds."""
+
+
+class Outbox:
+    """Inputs of all sessions of one stream, in the order in which they happened.
+
+    Args:
+        wake: called when something should leave: True for at once, False for at the next tick.
+    """
+
+    def __init__(self, wake: Callable[[bool], None]) -> None:
+        self._wake = wake
+        self._inputs: deque[worker_pb2.SessionInput] = deque()
+        self._ping: worker_pb2.Ping | None = None
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether the worker stopped reading."""
+        return len(self._inputs) > MAX_INPUTS
+
+    def put(self, message: worker_pb2.SessionInput, *, at_once: bool) -> None:
+        """Appends one input."""
+        self._inputs.append(message)
+        if at_once or len(self._inputs) == 1:
+            self._wake(at_once)
+
+    def put_ping(self, nonce: int) -> None:
+        """Sends a ping at once; one that has not left yet is replaced."""
+        self._ping = worker_pb2.Ping(nonce=nonce)
+        self._wake(True)
+
+    def take(self) -> worker_pb2.ConnectRequest | None:
+        """The next message, or None when nothing waits. Call until None: a large batch is cut in several."""
+        if not self._inputs and self._ping is None:
+            return None
+        batch = []
+        size = 0
+        while self._inputs:
+            size += _payload_bytes(self._inputs[0])
+            if batch and size > _BATCH_BYTES:
+                break
+            batch.append(self._inputs.popleft())
+        ping, self._ping = self._ping, None
+        return worker_pb2.ConnectRequest(inputs=batch, ping=ping)
+
+
+def _payload_bytes(message: worker_pb2.SessionInput) -> int:
+    """About how large an input is; exact where it is hot and small, by protobuf where it may be large."""
+    if message.HasField("audio"):
+        return len(message.audio.payload) + 32
+    return message.ByteSize()

@@ -1,0 +1,189 @@
+"""One Connect stream to one worker: sessions, liveness, drain. Sans-IO; `link.py` moves the bytes.
+
+    hello sent ──WorkerHello──▶ ready ──Drain──▶ draining
+        │                         │                 │
+        └──────────── lost (LostReason) ◀───────────┘
+
+A lost stream is final: the link opens another one.
+"""
+
+from collections.abc import Callable
+
+import structlog
+from offhook_proto.worker.v1 import worker_pb2
+
+from transceiver.worker_link.counters import LinkCounters, LinkDrop, LostReason
+from transceiver.worker_link.input_queue import InputQueue
+from transceiver.worker_link.listener import WorkerSessionListener
+from transceiver.worker_link.outbox import Outbox
+from transceiver.worker_link.session import Verdict, WorkerSession
+from transceiver.worker_link.settings import WorkerLinkSettings
+
+PROTOCOL_MAJOR = 1
+PROTOCOL_MINOR = 0
+
+_LATE_TIMER_S = 0.25
+"""A liveness timer this late means that this process itself stood still, and says nothing about the worker."""
+
+_log = structlog.get_logger(__name__)
+
+
+class WorkerStream:
+    """The transceiver's end of one stream.
+
+    Args:
+        wake: as `Outbox` takes it.
+        on_change: called when readiness, capacity or load changed, or the stream was lost.
+        now: when the stream was opened; as everywhere, seconds on a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerLinkSettings,
+        counters: LinkCounters,
+        *,
+        wake: Callable[[bool], None],
+        on_change: Callable[[], None],
+        now: float,
+    ) -> None:
+        self.hello: worker_pb2.WorkerHello | None = None
+        self.load = worker_pb2.LoadReport()
+        self.is_draining = False
+        self.lost: LostReason | None = None
+        self._settings = settings
+        self._counters = counters
+        self._on_change = on_change
+        self._outbox = Outbox(wake)
+        self._sessions: dict[int, WorkerSession] = {}
+        self._next_number = 1
+        self._next_nonce = 1
+        self._dead_at = now + settings.hello_timeout_s
+        self._next_ping_at = now + settings.ping_interval_s
+
+    # -- what the link asks ------------------------------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether new sessions may be opened here."""
+        return self.hello is not None and not self.is_draining and self.lost is None
+
+    @property
+    def sessions(self) -> int:
+        """Sessions of this transceiver here, those being opened included."""
+        return len(self._sessions)
+
+    def open(
+        self, opening: worker_pb2.SessionOpen, listener: WorkerSessionListener, decided: Callable[[Verdict], None]
+    ) -> WorkerSession:
+        """Asks the worker to take a session; `decided` is called when it did or will not."""
+        if self.hello is None:
+            raise RuntimeError("open() before the worker's hello")
+        number = self._next_number
+        self._next_number += 1
+        session = WorkerSession(
+            number,
+            worker=self.hello.worker,
+            opening=opening,
+            listener=listener,
+            outbox=self._outbox,
+            queue=InputQueue(self._settings.input_queue_ms * 1000, self._settings.input_queue_policy),
+            max_input_bytes=self._settings.max_message_bytes,
+            counters=self._counters,
+            decided=decided,
+            forget=self._forget,
+        )
+        self._sessions[number] = session
+        self._outbox.put(worker_pb2.SessionInput(session=number, open=opening), at_once=True)
+        return session
+
+    def take_request(self) -> worker_pb2.ConnectRequest | None:
+        """The next message for the worker, or None when nothing waits."""
+        if self._outbox.is_overfull:
+            self.lose(LostReason.STALLED)
+        request = None if self.lost else self._outbox.take()
+        if request is not None:
+            self._counters.messages_sent += 1
+            self._counters.inputs_sent += len(request.inputs)
+        return request
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def receive(self, response: worker_pb2.ConnectResponse, now: float) -> None:
+        """One message from the worker."""
+        if self.lost is not None:
+            return
+        self._counters.messages_received += 1
+        self._counters.outputs_received += len(response.outputs)
+        if response.HasField("hello") and not self._receive_hello(response.hello):
+            return
+        self._dead_at = now + self._settings.ping_timeout_s
+        if self.hello is None:
+            _log.warning("worker_without_hello")
+            self.lose(LostReason.PROTOCOL_ERROR)
+            return
+        for output in response.outputs:
+            self._receive_output(output)
+        if response.HasField("load"):
+            self.load = response.load
+        if response.HasField("drain"):
+            self.is_draining = True
+        if response.HasField("load") or response.HasField("drain") or response.HasField("hello"):
+            self._on_change()
+
+    def next_timeout(self) -> float:
+        """When `handle_timeout` is due."""
+        return min(self._next_ping_at, self._dead_at)
+
+    def handle_timeout(self, now: float) -> None:
+        """Sends a ping, or finds the worker dead."""
+        lateness = now - self.next_timeout()
+        if lateness > _LATE_TIMER_S:
+            self._dead_at += lateness
+        if now >= self._dead_at:
+            self.lose(LostReason.PING_TIMEOUT)
+        elif now >= self._next_ping_at:
+            self._next_ping_at = now + self._settings.ping_interval_s
+            if self.hello is not None:
+                self._outbox.put_ping(self._next_nonce)
+                self._next_nonce += 1
+
+    def lose(self, reason: LostReason) -> None:
+        """The stream is over: every session hears it. Losing it twice is harmless."""
+        if self.lost is not None:
+            return
+        self.lost = reason
+        if self.hello is None:
+            self._counters.connect_failures += 1
+        else:
+            self._counters.streams_lost[reason] += 1
+        for session in list(self._sessions.values()):
+            session.lose(reason)
+        self._on_change()
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _receive_hello(self, hello: worker_pb2.WorkerHello) -> bool:
+        if self.hello is not None or hello.protocol_major != PROTOCOL_MAJOR:
+            _log.warning("worker_hello_refused", worker=hello.worker, protocol_major=hello.protocol_major)
+            self.lose(LostReason.PROTOCOL_ERROR)
+            return False
+        self.hello = hello
+        self.load.max_sessions = hello.max_sessions
+        self._counters.streams_opened += 1
+        return True
+
+    def _receive_output(self, output: worker_pb2.SessionOutput) -> None:
+        session = self._sessions.get(output.session)
+        if session is None:
+            was_used = 0 < output.session < self._next_number
+            self._counters.drops[LinkDrop.SESSION_CLOSED if was_used else LinkDrop.UNKNOWN_SESSION] += 1
+            return
+        try:
+            session.receive(output)
+        except Exception:
+            # A fault in one call's listener must not cost the other calls of this worker their stream.
+            _log.exception("worker_listener_failed", call_id=session.call_id)
+            session.close(worker_pb2.SessionClose.REASON_ERROR)
+
+    def _forget(self, number: int) -> None:
+        self._sessions.pop(number, None)
