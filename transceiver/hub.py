@@ -1,0 +1,364 @@
+"""All sessions of one transceiver: finds the session that a datagram is for, and does what the session decides.
+
+The hub is sans-IO as the sessions are: a media port hands it what arrived, its owner calls it when `next_timeout` is
+due, and everything it does goes out through the media port and the two listeners. `now` is monotonic time in seconds,
+the same clock for all callers.
+
+A session decides, the hub acts: so whoever wants something of a session (send audio, close it) asks the hub, which
+passes it on and then performs the actions that the session answers with.
+"""
+
+import heapq
+import secrets
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from transceiver.config import SessionLimits
+from transceiver.media_port.interface import MediaPort, Path
+from transceiver.sdp.credentials import IceCredentials
+from transceiver.sdp.offer import parse_offer
+from transceiver.session import actions
+from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.certificate import Certificate
+from transceiver.session.session import Session
+from wire.address import Address
+from wire.drop import DropReason
+from wire.stun import BindingRequest, StunClass, message_class, parse_binding_request
+from wire.ufrag import KeyRing, RouteToken
+
+NONCE_BITS = 48
+
+
+class TooManySessions(Exception):
+    """The hub holds as many sessions as it may; try another transceiver."""
+
+
+class SessionListener(Protocol):
+    """Hears what happens in one session. Called from within the hub, so it may call the hub but must not block."""
+
+    def connected(self, session: Session, now: float) -> None:
+        """Media can be sent."""
+
+    def audio(self, session: Session, frame: AudioReceived, now: float) -> None:
+        """The client's next audio packet, in order."""
+
+    def application_data(self, session: Session, data: bytes, now: float) -> None:
+        """An SCTP packet of the client, out of DTLS."""
+
+    def closed(self, session: Session, reason: CloseReason, now: float) -> None:
+        """The session has ended. Called exactly once, and nothing follows."""
+
+
+class FlowListener(Protocol):
+    """Hears where sessions are, so that relays can be told."""
+
+    def flow_bound(self, session: Session, path: Path, ssrcs: Collection[int], selected: bool) -> None:
+        """`path` belongs to `session`; called again when its SSRCs or its being selected have changed."""
+
+    def flow_unbound(self, path: Path) -> None:
+        """`path` belongs to no session any more."""
+
+
+@dataclass(slots=True)
+class HubCounters:
+    """Totals since start. `drops` holds what the hub and its sessions refused; the port counts its own."""
+
+    opened: int = 0
+    connected: int = 0
+    closed: Counter[CloseReason] = field(default_factory=Counter)
+    drops: Counter[DropReason] = field(default_factory=Counter)
+
+
+class SessionHub:
+    """See the module's docstring. Implements `MediaSink`.
+
+    Args:
+        port: where datagrams come from and go to; the hub becomes its sink.
+        flows: told of every path a session gains or loses.
+        keys: mints ufrags and call ids. The attribute may be replaced when keys rotate; live sessions keep theirs.
+        cluster_id, transceiver_id: the route that ufrags and call ids carry.
+        certificate: this process's DTLS identity.
+        candidates: the relays as clients reach them.
+        limits: bounds and timers of each session.
+        max_sessions: `create` refuses beyond that.
+        data_channels: whether the listeners can serve SCTP; if not, an offered data channel is declined.
+        arm: called with the time of the earliest timeout when that has moved closer.
+    """
+
+    def __init__(
+        self,
+        port: MediaPort,
+        flows: FlowListener,
+        *,
+        keys: KeyRing,
+        cluster_id: int,
+        transceiver_id: int,
+        certificate: Certificate,
+        candidates: Sequence[Address],
+        limits: SessionLimits,
+        max_sessions: int,
+        arm: Callable[[float], None],
+        data_channels: bool = False,
+    ) -> None:
+        self.keys = keys
+        self.counters = HubCounters()
+        self._port = port
+        self._flows = flows
+        self._cluster_id = cluster_id
+        self._transceiver_id = transceiver_id
+        self._certificate = certificate
+        self._candidates = tuple(candidates)
+        self._limits = limits
+        self._max_sessions = max_sessions
+        self._arm = arm
+        self._data_channels = data_channels
+        self._last_session_id = 0
+        self._sessions: dict[int, Session] = {}
+        self._listeners: dict[int, SessionListener] = {}
+        self._by_call_id: dict[str, Session] = {}
+        self._by_ufrag: dict[bytes, Session] = {}
+        self._by_path: dict[Path, Session] = {}
+        # Entries may be early or stale, never late: see _arm_session.
+        self._timers: list[tuple[float, int]] = []
+        self._armed: dict[int, float] = {}
+        port.deliver_to(self)
+
+    # Calls
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The live sessions, as a copy."""
+        return list(self._sessions.values())
+
+    def create(self, offer_sdp: str, listener: SessionListener, *, now: float) -> Session:
+        """Opens a session for an offer; its answer is `session.answer`.
+
+        Raises:
+            OfferError: the offer cannot be served, with the reason for the client.
+            TooManySessions: the process is full.
+        """
+        offer = parse_offer(offer_sdp)
+        if len(self._sessions) >= self._max_sessions:
+            raise TooManySessions(f"this transceiver holds its {self._max_sessions} sessions already")
+        token = self._new_token()
+        self._last_session_id += 1
+        session = Session(
+            session_id=self._last_session_id,
+            call_id=self.keys.mint_call_id(token),
+            offer=offer,
+            certificate=self._certificate,
+            mint_credentials=self._mint_credentials,
+            candidates=self._candidates,
+            limits=self._limits,
+            data_channels=self._data_channels,
+            now=now,
+        )
+        self._sessions[session.session_id] = session
+        self._listeners[session.session_id] = listener
+        self._by_call_id[session.call_id] = session
+        self._index_ufrags(session)
+        self.counters.opened += 1
+        self._perform(session, now)
+        return session
+
+    def get(self, call_id: str) -> Session | None:
+        """The live session with this call id."""
+        return self._by_call_id.get(call_id)
+
+    def send_audio(self, session: Session, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> None:
+        """Sends one audio packet; see `Session.send_audio`. A closed session ignores it."""
+        session.send_audio(payload, rtp_timestamp, marker, now)
+        self._perform(session, now)
+
+    def send_application_data(self, session: Session, data: bytes, now: float) -> None:
+        """Sends one SCTP packet over DTLS. A session that is not connected ignores it."""
+        session.send_application_data(data, now)
+        self._perform(session, now)
+
+    def renegotiate(self, session: Session, offer_sdp: str, now: float) -> str:
+        """Answers a later offer of the same client, restarting ICE if it asks for that.
+
+        Raises:
+            OfferError: the offer cannot be served; the session goes on as before.
+        """
+        answer = session.renegotiate(parse_offer(offer_sdp), now)
+        self._index_ufrags(session)
+        self._perform(session, now)
+        return answer
+
+    def restart_ice(self, session: Session, remote: IceCredentials, now: float) -> IceCredentials:
+        """Restarts ICE without a new offer (WHIP's PATCH, RFC 9725 section 4.3.3); returns our new credentials."""
+        local = session.restart_ice(remote, now)
+        self._index_ufrags(session)
+        self._perform(session, now)
+        return local
+
+    def close(self, session: Session, reason: CloseReason, now: float) -> None:
+        """Ends a session in order (RTCP BYE, close_notify). A closed session ignores it."""
+        session.close(reason, now)
+        self._perform(session, now)
+
+    def _new_token(self) -> RouteToken:
+        return RouteToken(self._cluster_id, self._transceiver_id, secrets.randbits(NONCE_BITS))
+
+    def _mint_credentials(self) -> IceCredentials:
+        ufrag = self.keys.mint_ufrag(self._new_token())
+        return IceCredentials(ufrag, self.keys.ice_pwd(ufrag))
+
+    def _index_ufrags(self, session: Session) -> None:
+        for ufrag in session.local_ufrags:
+            self._by_ufrag[ufrag] = session
+
+    # MediaSink
+
+    def stun_received(self, path: Path, datagram: bytes, relay: Address, now: float) -> None:
+        """Finds the session by the ufrag that the check names, whatever the path is bound to."""
+        if message_class(datagram) in (StunClass.SUCCESS, StunClass.ERROR, StunClass.INDICATION):
+            # Nothing of ours is outstanding: an ICE-lite agent sends no request. Indications are keepalives.
+            self.counters.drops[DropReason.UNEXPECTED_STUN_METHOD] += 1
+            return
+        request = parse_binding_request(datagram)
+        if not isinstance(request, BindingRequest):
+            self.counters.drops[request] += 1
+            return
+        session = self._by_ufrag.get(request.local_ufrag)
+        if session is None:
+            self.counters.drops[DropReason.UNKNOWN_UFRAG] += 1
+            return
+        self._count(session.receive_stun(request, datagram, path, now))
+        self._perform(session, now, relay)
+
+    def dtls_received(self, session_id: int, path: Path, datagram: bytes, now: float) -> None:
+        """Passes DTLS on."""
+        session = self._live(session_id)
+        if session is not None:
+            self._count(session.receive_dtls(datagram, path, now))
+            self._perform(session, now)
+
+    def rtp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
+        """Passes RTP on."""
+        session = self._live(session_id)
+        if session is not None:
+            self._count(session.receive_rtp(packet, path, now))
+            self._perform(session, now)
+
+    def rtcp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
+        """Passes RTCP on."""
+        session = self._live(session_id)
+        if session is not None:
+            self._count(session.receive_rtcp(packet, path, now))
+            self._perform(session, now)
+
+    def _live(self, session_id: int) -> Session | None:
+        session = self._sessions.get(session_id)
+        if session is None:
+            self.counters.drops[DropReason.SESSION_CLOSED] += 1
+        return session
+
+    def _count(self, drop: DropReason | None) -> None:
+        if drop is not None:
+            self.counters.drops[drop] += 1
+
+    # Timers
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` is to be called next; it does no harm to call it earlier."""
+        return self._timers[0][0] if self._timers else None
+
+    def handle_timeout(self, now: float) -> None:
+        """Lets every session act whose time has come."""
+        while self._timers and self._timers[0][0] <= now:
+            when, session_id = heapq.heappop(self._timers)
+            session = self._sessions.get(session_id)
+            if session is None or self._armed.get(session_id) != when:
+                continue
+            del self._armed[session_id]
+            session.handle_timeout(now)
+            self._perform(session, now)
+
+    def _arm_session(self, session: Session) -> None:
+        # A session's timeout mostly moves away (each packet postpones something). Then its entry stays where it is,
+        # fires early, does nothing and is put back: one heap operation per period instead of one per packet.
+        when = session.next_timeout()
+        armed = self._armed.get(session.session_id)
+        if when is None or (armed is not None and armed <= when):
+            return
+        self._armed[session.session_id] = when
+        heapq.heappush(self._timers, (when, session.session_id))
+        if self._timers[0][0] == when:
+            self._arm(when)
+
+    # Actions
+
+    def _perform(self, session: Session, now: float, relay: Address | None = None) -> None:
+        """Does what `session` has decided. `relay` is where the datagram at hand came through, if it was a check."""
+        for action in session.take_actions():
+            match action:
+                case actions.SendRtp(path, packet):
+                    self._port.send_rtp(session.session_id, path, packet)
+                case actions.AudioReceived():
+                    self._listeners[session.session_id].audio(session, action, now)
+                case actions.SendDatagram(path, datagram):
+                    self._port.send(path, datagram)
+                case actions.SendRtcp(path, packet):
+                    self._port.send_rtcp(session.session_id, path, packet)
+                case actions.Closed(reason):
+                    self._forget(session, reason, now)
+                    return
+                case _:
+                    self._perform_rare(session, action, now, relay)
+        self._arm_session(session)
+
+    def _perform_rare(self, session: Session, action: actions.Action, now: float, relay: Address | None) -> None:
+        match action:
+            case actions.BindPath(path) if relay is not None:
+                self._bind(session, path, relay)
+            case actions.UnbindPath(path):
+                self._unbind(path)
+            case actions.SelectPath() | actions.SsrcChanged():
+                self._announce_flows(session)
+            case actions.StartSrtp(keys):
+                self._port.start_srtp(session.session_id, keys)
+            case actions.Connected():
+                self.counters.connected += 1
+                self._listeners[session.session_id].connected(session, now)
+            case actions.ApplicationData(data):
+                self._listeners[session.session_id].application_data(session, data, now)
+
+    def _bind(self, session: Session, path: Path, relay: Address) -> None:
+        self._port.bind(path, session.session_id, relay)
+        owner = self._by_path.get(path)
+        if owner is session:
+            return
+        if owner is not None:
+            # A NAT has given the same port to another client: the ufrag beats what we knew.
+            owner.forget_path(path)
+        self._by_path[path] = session
+        self._flows.flow_bound(session, path, session.ssrcs, path == session.selected_path)
+
+    def _unbind(self, path: Path) -> None:
+        self._port.unbind(path)
+        del self._by_path[path]
+        self._flows.flow_unbound(path)
+
+    def _announce_flows(self, session: Session) -> None:
+        for path in session.paths:
+            self._flows.flow_bound(session, path, session.ssrcs, path == session.selected_path)
+
+    def _forget(self, session: Session, reason: CloseReason, now: float) -> None:
+        self._port.stop(session.session_id)
+        for path in session.paths:
+            del self._by_path[path]
+            self._flows.flow_unbound(path)
+        for ufrag in [ufrag for ufrag, owner in self._by_ufrag.items() if owner is session]:
+            del self._by_ufrag[ufrag]
+        del self._by_call_id[session.call_id]
+        del self._sessions[session.session_id]
+        self._armed.pop(session.session_id, None)
+        self.counters.closed[reason] += 1
+        self._listeners.pop(session.session_id).closed(session, reason, now)
