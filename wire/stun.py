@@ -153,7 +153,7 @@ def verify_integrity(datagram: bytes, integrity_offset: int, password: bytes) ->
 def _first_attributes(datagram: bytes) -> dict[int, _Attribute] | None:
     """Find where the attributes that routing reads first occur; None if any attribute overruns the message.
 
-    The header has been checked, so the message is a multiple of 4 and an attribute's header fits while any byte is left.
+    The header has been checked, so the message is a multiple of 4 and a next attribute's header always fits.
     """
     found: dict[int, _Attribute] = {}
     offset, end = HEADER_BYTES, len(datagram)
