@@ -64,7 +64,7 @@ def pack_host(host: str) -> bytes:
         if ":" in host:
             return inet_pton(AF_INET6, host)
         return _IPV4_MAPPED_PREFIX + inet_pton(AF_INET, host)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL or a lone surrogate, which no C string can hold
         raise ValueError(f"{host!r} is not a numeric IPv4 or IPv6 address") from None
 
 

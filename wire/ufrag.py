@@ -151,11 +151,10 @@ class KeyRing:
 
         Raises ValueError when the ufrag is empty, is not ASCII, or its config id is not held.
         """
-        ufrag_bytes = ufrag.encode("ascii")
-        cipher = self._ciphers.get(ufrag_bytes[0]) if ufrag_bytes else None
+        cipher = self._ciphers.get(ord(ufrag[0])) if ufrag and ufrag.isascii() else None
         if cipher is None:
             raise ValueError("the ufrag names a route key that is not held")
-        return cipher.password(ufrag_bytes)
+        return cipher.password(ufrag.encode("ascii"))
 
     def mint_call_id(self, token: RouteToken) -> str:
         """Return the call id of a token, `rtc_` and 23 URL-safe characters. Raises ValueError as `mint_ufrag` does."""

@@ -23,7 +23,7 @@ def load(name: str) -> dict[str, Any]:
     return document
 
 
-def cases(name: str, section: str) -> Any:
+def cases(name: str, section: str) -> pytest.MarkDecorator:
     """Parametrise a test over one section, with the cases' own names."""
     return pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in load(name)[section]])
 
