@@ -1,7 +1,7 @@
 """Which protocol a datagram belongs to, from its first one or two bytes.
 
 The first byte decides, [RFC 7983 §7](https://www.rfc-editor.org/rfc/rfc7983#section-7) as updated by
-[RFC 9443 §4](https://www.rfc-editor.org/rfc/rfc9443#section-4):
+[RFC 9443 §3](https://www.rfc-editor.org/rfc/rfc9443#section-3):
 
 ```
   0 ..   3   STUN
