@@ -59,6 +59,7 @@ class Pacer:
         self._expected: tuple[str, int] | None = None
         self._playing = ""
         self._played_us = 0
+        self._untaken_us = 0
 
     @property
     def buffered_ms(self) -> int:
@@ -68,6 +69,14 @@ class Pacer:
     def played_us(self, response_id: str) -> int:
         """How much of the current response's audio has been released; 0 for any other."""
         return self._played_us if response_id == self._playing else 0
+
+    def take_played_ms(self, *, at_least: int) -> int:
+        """Whole milliseconds released since the last call that returned any; 0 until there are `at_least` of them."""
+        played_ms = self._untaken_us // 1000
+        if played_ms < at_least:
+            return 0
+        self._untaken_us -= played_ms * 1000
+        return played_ms
 
     def push(self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str = "") -> bool:
         """Queues one frame; False if the queue is full and the frame is dropped.
@@ -135,4 +144,5 @@ class Pacer:
         if frame.response_id != self._playing:
             self._playing, self._played_us = frame.response_id, 0
         self._played_us += frame.duration_us
+        self._untaken_us += frame.duration_us
         return paced

@@ -11,6 +11,7 @@ from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
 from transceiver.media_port.interface import Path
 from transceiver.routes.flow_log import FlowLog
 from transceiver.routes.relay_registry import RelayRegistry
+from transceiver.session.session import Session
 from wire.address import Address
 
 _log = structlog.get_logger(__name__)
@@ -47,8 +48,8 @@ class RouteService(route_pb2_grpc.RouteServiceServicer):
 
     # FlowListener of the session hub
 
-    def flow_bound(self, path: Path, ssrcs: Collection[int], *, selected: bool) -> None:
-        """A session proved itself over `path`, or what is known of it changed."""
+    def flow_bound(self, session: Session, path: Path, ssrcs: Collection[int], selected: bool) -> None:
+        """`session` proved itself over `path`, or what is known of it changed."""
         self._log.upsert(path, ssrcs, selected=selected)
         self._wake()
 

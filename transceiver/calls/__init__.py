@@ -1,0 +1,1 @@
+"""Calls: a client's session joined to a model."""

@@ -1,0 +1,164 @@
+"""One call: a client's session joined to a model side."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from transceiver.calls import events
+from transceiver.calls.model_side import ModelSide
+from transceiver.hub import SessionHub
+from transceiver.sdp.credentials import IceCredentials
+from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.session import Session
+
+_log = structlog.get_logger(__name__)
+
+# Between the last event on the data channel and the end of the session, so that the event is read first.
+LAST_EVENT_HEADSTART_S = 0.1
+
+
+class EventChannel(Protocol):
+    """The client's `oai-events` data channel, or the lack of one."""
+
+    def receive(self, datagram: bytes, now: float) -> None:
+        """An SCTP packet of the client."""
+
+    def send_event(self, event: str, now: float) -> None:
+        """Sends one event; dropped and counted while the channel is not open or its buffer is full."""
+
+    def close(self) -> None:
+        """Ends its timers."""
+
+
+class Call:
+    """Implements SessionListener towards the hub and ClientSide towards the model.
+
+    Args:
+        hub: performs what the session decides.
+        ended: called once, with the reason, when the call is over.
+    """
+
+    def __init__(self, hub: SessionHub, ended: Callable[["Call", CloseReason], None]) -> None:
+        self._hub = hub
+        self._ended = ended
+        self._session: Session | None = None
+        self._model: ModelSide | None = None
+        self._channel: EventChannel | None = None
+        self._started_at = time.monotonic()
+        self.ice_generation = 1
+        self.model = ""
+
+    # Set-up, by the call service
+
+    def open(self, session: Session, channel: EventChannel | None) -> None:
+        """Names the session that the hub has opened for this call."""
+        self._session = session
+        self._channel = channel
+
+    def join(self, name: str, side: ModelSide) -> None:
+        """Puts a model on the line."""
+        self.model = name
+        self._model = side
+
+    @property
+    def session(self) -> Session:
+        """The client's session."""
+        assert self._session is not None
+        return self._session
+
+    @property
+    def id(self) -> str:
+        """The call id, `rtc_…`."""
+        return self.session.call_id
+
+    @property
+    def answer(self) -> str:
+        """SDP answer to the offer."""
+        return self.session.answer
+
+    # What the API asks
+
+    def hang_up(self) -> None:
+        """Ends the call in good order."""
+        self.end(CloseReason.HANGUP)
+
+    def restart_ice(self, ufrag: str, pwd: str) -> str:
+        """Restarts ICE towards new credentials of the client; returns ours as an SDP fragment (RFC 8840)."""
+        local = self._hub.restart_ice(self.session, IceCredentials(ufrag, pwd), time.monotonic())
+        self.ice_generation += 1
+        return f"a=ice-lite\r\na=ice-ufrag:{local.ufrag}\r\na=ice-pwd:{local.pwd}\r\n"
+
+    # SessionListener
+
+    def connected(self, session: Session, now: float) -> None:
+        """Media flows."""
+        _log.info("call connected", call=session.call_id, setup_ms=round((now - self._started_at) * 1000))
+
+    def audio(self, session: Session, frame: AudioReceived, now: float) -> None:
+        """Passes the client's voice to the model."""
+        if self._model is not None:
+            self._model.audio(frame)
+
+    def application_data(self, session: Session, data: bytes, now: float) -> None:
+        """Passes SCTP to the data channel."""
+        if self._channel is not None:
+            self._channel.receive(data, now)
+
+    def closed(self, session: Session, reason: CloseReason, now: float) -> None:
+        """Lets everything go."""
+        _log.info("call ended", call=session.call_id, reason=reason.value, duration_s=round(now - self._started_at, 1))
+        if self._channel is not None:
+            self._channel.close()
+        if self._model is not None:
+            self._model.close(reason)
+        self._ended(self, reason)
+
+    # ClientSide
+
+    @property
+    def codec(self) -> str:
+        """Agreed audio codec."""
+        return self.session.negotiated.codec
+
+    @property
+    def clock_rate(self) -> int:
+        """Of its RTP timestamps."""
+        return self.session.negotiated.clock_rate
+
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
+        """One frame to the client, now."""
+        self._hub.send_audio(self.session, payload, rtp_timestamp, marker, time.monotonic())
+
+    def send_text(self, response_id: str, delta: str) -> None:
+        """Text of an unspoken answer."""
+        self._send_event(events.text_delta(response_id, delta))
+
+    def send_transcript(self, response_id: str, delta: str) -> None:
+        """Words of a spoken answer."""
+        self._send_event(events.transcript_delta(response_id, delta))
+
+    def send_input_transcript(self, item_id: str, delta: str) -> None:
+        """Words of the client."""
+        self._send_event(events.input_transcript_delta(item_id, delta))
+
+    def send_error(self, code: str, message: str) -> None:
+        """Why something went wrong; the call ends soon after."""
+        _log.warning("call has a problem", call=self.id, code=code)
+        self._send_event(events.error(code, message))
+
+    def end(self, reason: CloseReason) -> None:
+        """Ends the session, a moment later if an event is still on its way."""
+        if self._channel is not None and reason in (CloseReason.WORKER_LOST, CloseReason.WORKER_ENDED):
+            asyncio.get_running_loop().call_later(LAST_EVENT_HEADSTART_S, self._close, reason)
+        else:
+            self._close(reason)
+
+    def _close(self, reason: CloseReason) -> None:
+        self._hub.close(self.session, reason, time.monotonic())
+
+    def _send_event(self, event: str) -> None:
+        if self._channel is not None:
+            self._channel.send_event(event, time.monotonic())

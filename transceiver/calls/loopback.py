@@ -1,0 +1,23 @@
+"""Model `loopback`: the caller's own audio, sent back by the transceiver itself.
+
+Needs no worker: it tells a fault of the media path from a fault of the workers, and benchmarks measure it.
+"""
+
+from transceiver.calls.model_side import ClientSide
+from transceiver.session.actions import AudioReceived, CloseReason
+
+MODEL = "loopback"
+
+
+class Loopback:
+    """A model side that is its own client's echo."""
+
+    def __init__(self, client: ClientSide) -> None:
+        self._client = client
+
+    def audio(self, frame: AudioReceived) -> None:
+        """Sends the frame back at once, on the client's own timeline."""
+        self._client.send_audio(frame.payload, frame.rtp_timestamp, frame.marker)
+
+    def close(self, reason: CloseReason) -> None:
+        """Nothing is held."""

@@ -1,0 +1,48 @@
+"""What a call's client side and model side say to each other.
+
+The client side is a WebRTC session today; the model side is a worker, or the transceiver's own loopback.
+"""
+
+from typing import Protocol
+
+from transceiver.session.actions import AudioReceived, CloseReason
+
+
+class ClientSide(Protocol):
+    """What a model side may do towards the client. Nothing blocks."""
+
+    @property
+    def codec(self) -> str:
+        """The audio codec agreed with the client: "opus", "PCMU" or "PCMA"."""
+
+    @property
+    def clock_rate(self) -> int:
+        """Of the codec's RTP timestamps, in Hz."""
+
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
+        """Sends one codec frame now. `rtp_timestamp` counts from the first frame sent."""
+
+    def send_text(self, response_id: str, delta: str) -> None:
+        """Shows more of an unspoken answer."""
+
+    def send_transcript(self, response_id: str, delta: str) -> None:
+        """Shows more of the words of a spoken answer."""
+
+    def send_input_transcript(self, item_id: str, delta: str) -> None:
+        """Shows more of what the client said."""
+
+    def send_error(self, code: str, message: str) -> None:
+        """Tells the client that something went wrong, in the Realtime API's `error` event."""
+
+    def end(self, reason: CloseReason) -> None:
+        """Ends the call in good order."""
+
+
+class ModelSide(Protocol):
+    """What a call asks of the model it is joined to. Nothing blocks."""
+
+    def audio(self, frame: AudioReceived) -> None:
+        """The client said this."""
+
+    def close(self, reason: CloseReason) -> None:
+        """The call is over. Called once; nothing follows."""

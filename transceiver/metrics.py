@@ -1,0 +1,112 @@
+"""What Prometheus sees of a transceiver. Values are read from the counters at scrape time; nothing is kept here."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from transceiver.calls.call_service import CallService
+from transceiver.hub import SessionHub
+from transceiver.media_port.interface import MediaPort
+from transceiver.routes.flow_log import FlowLog
+from transceiver.routes.relay_registry import RelayRegistry
+from transceiver.session.actions import CloseReason
+from transceiver.worker_link.counters import LinkDrop, LostReason
+from transceiver.worker_link.pool import WorkerPool
+from wire.drop import DropReason
+
+PREFIX = "fabric_transceiver"
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _counters(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=[label])
+    for value, count in values:
+        family.add_metric([value], count)
+    return family
+
+
+class TransceiverCollector(Collector):
+    """Reads every part of one transceiver process. Label values come from fixed lists, so series are bounded."""
+
+    def __init__(
+        self,
+        *,
+        port: MediaPort,
+        hub: SessionHub,
+        calls: CallService,
+        flows: FlowLog,
+        relays: RelayRegistry,
+        workers: WorkerPool,
+    ) -> None:
+        self._port = port
+        self._hub = hub
+        self._calls = calls
+        self._flows = flows
+        self._relays = relays
+        self._workers = workers
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        yield from self._sessions()
+        yield from self._media()
+        yield from self._routes()
+        yield from self._worker_links()
+
+    def _sessions(self) -> Iterator[Metric]:
+        counters = self._hub.counters
+        yield _gauge("sessions", "Sessions held now.", len(self._hub))
+        yield _counter("sessions_opened", "Sessions whose offer was accepted.", counters.opened)
+        yield _counter("sessions_connected", "Sessions whose DTLS handshake completed.", counters.connected)
+        yield _counters(
+            "sessions_closed",
+            "Sessions ended, by reason.",
+            "reason",
+            ((reason.value, counters.closed[reason]) for reason in CloseReason),
+        )
+        yield _counters(
+            "calls_refused", "Calls refused, by the error code the client got.", "code", self._calls.refused.items()
+        )
+
+    def _media(self) -> Iterator[Metric]:
+        counters = self._port.counters
+        yield _counter("datagrams_received", "Datagrams received from relays.", counters.datagrams_received)
+        yield _counter("received_bytes", "UDP payload received, without the envelope.", counters.bytes_received)
+        yield _counter("datagrams_sent", "Datagrams sent to relays.", counters.datagrams_sent)
+        yield _counter("sent_bytes", "UDP payload sent, without the envelope.", counters.bytes_sent)
+        drops: Counter[DropReason] = counters.drops + self._hub.counters.drops
+        yield _counters(
+            "drops", "Datagrams and packets discarded, by reason.", "reason", ((each.value, drops[each]) for each in DropReason)
+        )
+
+    def _routes(self) -> Iterator[Metric]:
+        yield _gauge("flows", "Client five-tuples announced to relays.", len(self._flows))
+        yield _gauge("relays", "Relays with an open flow sync stream.", self._relays.connected)
+
+    def _worker_links(self) -> Iterator[Metric]:
+        counters = self._workers.counters
+        yield _gauge("workers_ready", "Workers connected and not draining.", self._workers.ready_workers)
+        yield _counter("worker_messages_sent", "gRPC messages sent to workers.", counters.messages_sent)
+        yield _counter("worker_messages_received", "gRPC messages received from workers.", counters.messages_received)
+        yield _counter("worker_frames_sent", "Audio frames sent to workers.", counters.audio_frames_sent)
+        yield _counter("worker_frames_received", "Audio frames received from workers.", counters.audio_frames_received)
+        yield _counters(
+            "worker_sessions_lost",
+            "Calls that lost their worker, by reason.",
+            "reason",
+            ((reason.value, counters.sessions_lost[reason]) for reason in LostReason),
+        )
+        yield _counters(
+            "worker_drops",
+            "Frames and messages discarded on the way to or from workers, by reason.",
+            "reason",
+            ((reason.value, counters.drops[reason]) for reason in LinkDrop),
+        )

@@ -1,0 +1,260 @@
+"""One transceiver process: builds the parts, ties them together, and takes them down in order."""
+
+import asyncio
+import contextlib
+import ipaddress
+import secrets
+import socket
+from collections.abc import AsyncIterator, Collection, Coroutine
+from pathlib import Path
+from typing import Any
+
+import grpc
+import structlog
+from aiohttp import web
+from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from offhook.service.admin import AdminServer
+from offhook.service.key_file import watch_key_ring
+from offhook.service.lifecycle import run_service, write_ready_file
+from offhook.service.logs import configure_logging
+from transceiver.calls.call_service import CallService
+from transceiver.calls.event_channel import open_event_channel
+from transceiver.config import TransceiverConfig
+from transceiver.hub import SessionHub
+from transceiver.media_port.interface import MediaPort
+from transceiver.media_port.python import open_python_port
+from transceiver.metrics import TransceiverCollector
+from transceiver.peers import PeerDirectory
+from transceiver.routes.flow_log import FlowLog, address_message
+from transceiver.routes.relay_registry import RelayRegistry
+from transceiver.routes.route_service import RouteService
+from transceiver.session.actions import CloseReason
+from transceiver.session.certificate import Certificate
+from transceiver.signalling.app import make_app
+from transceiver.signalling.auth import ApiKeys
+from transceiver.signalling.owner import CallOwner
+from transceiver.timer import HubTimer
+from transceiver.worker_link.pool import WorkerPool
+from transceiver.worker_link.settings import WorkerLinkSettings
+from wire.address import Address, format_address, parse_address
+from wire.ufrag import KeyRing
+
+_log = structlog.get_logger(__name__)
+
+# How long start-up waits for a first worker. Without one, calls are refused with 503 until one comes.
+FIRST_WORKER_WITHIN_S = 3.0
+
+
+def run(config: TransceiverConfig, ready_file: Path | None) -> int:
+    """Runs a transceiver until it is told to stop. Returns the exit code."""
+    configure_logging(config.log_level, config.log_format, role="transceiver", name=config.name)
+    return run_service(lambda stop: serve(config, stop, ready_file))
+
+
+async def serve(config: TransceiverConfig, stop: asyncio.Event, ready_file: Path | None) -> None:
+    """Serves until `stop` is set, then drains.
+
+    Raises:
+        ConfigError: a file that the configuration names is missing or wrong.
+        OSError: an address cannot be bound.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        transceiver = Transceiver(config, stack)
+        ready = await transceiver.start()
+        write_ready_file(ready_file, ready)
+        _log.info("transceiver is ready")
+        await stop.wait()
+        await transceiver.drain()
+
+
+class Transceiver:
+    """The parts of one process. What is opened is closed by the exit stack, last first.
+
+    Args:
+        config: as read from the file.
+        stack: owns everything that has to be closed.
+    """
+
+    def __init__(self, config: TransceiverConfig, stack: contextlib.AsyncExitStack) -> None:
+        self._config = config
+        self._stack = stack
+        self._draining = False
+
+    async def start(self) -> dict[str, object]:
+        """Opens everything. Returns the content of the ready file."""
+        config = self._config
+        key_rings = watch_key_ring(config.keys_file)
+        keys = await anext(key_rings)
+        port = await open_python_port(parse_address(config.media_listen))
+        self._stack.callback(port.close)
+        public_socket = self._bind(config.http_listen)
+        peer_socket = self._bind(config.peer_listen)
+        peer_url = config.peer_url or f"http://{format_address(_bound(peer_socket))}"
+
+        self._open_routes(port, peer_url)
+        self._open_sessions(port, keys)
+        self._in_background(self._follow_keys(key_rings))
+        await self._open_workers()
+        await self._serve_routes()
+        await self._serve_http([public_socket, peer_socket])
+        admin = await self._serve_admin(port)
+        return {
+            "http": peer_url,
+            "media": format_address(port.address),
+            "metrics": f"http://{format_address(admin)}/metrics",
+        }
+
+    def _open_routes(self, port: MediaPort, peer_url: str) -> None:
+        config = self._config
+        media_address = parse_address(config.media_address) if config.media_address else port.address
+        self._flow_log = FlowLog(
+            route_pb2.Transceiver(
+                cluster_id=config.cluster_id,
+                transceiver_id=config.transceiver_id,
+                incarnation=secrets.randbits(63) + 1,
+                media_address=address_message(media_address),
+                signalling_url=peer_url,
+            )
+        )
+        networks = [ipaddress.ip_network(text) for text in config.relay_networks]
+
+        def accept_relays(addresses: Collection[Address]) -> None:
+            port.accept_relays(addresses, networks)
+
+        accept_relays(())
+        self._relays = RelayRegistry(grace_s=config.relay_grace_s)
+        self._routes = RouteService(self._flow_log, self._relays, accept_relays)
+
+    def _open_sessions(self, port: MediaPort, keys: KeyRing) -> None:
+        config = self._config
+        timer = HubTimer()
+        self._stack.callback(timer.stop)
+        self._hub = SessionHub(
+            port,
+            self._routes,
+            keys=keys,
+            cluster_id=config.cluster_id,
+            transceiver_id=config.transceiver_id,
+            certificate=Certificate.generate(),
+            candidates=config.candidate_addresses,
+            limits=config.limits,
+            max_sessions=config.max_sessions,
+            arm=timer.arm,
+            data_channels=open_event_channel is not None,
+        )
+        timer.drive(self._hub)
+
+    async def _open_workers(self) -> None:
+        config = self._config
+        settings = WorkerLinkSettings(
+            accept_timeout_s=config.worker_open_timeout_s, output_credit_ms=config.limits.playout_buffer_ms
+        )
+        self._workers = WorkerPool(config.workers, config.name, settings)
+        await self._workers.start()
+        self._stack.push_async_callback(self._workers.stop)
+        self._calls = CallService(
+            self._hub,
+            self._workers,
+            default_model=config.default_model,
+            playout_buffer_ms=config.limits.playout_buffer_ms,
+            open_channel=lambda session: open_event_channel(self._hub, session),
+        )
+        if config.workers:
+            try:
+                await asyncio.wait_for(self._workers.wait_ready(), FIRST_WORKER_WITHIN_S)
+            except TimeoutError:
+                _log.warning("no worker has answered yet; calls for their models get 503 until one does")
+
+    async def _serve_routes(self) -> None:
+        server = grpc.aio.server()
+        route_pb2_grpc.add_RouteServiceServicer_to_server(self._routes, server)
+        server.add_insecure_port(self._config.route_listen)
+        await server.start()
+        self._stack.push_async_callback(server.stop, 0.5)
+        self._in_background(self._routes.expire_relays())
+
+    async def _serve_http(self, sockets: Collection[socket.socket]) -> None:
+        config = self._config
+        peers = PeerDirectory(config.peers)
+        await peers.start()
+        self._stack.push_async_callback(peers.stop)
+        owner = CallOwner(lambda: self._hub.keys, config.cluster_id, config.transceiver_id, peers)
+        self._stack.push_async_callback(owner.close)
+        app = make_app(
+            self._calls,
+            ApiKeys(config.api_keys_file),
+            owner,
+            cors_origins=config.cors_origins,
+            max_body_bytes=config.max_offer_bytes,
+        )
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        for each in sockets:
+            await web.SockSite(runner, each).start()
+
+    async def _serve_admin(self, port: MediaPort) -> Address:
+        registry = CollectorRegistry()
+        registry.register(
+            TransceiverCollector(
+                port=port,
+                hub=self._hub,
+                calls=self._calls,
+                flows=self._flow_log,
+                relays=self._relays,
+                workers=self._workers,
+            )
+        )
+        admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness)
+        address = await admin.start()
+        self._stack.push_async_callback(admin.stop)
+        return address
+
+    def _readiness(self) -> str | None:
+        if self._draining:
+            return "draining"
+        if self._relays.connected == 0 and not self._config.relay_networks:
+            return "no relay has subscribed yet"
+        return None
+
+    async def drain(self) -> None:
+        """Takes no new call, lets calls end by themselves for `drain_s`, then ends them in order."""
+        self._draining = True
+        self._calls.stop_admitting()
+        self._routes.set_draining()
+        deadline = asyncio.get_running_loop().time() + self._config.drain_s
+        while len(self._calls) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.1)
+        _log.info("ending the calls that are left", calls=len(self._calls))
+        self._calls.end_all(CloseReason.SHUTDOWN)
+
+    async def _follow_keys(self, key_rings: AsyncIterator[KeyRing]) -> None:
+        async for keys in key_rings:
+            self._hub.keys = keys
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+
+        async def cancel() -> None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+        self._stack.push_async_callback(cancel)
+
+    def _bind(self, listen: str) -> socket.socket:
+        """A listening TCP socket that other transceivers of this machine may share."""
+        address = parse_address(listen)
+        bound = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+        self._stack.callback(bound.close)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(tuple(address))
+        return bound
+
+
+def _bound(listening: socket.socket) -> Address:
+    host, port, *_ = listening.getsockname()
+    return Address(host, port)
