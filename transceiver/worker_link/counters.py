@@ -40,6 +40,8 @@ class LostReason(StrEnum):
     """The worker ended this one session with a fatal SessionError, which was delivered before."""
     OVERLOADED = "overloaded"
     """This session's inputs other than audio piled up behind a worker that takes no audio."""
+    LISTENER_FAILED = "listener_failed"
+    """A fault in this process, while it handled what the worker sent."""
     STOPPED = "stopped"
     """This transceiver stops."""
 

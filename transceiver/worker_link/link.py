@@ -58,7 +58,11 @@ class WorkerLink:
     @property
     def stream(self) -> WorkerStream | None:
         """The stream, where one stands that takes new sessions."""
-        if self._stream is not None and self._stream.is_ready and not self._retired.is_set():
+        if (
+            self._stream is not None
+            and self._stream.is_ready
+            and not self._retired.is_set()
+        ):
             return self._stream
         return None
 
@@ -79,26 +83,40 @@ class WorkerLink:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def open(self, opening: worker_pb2.SessionOpen, listener: WorkerSessionListener) -> WorkerSession | Declined:
+    async def open(
+        self, opening: worker_pb2.SessionOpen, listener: WorkerSessionListener
+    ) -> WorkerSession | Declined:
         """Asks the worker to take a session and waits for its answer, `accept_timeout_s` at most."""
         stream = self.stream
         if stream is None:
-            return Declined(worker_pb2.SessionReject.REASON_UNSPECIFIED, "the worker is gone")
+            return Declined(
+                worker_pb2.SessionReject.REASON_UNSPECIFIED, "the worker is gone"
+            )
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        session = stream.open(opening, listener, decided=lambda v: None if answer.done() else answer.set_result(v))
+        session = stream.open(
+            opening,
+            listener,
+            decided=lambda v: None if answer.done() else answer.set_result(v),
+        )
         try:
             async with asyncio.timeout(self._settings.accept_timeout_s):
                 verdict = await answer
         except TimeoutError:
             session.close(worker_pb2.SessionClose.REASON_ERROR)
-            return Declined(worker_pb2.SessionReject.REASON_UNSPECIFIED, "the worker did not answer in time")
+            return Declined(
+                worker_pb2.SessionReject.REASON_UNSPECIFIED,
+                "the worker did not answer in time",
+            )
         except asyncio.CancelledError:
             session.close(worker_pb2.SessionClose.REASON_CLIENT_HANGUP)
             raise
         if verdict is None:
             return session
         if isinstance(verdict, LostReason):
-            return Declined(worker_pb2.SessionReject.REASON_UNSPECIFIED, f"the worker was lost: {verdict}")
+            return Declined(
+                worker_pb2.SessionReject.REASON_UNSPECIFIED,
+                f"the worker was lost: {verdict}",
+            )
         return Declined(verdict.reason, verdict.message)
 
     async def _run(self) -> None:
@@ -121,14 +139,22 @@ class WorkerLink:
         """Opens one stream and returns when it is over: whether the worker had said hello."""
         ticker = Ticker(self._settings.batch_interval_ms / 1000)
         stream = WorkerStream(
-            self._settings, self._counters, wake=ticker.wake, on_change=self._on_change, now=_now()
+            self._settings,
+            self._counters,
+            wake=ticker.wake,
+            on_change=self._on_change,
+            now=_now(),
         )
         self._stream = stream
         # A channel of its own for each attempt: gRPC's hidden back-off would otherwise add itself to ours.
-        async with grpc.aio.insecure_channel(self.target, options=_channel_options(self._settings)) as channel:
+        async with grpc.aio.insecure_channel(
+            self.target, options=_channel_options(self._settings)
+        ) as channel:
             call = WorkerServiceStub(channel).Connect()
             hello = worker_pb2.TransceiverHello(
-                transceiver=self._transceiver_name, protocol_major=PROTOCOL_MAJOR, protocol_minor=PROTOCOL_MINOR
+                transceiver=self._transceiver_name,
+                protocol_major=PROTOCOL_MAJOR,
+                protocol_minor=PROTOCOL_MINOR,
             )
             try:
                 await _first_to_end(
@@ -141,17 +167,26 @@ class WorkerLink:
                 call.cancel()
                 stream.lose(LostReason.STREAM_ENDED)
                 if stream.hello is not None:
-                    _log.info("worker_stream_over", target=self.target, worker=stream.hello.worker, reason=stream.lost)
+                    _log.info(
+                        "worker_stream_over",
+                        target=self.target,
+                        worker=stream.hello.worker,
+                        reason=stream.lost,
+                    )
         return stream.hello is not None
 
     async def _watch(self, stream: WorkerStream) -> None:
         """Drives the stream's liveness; ends with it, or when a retired worker has no session left."""
-        while stream.lost is None and not (self._retired.is_set() and stream.sessions == 0):
+        while stream.lost is None and not (
+            self._retired.is_set() and stream.sessions == 0
+        ):
             await asyncio.sleep(max(0.0, stream.next_timeout() - _now()))
             stream.handle_timeout(_now())
 
 
-_Call: TypeAlias = "grpc.aio.StreamStreamCall[worker_pb2.ConnectRequest, worker_pb2.ConnectResponse]"
+_Call: TypeAlias = (
+    "grpc.aio.StreamStreamCall[worker_pb2.ConnectRequest, worker_pb2.ConnectResponse]"
+)
 
 
 async def _read(call: _Call, stream: WorkerStream) -> None:
@@ -161,7 +196,12 @@ async def _read(call: _Call, stream: WorkerStream) -> None:
             return
 
 
-async def _write(call: _Call, stream: WorkerStream, ticker: Ticker, hello: worker_pb2.TransceiverHello) -> None:
+async def _write(
+    call: _Call,
+    stream: WorkerStream,
+    ticker: Ticker,
+    hello: worker_pb2.TransceiverHello,
+) -> None:
     await call.write(worker_pb2.ConnectRequest(hello=hello))
     while True:
         await ticker.wait()
@@ -180,7 +220,9 @@ async def _first_to_end(*parts: Coroutine[None, None, None]) -> None:
         for fault in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(fault, grpc.aio.AioRpcError):
                 _log.debug("worker_stream_broken", code=fault.code().name)
-            elif isinstance(fault, Exception) and not isinstance(fault, asyncio.InvalidStateError):
+            elif isinstance(fault, Exception) and not isinstance(
+                fault, asyncio.InvalidStateError
+            ):
                 # InvalidStateError is how grpc.aio refuses a write on a call that is over.
                 _log.error("worker_stream_failed", exc_info=fault)
 

@@ -48,7 +48,7 @@ class Outbox:
         """The next message, or None when nothing waits. Call until None: a large batch is cut in several."""
         if not self._inputs and self._ping is None:
             return None
-        batch = []
+        batch: list[worker_pb2.SessionInput] = []
         size = 0
         while self._inputs:
             size += _payload_bytes(self._inputs[0])

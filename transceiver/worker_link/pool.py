@@ -25,7 +25,10 @@ MAX_MODELS_REMEMBERED = 1024
 """Names of models are remembered when their last worker goes, to tell "not now" from "never"."""
 
 _FINAL_REASONS = frozenset(
-    {worker_pb2.SessionReject.REASON_INVALID_CONFIG, worker_pb2.SessionReject.REASON_UNSUPPORTED_FORMAT}
+    {
+        worker_pb2.SessionReject.REASON_INVALID_CONFIG,
+        worker_pb2.SessionReject.REASON_UNSUPPORTED_FORMAT,
+    }
 )
 
 _log = structlog.get_logger(__name__)
@@ -82,7 +85,9 @@ class WorkerPool:
 
     async def start(self) -> None:
         """Starts discovery and the links; returns without waiting for any worker."""
-        self._discovery = asyncio.create_task(self._follow_discovery(), name="worker-discovery")
+        self._discovery = asyncio.create_task(
+            self._follow_discovery(), name="worker-discovery"
+        )
 
     async def stop(self) -> None:
         """Ends every stream; open sessions hear `worker_lost("stopped")`."""
@@ -97,7 +102,8 @@ class WorkerPool:
         for offer in self._offers():
             known = found.get(offer.model.name) or _model_info(offer.model)
             found[known.name] = known._replace(
-                workers=known.workers + 1, free_sessions=known.free_sessions + _free_sessions(offer.stream)
+                workers=known.workers + 1,
+                free_sessions=known.free_sessions + _free_sessions(offer.stream),
             )
         return found
 
@@ -146,7 +152,8 @@ class WorkerPool:
                 call_id=call_id,
                 model=model,
                 input_format=input_format,
-                output_format=output_format or _preferred_output(offer.model, input_format),
+                output_format=output_format
+                or _preferred_output(offer.model, input_format),
                 config=config,
                 history=history,
                 output_credit_ms=self._settings.output_credit_ms,
@@ -175,7 +182,11 @@ class WorkerPool:
             if self.ready_workers and model not in self._known_models:
                 raise NoSuchModel(f"no worker serves model {model!r}")
             return None
-        fitting = [offer for offer in serving if _fits(offer.model, input_format, output_format)]
+        fitting = [
+            offer
+            for offer in serving
+            if _fits(offer.model, input_format, output_format)
+        ]
         if not fitting:
             raise WorkerRejected(
                 f"no worker takes this audio format for model {model!r}",
@@ -193,10 +204,13 @@ class WorkerPool:
             stream = link.stream
             if stream is not None and stream.hello is not None:
                 for model in stream.hello.models:
-                    yield _Offer(link, stream, model)
+                    if model.name and model.input_formats and model.output_formats:
+                        yield _Offer(link, stream, model)
 
     async def _follow_discovery(self) -> None:
-        async for targets in watch_targets(self._targets, self._settings.discovery_interval_s):
+        async for targets in watch_targets(
+            self._targets, self._settings.discovery_interval_s
+        ):
             for target in self._links.keys() - targets:
                 self._links.pop(target).retire()
             for target in targets - self._links.keys():
@@ -234,14 +248,26 @@ def _model_info(model: worker_pb2.Model) -> ModelInfo:
 
 
 def _fits(
-    model: worker_pb2.Model, input_format: worker_pb2.AudioFormat, output_format: worker_pb2.AudioFormat | None
+    model: worker_pb2.Model,
+    input_format: worker_pb2.AudioFormat,
+    output_format: worker_pb2.AudioFormat | None,
 ) -> bool:
-    return input_format in model.input_formats and (output_format is None or output_format in model.output_formats)
+    return input_format in model.input_formats and (
+        output_format is None or output_format in model.output_formats
+    )
 
 
-def _preferred_output(model: worker_pb2.Model, input_format: worker_pb2.AudioFormat) -> worker_pb2.AudioFormat:
-    return input_format if input_format in model.output_formats else model.output_formats[0]
+def _preferred_output(
+    model: worker_pb2.Model, input_format: worker_pb2.AudioFormat
+) -> worker_pb2.AudioFormat:
+    return (
+        input_format
+        if input_format in model.output_formats
+        else model.output_formats[0]
+    )
 
 
 def _free_sessions(stream: WorkerStream) -> int:
-    return max(0, stream.load.max_sessions - sessions_in_use(stream.load, stream.sessions))
+    return max(
+        0, stream.load.max_sessions - sessions_in_use(stream.load, stream.sessions)
+    )

@@ -75,7 +75,12 @@ class WorkerSession:
         return self._accepted and not self._closed
 
     def send_audio(
-        self, payload: bytes, media_time_us: int, duration_us: int, level: int | None = None, lost_before: int = 0
+        self,
+        payload: bytes,
+        media_time_us: int,
+        duration_us: int,
+        level: int | None = None,
+        lost_before: int = 0,
     ) -> None:
         """One codec frame from the caller, in `input_format`.
 
@@ -93,27 +98,45 @@ class WorkerSession:
         )
         self.send(worker_pb2.SessionInput(audio=frame))
 
-    def send_text(self, item_id: str, text: str, role: worker_pb2.Role.ValueType = worker_pb2.ROLE_USER) -> None:
+    def send_text(
+        self,
+        item_id: str,
+        text: str,
+        role: worker_pb2.Role.ValueType = worker_pb2.ROLE_USER,
+    ) -> None:
         """A message typed by the caller (or said by the application in `role`)."""
-        self.send(worker_pb2.SessionInput(text=worker_pb2.TextInput(item_id=item_id, role=role, text=text)))
+        self.send(
+            worker_pb2.SessionInput(
+                text=worker_pb2.TextInput(item_id=item_id, role=role, text=text)
+            )
+        )
 
     def playout(self, response_id: str, played_us: int, buffered_ms: int) -> None:
         """Tells how much of a response's audio the caller has heard, and how much waits to be played."""
-        position = worker_pb2.PlayoutPosition(response_id=response_id, played_us=played_us, buffered_ms=buffered_ms)
+        position = worker_pb2.PlayoutPosition(
+            response_id=response_id, played_us=played_us, buffered_ms=buffered_ms
+        )
         self.send(worker_pb2.SessionInput(playout=position))
 
     def interrupt(
-        self, response_id: str, reason: worker_pb2.Interruption.Reason.ValueType, played_us: int
+        self,
+        response_id: str,
+        reason: worker_pb2.Interruption.Reason.ValueType,
+        played_us: int,
     ) -> None:
         """Stops the response; the caller heard its audio up to `played_us`."""
-        interruption = worker_pb2.Interruption(response_id=response_id, reason=reason, played_us=played_us)
+        interruption = worker_pb2.Interruption(
+            response_id=response_id, reason=reason, played_us=played_us
+        )
         self.send(worker_pb2.SessionInput(interruption=interruption))
 
     def grant_output(self, audio_ms: int) -> None:
         """Lets the worker send `audio_ms` more: call it with what was played, or flushed, since the last call."""
         if audio_ms > 0:
             self._output_credit_us += audio_ms * 1000
-            self.send(worker_pb2.SessionInput(credit=worker_pb2.Credit(audio_ms=audio_ms)))
+            self.send(
+                worker_pb2.SessionInput(credit=worker_pb2.Credit(audio_ms=audio_ms))
+            )
 
     def send(self, message: worker_pb2.SessionInput) -> None:
         """Any other input of the protocol; `message.session` is filled in here.
@@ -126,7 +149,9 @@ class WorkerSession:
             return
         message.session = self.number
         kind = message.WhichOneof("input")
-        if (len(message.audio.payload) if kind == "audio" else message.ByteSize()) > self._max_input_bytes:
+        if (
+            len(message.audio.payload) if kind == "audio" else message.ByteSize()
+        ) > self._max_input_bytes:
             raise InputTooLarge(f"an input may have {self._max_input_bytes} bytes")
         if kind in _URGENT:
             self._outbox.put(message, at_once=True)
@@ -143,7 +168,9 @@ class WorkerSession:
     def close(self, reason: worker_pb2.SessionClose.Reason.ValueType) -> None:
         """The call is over: the worker is told, the listener hears nothing more. Closing twice is harmless."""
         if not self._closed:
-            self.send(worker_pb2.SessionInput(close=worker_pb2.SessionClose(reason=reason)))
+            self.send(
+                worker_pb2.SessionInput(close=worker_pb2.SessionClose(reason=reason))
+            )
             self._end()
 
     def receive(self, output: worker_pb2.SessionOutput) -> None:
@@ -174,6 +201,11 @@ class WorkerSession:
             self._end()
             self._tell_lost(reason)
 
+    def abandon(self) -> None:
+        """The listener failed (called by the session's stream): the worker is freed, the listener told, once."""
+        if not self._closed:
+            self._give_up(LostReason.LISTENER_FAILED)
+
     def _receive_audio(self, frame: worker_pb2.AudioFrame) -> None:
         if frame.duration_us == 0:
             self._counters.drops[LinkDrop.MALFORMED_OUTPUT] += 1
@@ -193,7 +225,9 @@ class WorkerSession:
             self._listener.worker_text(output.text.response_id, output.text.delta)
         elif kind == "transcript":
             words = output.transcript
-            self._listener.worker_transcript(words.response_id, words.delta, words.audio_start_us)
+            self._listener.worker_transcript(
+                words.response_id, words.delta, words.audio_start_us
+            )
         else:
             self._listener.worker_message(output)
 

@@ -20,28 +20,62 @@ class WorkerLinkSettings(Config):
     """Timing and bounds of the links to workers. The defaults notice a dead worker within 2 s."""
 
     batch_interval_ms: float = Field(
-        default=5.0, ge=0, le=100, description="Audio frames of all sessions gather this long, then leave in one message."
+        default=5.0,
+        ge=0,
+        le=100,
+        description="Audio frames of all sessions gather this long, then leave in one message.",
     )
-    ping_interval_s: float = Field(default=0.5, gt=0, le=60, description="Time between two pings.")
+    ping_interval_s: float = Field(
+        default=0.5, gt=0, le=60, description="Time between two pings."
+    )
     ping_timeout_s: float = Field(
-        default=1.5, gt=0, le=60, description="A worker from which nothing came for this long is lost."
+        default=1.5,
+        gt=0,
+        le=60,
+        description="A worker from which nothing came for this long is lost.",
     )
-    hello_timeout_s: float = Field(default=2.0, gt=0, le=60, description="Time a worker has to answer a new stream.")
+    hello_timeout_s: float = Field(
+        default=2.0,
+        gt=0,
+        le=60,
+        description="Time a worker has to answer a new stream.",
+    )
     accept_timeout_s: float = Field(
-        default=3.0, gt=0, le=60, description="Time a worker has to accept or reject a session; then another is asked."
+        default=3.0,
+        gt=0,
+        le=60,
+        description="Time a worker has to accept or reject a session; then another is asked.",
     )
     input_queue_ms: int = Field(
-        default=1000, ge=100, le=60_000, description="Audio kept per session while its worker grants no credit."
+        default=1000,
+        ge=100,
+        le=60_000,
+        description="Audio kept per session while its worker grants no credit.",
     )
     input_queue_policy: DropPolicy = Field(
-        default=DropPolicy.DROP_OLDEST, description="Which audio goes when that queue is full."
+        default=DropPolicy.DROP_OLDEST,
+        description="Which audio goes when that queue is full.",
     )
     output_credit_ms: int = Field(
-        default=5000, ge=200, le=600_000, description="Output audio a worker may send ahead of what was played."
+        default=5000,
+        ge=200,
+        le=600_000,
+        description="Output audio a worker may send ahead of what was played.",
     )
-    reconnect_min_s: float = Field(default=0.1, gt=0, le=60, description="First wait before dialling a worker again.")
-    reconnect_max_s: float = Field(default=5.0, gt=0, le=600, description="Longest wait; each failure doubles it.")
-    discovery_interval_s: float = Field(default=5.0, gt=0, le=3600, description="Time between two DNS look-ups.")
+    reconnect_min_s: float = Field(
+        default=0.1,
+        gt=0,
+        le=60,
+        description="First wait before dialling a worker again.",
+    )
+    reconnect_max_s: float = Field(
+        default=5.0, gt=0, le=600, description="Longest wait; each failure doubles it."
+    )
+    discovery_interval_s: float = Field(
+        default=5.0, gt=0, le=3600, description="Time between two DNS look-ups."
+    )
     max_message_bytes: int = Field(
-        default=16 * 1024 * 1024, ge=65_536, description="Largest gRPC message either way; an image must fit into one."
+        default=16 * 1024 * 1024,
+        ge=65_536,
+        description="Largest gRPC message either way; an image must fit into one.",
     )

@@ -8,6 +8,7 @@ A lost stream is final: the link opens another one.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
@@ -73,7 +74,10 @@ class WorkerStream:
         return len(self._sessions)
 
     def open(
-        self, opening: worker_pb2.SessionOpen, listener: WorkerSessionListener, decided: Callable[[Verdict], None]
+        self,
+        opening: worker_pb2.SessionOpen,
+        listener: WorkerSessionListener,
+        decided: Callable[[Verdict], None],
     ) -> WorkerSession:
         """Asks the worker to take a session; `decided` is called when it did or will not."""
         if self.hello is None:
@@ -86,14 +90,18 @@ class WorkerStream:
             opening=opening,
             listener=listener,
             outbox=self._outbox,
-            queue=InputQueue(self._settings.input_queue_ms * 1000, self._settings.input_queue_policy),
+            queue=InputQueue(
+                self._settings.input_queue_ms * 1000, self._settings.input_queue_policy
+            ),
             max_input_bytes=self._settings.max_message_bytes,
             counters=self._counters,
             decided=decided,
             forget=self._forget,
         )
         self._sessions[number] = session
-        self._outbox.put(worker_pb2.SessionInput(session=number, open=opening), at_once=True)
+        self._outbox.put(
+            worker_pb2.SessionInput(session=number, open=opening), at_once=True
+        )
         return session
 
     def take_request(self) -> worker_pb2.ConnectRequest | None:
@@ -127,7 +135,11 @@ class WorkerStream:
             self.load = response.load
         if response.HasField("drain"):
             self.is_draining = True
-        if response.HasField("load") or response.HasField("drain") or response.HasField("hello"):
+        if (
+            response.HasField("load")
+            or response.HasField("drain")
+            or response.HasField("hello")
+        ):
             self._on_change()
 
     def next_timeout(self) -> float:
@@ -157,14 +169,18 @@ class WorkerStream:
         else:
             self._counters.streams_lost[reason] += 1
         for session in list(self._sessions.values()):
-            session.lose(reason)
+            self._guard(session, partial(session.lose, reason))
         self._on_change()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _receive_hello(self, hello: worker_pb2.WorkerHello) -> bool:
         if self.hello is not None or hello.protocol_major != PROTOCOL_MAJOR:
-            _log.warning("worker_hello_refused", worker=hello.worker, protocol_major=hello.protocol_major)
+            _log.warning(
+                "worker_hello_refused",
+                worker=hello.worker,
+                protocol_major=hello.protocol_major,
+            )
             self.lose(LostReason.PROTOCOL_ERROR)
             return False
         self.hello = hello
@@ -176,14 +192,19 @@ class WorkerStream:
         session = self._sessions.get(output.session)
         if session is None:
             was_used = 0 < output.session < self._next_number
-            self._counters.drops[LinkDrop.SESSION_CLOSED if was_used else LinkDrop.UNKNOWN_SESSION] += 1
+            self._counters.drops[
+                LinkDrop.SESSION_CLOSED if was_used else LinkDrop.UNKNOWN_SESSION
+            ] += 1
             return
+        self._guard(session, partial(session.receive, output))
+
+    def _guard(self, session: WorkerSession, deliver: Callable[[], None]) -> None:
+        """A fault in one call's listener must not cost the other calls of this worker their stream."""
         try:
-            session.receive(output)
-        except Exception:
-            # A fault in one call's listener must not cost the other calls of this worker their stream.
+            deliver()
+        except Exception:  # noqa: BLE001 - whatever a listener raises is logged and ends its own session only
             _log.exception("worker_listener_failed", call_id=session.call_id)
-            session.close(worker_pb2.SessionClose.REASON_ERROR)
+            session.abandon()
 
     def _forget(self, number: int) -> None:
         self._sessions.pop(number, None)

@@ -16,7 +16,9 @@ class Ticker:
         if at_once:
             self._due.set()
         elif self._tick is None:
-            self._tick = asyncio.get_running_loop().call_later(self._interval_s, self._due.set)
+            self._tick = asyncio.get_running_loop().call_later(
+                self._interval_s, self._due.set
+            )
 
     async def wait(self) -> None:
         """Returns when something is due, and forgets the tick that it replaced."""

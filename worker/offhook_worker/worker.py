@@ -28,7 +28,9 @@ class RejectReason(IntEnum):
 class Reject(Exception):
     """Raised in `VoiceWorker.prepare` to refuse a session; the message is one sentence for the caller."""
 
-    def __init__(self, message: str, reason: RejectReason = RejectReason.INVALID_CONFIG) -> None:
+    def __init__(
+        self, message: str, reason: RejectReason = RejectReason.INVALID_CONFIG
+    ) -> None:
         super().__init__(message)
         self.reason = reason
 
