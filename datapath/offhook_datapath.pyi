@@ -1,0 +1,100 @@
+"""The native part of offhook. Private: only offhook's own packages import it."""
+
+from typing import Final, Literal, final
+
+@final
+class BuildInfo:
+    """What was built."""
+
+    version: Final[str]
+    """The distribution's version."""
+    profile: Final[str]
+    """Cargo's profile: `release`, or `debug`, which must not be measured."""
+    target: Final[str]
+    """The target triple, `x86_64-unknown-linux-gnu` for example."""
+
+def build_info() -> BuildInfo:
+    """Reports version, profile and target of this build."""
+
+class SctpError(Exception):
+    """A call that the association's state does not allow: not connected, stream not open, stream in use."""
+
+class BufferFull(SctpError):
+    """The send buffer has no room for the message; try again when `buffered_amount` has gone down."""
+
+@final
+class SctpAssociation:
+    """One SCTP association over one DTLS connection (RFC 8261), without I/O.
+
+    `now` is seconds on one monotonic clock of the caller's, any origin. Whatever a peer sends, no method raises for it:
+    a packet that makes no sense is dropped, one that breaks the protocol closes the association.
+
+    After any other call, `take_datagrams()` gives what to send and `timeout()` when to call `handle_timeout()`.
+    """
+
+    def __new__(cls, *, client: bool, max_message_bytes: int, max_buffered_bytes: int, now: float) -> SctpAssociation:
+        """A client sends INIT at once; a server, the usual role of an ICE-lite endpoint, waits for the peer's.
+
+        `max_message_bytes` bounds one message both ways, `max_buffered_bytes` (at least 1500 and one message) what is
+        buffered in each direction. Raises ValueError for other numbers, OverflowError for one beyond 32 bits.
+        """
+
+    @property
+    def state(self) -> Literal["connecting", "connected", "closing", "closed"]:
+        """It only moves forward."""
+
+    @property
+    def close_reason(self) -> str | None:
+        """One short line once the state is `closed`."""
+
+    def receive(self, datagram: bytes, now: float) -> bool:
+        """Takes one SCTP packet out of a DTLS record. False: dropped, being no packet of this association."""
+
+    def timeout(self) -> float | None:
+        """When `handle_timeout` wants to be called, on the caller's clock."""
+
+    def handle_timeout(self, now: float) -> None:
+        """Lets expired timers retransmit; harmless when early. Raises ValueError if `now` is not finite."""
+
+    def take_datagrams(self) -> list[bytes]:
+        """The packets to send now, each at most 1148 bytes and each to be one DTLS record."""
+
+    def open_stream(self, stream_id: int) -> None:
+        """Opens a stream both ways. Raises SctpError if not connected, if in use, or beyond 1024 streams."""
+
+    def send(
+        self,
+        stream_id: int,
+        ppid: int,
+        data: bytes,
+        *,
+        ordered: bool = True,
+        max_retransmits: int | None = None,
+        lifetime_ms: int | None = None,
+    ) -> None:
+        """Queues one message, reliably unless `max_retransmits` or `lifetime_ms` says otherwise (RFC 3758).
+
+        `ppid` is one of 50, 51, 53, 56, 57 (RFC 8831 section 8). Raises SctpError if the stream is not open,
+        BufferFull if `max_buffered_bytes` would be exceeded, ValueError for an empty or too long message.
+        """
+
+    def take_messages(self) -> list[tuple[int, int, bytes]]:
+        """Whole messages received, as (stream id, ppid, data), ordered within a stream; ppid 0 for an unknown one.
+
+        What is not taken fills the receive window and so slows the peer down.
+        """
+
+    def close_stream(self, stream_id: int) -> None:
+        """Closes one stream both ways (RFC 6525 reset). Raises SctpError if it is not open."""
+
+    def take_ended_streams(self) -> list[int]:
+        """Streams that a reset ended since the last call. Take the messages first."""
+
+    def buffered_amount(self, stream_id: int) -> int:
+        """Bytes queued on the stream that the peer has not acknowledged. Raises SctpError if it is not open."""
+
+    def close(self) -> None:
+        """Begins an orderly shutdown: what was queued is delivered first. Closing twice is harmless."""
+
+    def abort(self) -> None:
+        """Ends the association at once, without a word to the peer."""

@@ -1,0 +1,13 @@
+//! The private Python module `offhook_datapath`. Its documented face is `offhook_datapath.pyi`.
+
+mod build_info;
+mod sctp;
+
+/// The native part of offhook.
+#[pyo3::pymodule]
+mod offhook_datapath {
+    #[pymodule_export]
+    use super::build_info::{build_info, BuildInfo};
+    #[pymodule_export]
+    use super::sctp::{BufferFull, SctpAssociation, SctpError};
+}
