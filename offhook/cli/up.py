@@ -55,7 +55,7 @@ def up(
         http_address, media_address = parse_address(http), parse_address(media)
         advertised = parse_address(advertise) if advertise is not None else None
     except ValueError as error:
-        raise _usage(f"{error}; write addresses as 127.0.0.1:3478 or [::1]:3478") from None
+        raise _usage(str(error)) from None
     if advertised is None and media_address.host in WILDCARDS:
         raise _usage("--media on every interface needs --advertise IP:PORT, the address clients can reach")
     try:

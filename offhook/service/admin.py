@@ -1,0 +1,71 @@
+"""The endpoints that Kubernetes and Prometheus ask: `/livez`, `/readyz`, `/metrics`. Plain HTTP, for inside the cluster.
+
+Alive and ready are different questions: a process that drains is alive (killing it would cut its calls) but not ready
+(it must get no new ones).
+"""
+
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from wire.address import Address
+
+
+class AdminServer:
+    """Serves the three endpoints of one process.
+
+    Args:
+        listen: where to listen; port 0 takes a free one.
+        registry: what `/metrics` exposes.
+        readiness: None when ready, else the reason in one line, which `/readyz` answers with status 503.
+    """
+
+    def __init__(
+        self,
+        listen: Address,
+        registry: CollectorRegistry,
+        readiness: Callable[[], str | None],
+    ) -> None:
+        self._listen = listen
+        self._registry = registry
+        self._readiness = readiness
+        app = web.Application()
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, shutdown_timeout=1.0
+        )
+
+    async def start(self) -> Address:
+        """Begin to listen; returns the address in use.
+
+        Raises:
+            OSError: it cannot be had.
+        """
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._listen.host, self._listen.port).start()
+        host, port, *_ = self._runner.addresses[0]
+        return Address(host, port)
+
+    async def stop(self) -> None:
+        """Close the listener and every connection. Harmless when not started."""
+        await self._runner.cleanup()
+
+    async def _livez(self, request: web.Request) -> web.Response:
+        # That the event loop gets to answer is the whole check.
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        reason = self._readiness()
+        if reason is None:
+            return web.Response(text="ok\n")
+        return web.Response(status=503, text=f"{reason}\n")
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(
+            body=encode(self._registry), headers={"Content-Type": content_type}
+        )

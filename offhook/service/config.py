@@ -1,0 +1,134 @@
+"""Configuration files and the key file: read once, checked whole, never half applied.
+
+Every fault is a `ConfigError` whose one line names the file and the field and says what is expected. Values are never
+quoted in it: the key file holds secrets, and one rule for all files is easier to trust than two.
+"""
+
+import base64
+import binascii
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from wire.ufrag import SECRET_BYTES, KeyRing, RouteKey
+
+
+class ConfigError(Exception):
+    """The person running this must change something; the message is one line that says what."""
+
+
+class Config(BaseModel):
+    """Base of every configuration: immutable, and a key it does not know is an error rather than ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_C = TypeVar("_C", bound=Config)
+
+
+def load_config(path: Path, model: type[_C]) -> _C:
+    """Read a YAML file (so JSON, too) into `model`.
+
+    Raises:
+        ConfigError: the file cannot be read, is not YAML, or a field is missing, unknown or wrong.
+    """
+    try:
+        return model.model_validate(_read_mapping(path))
+    except ValidationError as error:
+        faults = "; ".join(
+            _fault(details)
+            for details in error.errors(include_url=False, include_input=False)
+        )
+        raise ConfigError(f"{path}: {faults}") from None
+
+
+def _read_mapping(path: Path) -> dict[Any, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text") from None
+    except yaml.YAMLError as error:
+        # The parser's own message quotes the line, which may hold a secret.
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark is not None else ""
+        raise ConfigError(f"{path}: is not YAML{where}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"{path}: must be a mapping of settings, such as 'log_level: info'"
+        )
+    return content
+
+
+def _fault(details: ErrorDetails) -> str:
+    field = ".".join(str(part) for part in details["loc"])
+    match details["type"]:
+        case "missing":
+            return f"{field}: is required"
+        case "extra_forbidden":
+            return f"{field}: no such setting"
+        case _:
+            message = details["msg"].removeprefix("Value error, ")
+            return f"{field}: {message}" if field else message
+
+
+class _KeyConfiguration(Config):
+    id: str = Field(
+        description="One ice-char; the first character of every ufrag minted with this key."
+    )
+    secret: str = Field(repr=False, description="32 random bytes in base64.")
+    mint: bool = Field(
+        False,
+        description="Mint new ufrags with this one; exactly one configuration has it.",
+    )
+
+    @property
+    def route_key(self) -> RouteKey:
+        return RouteKey(self.id, base64.b64decode(self.secret, validate=True))
+
+    @model_validator(mode="after")
+    def _is_a_key(self) -> Self:
+        try:
+            _ = self.route_key
+        except binascii.Error:
+            raise ValueError(f"secret of key {self.id!r} is not base64") from None
+        return self
+
+
+class _KeyFile(Config):
+    configurations: Annotated[
+        tuple[_KeyConfiguration, ...], Field(min_length=1, max_length=64)
+    ]
+
+    @property
+    def key_ring(self) -> KeyRing:
+        minting = [key.route_key for key in self.configurations if key.mint]
+        return KeyRing(minting[0], [key.route_key for key in self.configurations])
+
+    @model_validator(mode="after")
+    def _is_a_ring(self) -> Self:
+        if sum(key.mint for key in self.configurations) != 1:
+            raise ValueError("configurations: exactly one must have 'mint: true'")
+        _ = self.key_ring
+        return self
+
+
+def load_key_ring(path: Path) -> KeyRing:
+    """Read a key file: `{"configurations": [{"id": "A", "secret": "<base64 of 32 bytes>", "mint": true}, ...]}`.
+
+    Raises:
+        ConfigError: the file cannot be read, a secret is not 32 bytes of base64, two keys share an id, or not exactly
+            one mints. The message never quotes a secret.
+    """
+    return load_config(path, _KeyFile).key_ring
+
+
+def new_key_file() -> dict[str, Any]:
+    """One fresh configuration that mints, in the shape that `load_key_ring` reads."""
+    secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
+    return {"configurations": [{"id": "A", "secret": secret, "mint": True}]}

@@ -1,0 +1,79 @@
+"""Structured log lines on standard error, ours and the libraries' in one shape.
+
+Nothing here redacts: what must not be logged (secrets, client addresses, audio) is not handed to the logger.
+"""
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def configure_logging(
+    level: str, format: Literal["console", "json"], **bound: str
+) -> None:
+    """Set up logging for this process; call it once, before the first line.
+
+    Args:
+        level: least severe level that is written: debug, info, warning or error. Libraries log from warning up.
+        format: `console` for people, `json` for collectors: one object per line.
+        bound: fields added to every line, such as role="relay".
+
+    Raises:
+        ValueError: no such level.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise ValueError(
+            f"log level {level!r} is not one of debug, info, warning, error"
+        )
+    shared: list[Processor] = [
+        _binder(bound),
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(format),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(number)
+    for library in ("aiohttp", "aioice", "asyncio", "grpc"):
+        logging.getLogger(library).setLevel(max(number, logging.WARNING))
+
+
+def _binder(bound: dict[str, str]) -> Processor:
+    def add_bound(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        return {**bound, **event}
+
+    return add_bound
+
+
+def _renderers(format: Literal["console", "json"]) -> list[Processor]:
+    if format == "json":
+        return [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ]
+    # Plain tracebacks: the rich ones print local variables, and those may be secrets.
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    ]

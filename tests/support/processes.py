@@ -1,0 +1,32 @@
+"""Waiting for processes and conditions, with a deadline."""
+
+import time
+from collections.abc import Callable, Iterable
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and is not a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def await_condition(condition: Callable[[], bool], what: str, *, within_s: float = 20.0) -> None:
+    """Returns once `condition` holds.
+
+    Raises:
+        AssertionError: it did not hold in time; the message says what was waited for.
+    """
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what}")
+        time.sleep(0.02)  # polls another process; nothing here to await
+
+
+def await_end(pids: Iterable[int]) -> None:
+    """Returns once none of the processes is running."""
+    left = list(pids)
+    await_condition(lambda: not any(is_running(pid) for pid in left), f"end of processes {left}")
