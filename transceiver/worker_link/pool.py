@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
-from offhook.service.discovery import watch_targets
+from offhook.service.discovery import parse_target, watch_targets
 from transceiver.worker_link.counters import LinkCounters
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
 from transceiver.worker_link.link import WorkerLink
@@ -84,7 +84,13 @@ class WorkerPool:
         self._changed = asyncio.Event()
 
     async def start(self) -> None:
-        """Starts discovery and the links; returns without waiting for any worker."""
+        """Starts discovery and the links; returns without waiting for any worker.
+
+        Raises:
+            ValueError: a target is written wrongly.
+        """
+        for target in self._targets:
+            parse_target(target)
         self._discovery = asyncio.create_task(
             self._follow_discovery(), name="worker-discovery"
         )
