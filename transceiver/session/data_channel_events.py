@@ -1,0 +1,55 @@
+"""What data channels tell their owner, and the bounds it sets them."""
+
+from typing import NamedTuple
+
+
+class ChannelLimits(NamedTuple):
+    """Bounds of one session's data channels.
+
+    Attributes:
+        max_channels: channels open at a time; a Realtime client opens one.
+        max_message_bytes: longest message, both ways. 64 KiB is what a peer must assume without
+            `a=max-message-size` (RFC 8841 section 6).
+        max_buffered_bytes: what may wait in each direction, sent and not acknowledged or received and not taken.
+        max_label_bytes: longest label, and longest protocol, in UTF-8.
+    """
+
+    max_channels: int = 16
+    max_message_bytes: int = 65_536
+    max_buffered_bytes: int = 1_048_576
+    max_label_bytes: int = 256
+
+
+class ChannelOpened(NamedTuple):
+    """A channel can be used: the peer opened it, or acknowledged ours."""
+
+    channel_id: int
+    label: str
+    protocol: str
+
+
+class MessageReceived(NamedTuple):
+    """One message: str from a text message, bytes from a binary one."""
+
+    channel_id: int
+    data: str | bytes
+
+
+class ChannelClosed(NamedTuple):
+    """A channel ended: closed by either side, or with the association."""
+
+    channel_id: int
+    label: str
+
+
+class AssociationClosed(NamedTuple):
+    """SCTP is over; no channel works any more. The last event."""
+
+    reason: str
+
+
+ChannelEvent = ChannelOpened | MessageReceived | ChannelClosed | AssociationClosed
+
+
+class ChannelError(Exception):
+    """A channel cannot do what was asked; one line says why."""
