@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import structlog
-from offhook_worker import EchoWorker, ServeOptions, VoiceWorker, run as run_worker
+from offhook_worker import ServeOptions, VoiceWorker
+from offhook_worker import run as run_worker
+from offhook_worker.echo import EchoWorker
 from prometheus_client import CollectorRegistry
 from pydantic import Field, field_validator
 

@@ -20,11 +20,10 @@ from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
 from transceiver.calls.call_service import CallService
-from transceiver.calls.event_channel import open_event_channel
 from transceiver.config import TransceiverConfig
 from transceiver.hub import SessionHub
 from transceiver.media_port.interface import MediaPort
-from transceiver.media_port.python import open_python_port
+from transceiver.media_port.python_port import open_python_port
 from transceiver.metrics import TransceiverCollector
 from transceiver.peers import PeerDirectory
 from transceiver.routes.flow_log import FlowLog, address_message
@@ -32,6 +31,7 @@ from transceiver.routes.relay_registry import RelayRegistry
 from transceiver.routes.route_service import RouteService
 from transceiver.session.actions import CloseReason
 from transceiver.session.certificate import Certificate
+from transceiver.session.sctp import data_channels_supported
 from transceiver.signalling.app import make_app
 from transceiver.signalling.auth import ApiKeys
 from transceiver.signalling.owner import CallOwner
@@ -137,12 +137,12 @@ class Transceiver:
             keys=keys,
             cluster_id=config.cluster_id,
             transceiver_id=config.transceiver_id,
-            certificate=Certificate.generate(),
+            certificate=Certificate(),
             candidates=config.candidate_addresses,
             limits=config.limits,
             max_sessions=config.max_sessions,
             arm=timer.arm,
-            data_channels=open_event_channel is not None,
+            data_channels=data_channels_supported(),
         )
         timer.drive(self._hub)
 
@@ -159,7 +159,6 @@ class Transceiver:
             self._workers,
             default_model=config.default_model,
             playout_buffer_ms=config.limits.playout_buffer_ms,
-            open_channel=lambda session: open_event_channel(self._hub, session),
         )
         if config.workers:
             try:

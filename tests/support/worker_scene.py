@@ -226,9 +226,7 @@ class HandTransceiver:
 
     def of_kind(self, kind: str, session: int | None = None) -> list[pb.SessionOutput]:
         """The outputs of one kind so far, of one session or all."""
-        return [
-            each for each in self.outputs if each.WhichOneof("output") == kind and session in (None, each.session)
-        ]
+        return [each for each in self.outputs if each.WhichOneof("output") == kind and session in (None, each.session)]
 
     async def read_all(self) -> None:
         """Collects responses until the stream ends."""
@@ -255,9 +253,7 @@ class HandTransceiver:
 
 
 @asynccontextmanager
-async def hand_transceiver(
-    address: str, first: pb.ConnectRequest | None = None
-) -> AsyncIterator[HandTransceiver]:
+async def hand_transceiver(address: str, first: pb.ConnectRequest | None = None) -> AsyncIterator[HandTransceiver]:
     """A transceiver by hand, whose hello (or `first`) has been sent."""
     async with grpc.aio.insecure_channel(address) as channel:
         transceiver = HandTransceiver(WorkerServiceStub(channel).Connect())

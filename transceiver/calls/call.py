@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import structlog
 
 from transceiver.calls import events
+from transceiver.calls.event_channel import EventChannel
 from transceiver.calls.model_side import ModelSide
 from transceiver.hub import SessionHub
 from transceiver.sdp.credentials import IceCredentials
@@ -18,19 +18,6 @@ _log = structlog.get_logger(__name__)
 
 # Between the last event on the data channel and the end of the session, so that the event is read first.
 LAST_EVENT_HEADSTART_S = 0.1
-
-
-class EventChannel(Protocol):
-    """The client's `oai-events` data channel, or the lack of one."""
-
-    def receive(self, datagram: bytes, now: float) -> None:
-        """An SCTP packet of the client."""
-
-    def send_event(self, event: str, now: float) -> None:
-        """Sends one event; dropped and counted while the channel is not open or its buffer is full."""
-
-    def close(self) -> None:
-        """Ends its timers."""
 
 
 class Call:
@@ -53,10 +40,9 @@ class Call:
 
     # Set-up, by the call service
 
-    def open(self, session: Session, channel: EventChannel | None) -> None:
+    def open(self, session: Session) -> None:
         """Names the session that the hub has opened for this call."""
         self._session = session
-        self._channel = channel
 
     def join(self, name: str, side: ModelSide) -> None:
         """Puts a model on the line."""
@@ -95,6 +81,8 @@ class Call:
 
     def connected(self, session: Session, now: float) -> None:
         """Media flows."""
+        if session.has_data_channel:
+            self._channel = EventChannel(self._hub, session, now)
         _log.info("call connected", call=session.call_id, setup_ms=round((now - self._started_at) * 1000))
 
     def audio(self, session: Session, frame: AudioReceived, now: float) -> None:

@@ -2,21 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
 from google.protobuf import json_format
 from offhook_proto.worker.v1 import worker_pb2
 
-from transceiver.calls.call import Call, EventChannel
+from transceiver.calls.call import Call
 from transceiver.calls.loopback import MODEL as LOOPBACK
 from transceiver.calls.loopback import Loopback
 from transceiver.calls.worker_side import WorkerSide, worker_format
 from transceiver.hub import SessionHub, TooManySessions
 from transceiver.sdp.offer import OfferError
 from transceiver.session.actions import CloseReason
-from transceiver.session.session import Session
 from transceiver.signalling.errors import ApiError
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
 from transceiver.worker_link.pool import WorkerPool
@@ -32,7 +31,6 @@ class CallService:
         workers: models.
         default_model: of a call that names none; None: the first that a worker serves, else loopback.
         playout_buffer_ms: how far a worker may be ahead of the wire clock.
-        open_channel: makes the data channel of a session that negotiated one.
     """
 
     def __init__(
@@ -42,13 +40,11 @@ class CallService:
         *,
         default_model: str | None,
         playout_buffer_ms: int,
-        open_channel: Callable[[Session], EventChannel | None],
     ) -> None:
         self._hub = hub
         self._workers = workers
         self._default_model = default_model
         self._playout_buffer_ms = playout_buffer_ms
-        self._open_channel = open_channel
         self._calls: dict[str, Call] = {}
         self._draining = False
         self.refused: Counter[str] = Counter()
@@ -89,7 +85,7 @@ class CallService:
             raise ApiError(400, str(error), code="invalid_offer", param="sdp") from None
         except TooManySessions as error:
             raise ApiError(503, f"No capacity: {error}.", code="no_capacity", retry=True) from None
-        call.open(opened, self._open_channel(opened))
+        call.open(opened)
         self._calls[call.id] = call
         try:
             await self._join(call, model, session)

@@ -61,6 +61,7 @@ class WorkerServer(WorkerServiceServicer):
             port = self._server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}") from error
+        self._house.sample()
         await self._server.start()
         self._reporter = asyncio.create_task(
             self._report_periodically(), name="load-reports"

@@ -31,9 +31,7 @@ async def _talking_session(pool: WorkerPool, listener: RecordingListener) -> Wor
     [(signal.SIGKILL, LostReason.STREAM_ENDED), (signal.SIGSTOP, LostReason.PING_TIMEOUT)],
     ids=["killed", "frozen"],
 )
-async def test_every_session_hears_it_once(
-    tmp_path: Path, signal_number: signal.Signals, reason: LostReason
-) -> None:
+async def test_every_session_hears_it_once(tmp_path: Path, signal_number: signal.Signals, reason: LostReason) -> None:
     async with worker_process(tmp_path) as worker, pool_of([worker.address]) as pool:
         listeners = [RecordingListener() for _ in range(3)]
         sessions = [await _talking_session(pool, listener) for listener in listeners]
