@@ -27,7 +27,7 @@ from transceiver.session.data_channel_events import (
     ChannelOpened,
     MessageReceived,
 )
-from transceiver.session.dcep import AckMessage, MalformedDcepError, OpenMessage, decode, encode_ack, encode_open
+from transceiver.session.dcep import MalformedDcepError, OpenMessage, decode, encode_ack, encode_open
 
 if TYPE_CHECKING:
     from offhook_datapath import SctpAssociation

@@ -69,9 +69,10 @@ def test_misuse_raises_what_the_stub_says() -> None:
         client.send(0, 51, b"x", max_retransmits=1, lifetime_ms=1)
     with pytest.raises(ValueError, match="finite"):
         client.receive(b"", math.nan)
+    for _ in range(4):
+        client.send(0, 53, bytes(65_536))
     with pytest.raises(datapath.BufferFull):
-        for _ in range(5):
-            client.send(0, 53, bytes(65_536))
+        client.send(0, 53, b"one more")
     assert client.state == "connected"
 
 

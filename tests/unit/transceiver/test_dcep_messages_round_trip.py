@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from transceiver.session.dcep import AckMessage, MalformedDcepError, OpenMessage, decode, encode_ack, encode_open
 
 _PARAMETER = st.integers(0, 0xFFFFFFFF)
-_RELIABILITY = st.one_of(
-    st.just((None, None)), st.tuples(_PARAMETER, st.none()), st.tuples(st.none(), _PARAMETER)
-)
+_RELIABILITY = st.one_of(st.just((None, None)), st.tuples(_PARAMETER, st.none()), st.tuples(st.none(), _PARAMETER))
 
 
 def test_the_bytes_are_those_of_the_rfc() -> None:
