@@ -186,14 +186,14 @@ class SessionHub:
         Raises:
             OfferError: the offer cannot be served; the session goes on as before.
         """
-        answer = session.renegotiate(parse_offer(offer_sdp), now)
+        answer = session.renegotiate(parse_offer(offer_sdp))
         self._index_ufrags(session)
         self._perform(session, now)
         return answer
 
     def restart_ice(self, session: Session, remote: IceCredentials, now: float) -> IceCredentials:
         """Restarts ICE without a new offer (WHIP's PATCH, RFC 9725 section 4.3.3); returns our new credentials."""
-        local = session.restart_ice(remote, now)
+        local = session.restart_ice(remote)
         self._index_ufrags(session)
         self._perform(session, now)
         return local
@@ -298,6 +298,9 @@ class SessionHub:
     def _perform(self, session: Session, now: float, relay: Address | None = None) -> None:
         """Does what `session` has decided. `relay` is where the datagram at hand came through, if it was a check."""
         for action in session.take_actions():
+            if session.session_id not in self._sessions:
+                # A listener has closed it; what came before the end no longer matters.
+                return
             match action:
                 case actions.SendRtp(path, packet):
                     self._port.send_rtp(session.session_id, path, packet)
@@ -317,11 +320,13 @@ class SessionHub:
     def _perform_rare(self, session: Session, action: actions.Action, now: float, relay: Address | None) -> None:
         match action:
             case actions.BindPath(path) if relay is not None:
-                self._bind(session, path, relay)
+                self._bind(session, path, relay, now)
             case actions.UnbindPath(path):
                 self._unbind(path)
             case actions.SelectPath() | actions.SsrcChanged():
                 self._announce_flows(session)
+            case actions.RetireUfrag(ufrag):
+                self._by_ufrag.pop(ufrag, None)
             case actions.StartSrtp(keys):
                 self._port.start_srtp(session.session_id, keys)
             case actions.Connected():
@@ -330,14 +335,14 @@ class SessionHub:
             case actions.ApplicationData(data):
                 self._listeners[session.session_id].application_data(session, data, now)
 
-    def _bind(self, session: Session, path: Path, relay: Address) -> None:
+    def _bind(self, session: Session, path: Path, relay: Address, now: float) -> None:
         self._port.bind(path, session.session_id, relay)
         owner = self._by_path.get(path)
         if owner is session:
             return
         if owner is not None:
             # A NAT has given the same port to another client: the ufrag beats what we knew.
-            owner.forget_path(path)
+            owner.forget_path(path, now)
         self._by_path[path] = session
         self._flows.flow_bound(session, path, session.ssrcs, path == session.selected_path)
 
@@ -355,7 +360,7 @@ class SessionHub:
         for path in session.paths:
             del self._by_path[path]
             self._flows.flow_unbound(path)
-        for ufrag in [ufrag for ufrag, owner in self._by_ufrag.items() if owner is session]:
+        for ufrag in session.local_ufrags:
             del self._by_ufrag[ufrag]
         del self._by_call_id[session.call_id]
         del self._sessions[session.session_id]

@@ -75,6 +75,12 @@ class SelectPath(NamedTuple):
     path: Path
 
 
+class RetireUfrag(NamedTuple):
+    """Checks for `ufrag` are no longer answered: the client uses its successor."""
+
+    ufrag: bytes
+
+
 class SsrcChanged(NamedTuple):
     """The client sends its audio under `ssrc` from now on."""
 
@@ -91,10 +97,11 @@ class AudioReceived(NamedTuple):
     Attributes:
         payload: the codec's frame(s), untouched.
         codec: "opus", "PCMU" or "PCMA".
-        rtp_timestamp: in the codec's clock, counted from the first packet of its SSRC, unwrapped.
-        sequence: extended sequence number.
+        rtp_timestamp: in the codec's clock, counted from the session's first packet, unwrapped; goes on over a change of
+            SSRC by the time that has passed.
+        sequence: extended sequence number, of its SSRC.
         marker: RTP marker bit: first packet of a talkspurt.
-        level_dbov: audio level by RFC 6464, 0 (loudest) to -127; None if the client does not send it.
+        level_dbov: audio level by RFC 6464 in -dBov, 0 (loudest) to 127; None if the client does not send it.
         lost_before: packets missing between the previous one and this.
     """
 
@@ -127,6 +134,7 @@ Action = (
     | BindPath
     | UnbindPath
     | SelectPath
+    | RetireUfrag
     | SsrcChanged
     | Connected
     | AudioReceived

@@ -1,0 +1,197 @@
+"""The `python` media port without its socket: sans-IO, so that scenarios can run it over a virtual network."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from transceiver.media_port.interface import MediaPort, MediaSink, Network, Path, PortCounters, SrtpKeys
+from transceiver.media_port.srtp import SrtpSession
+from wire.address import Address
+from wire.demux import Kind, classify
+from wire.drop import DropReason
+from wire.spp import HEADER_BYTES, SppHeader, decode_header, encode_header
+
+MAX_DATAGRAM_BYTES = 2048
+"""Longer than anything that Ethernet carries; libsrtp and OpenSSL have their own, smaller bounds."""
+MAX_REMEMBERED_SENDERS = 1024
+
+
+@dataclass(slots=True)
+class _Binding:
+    """A path that belongs to a session, and the relay through which it was last authentic."""
+
+    path: Path
+    header: bytes
+    session_id: int
+    relay: Address
+
+
+class PythonMediaPort(MediaPort):
+    """See `MediaPort`.
+
+    Args:
+        address: what `address` says: where the socket is bound.
+        sendto: sends one datagram to a relay; False if the network refused it.
+    """
+
+    def __init__(self, address: Address, sendto: Callable[[bytes, Address], bool]) -> None:
+        self.counters = PortCounters()
+        self._address = address
+        self._sendto = sendto
+        self._sink: MediaSink | None = None
+        self._relays: frozenset[Address] = frozenset()
+        self._networks: tuple[Network, ...] = ()
+        self._known_senders: dict[Address, bool] = {}
+        # By the envelope's bytes after the magic, which is what a datagram brings along, and by path.
+        self._by_header: dict[bytes, _Binding] = {}
+        self._by_path: dict[Path, _Binding] = {}
+        self._srtp: dict[int, SrtpSession] = {}
+        self._paths_of: dict[int, set[Path]] = {}
+
+    @property
+    def address(self) -> Address:
+        """Where the socket is bound."""
+        return self._address
+
+    def deliver_to(self, sink: MediaSink) -> None:
+        """Names the sink."""
+        self._sink = sink
+
+    def accept_relays(self, addresses: Collection[Address], networks: Collection[Network] = ()) -> None:
+        """Replaces the set of senders that are heard."""
+        self._relays = frozenset(addresses)
+        self._networks = tuple(networks)
+        self._known_senders.clear()
+
+    def bind(self, path: Path, session_id: int, relay: Address) -> None:
+        """Ties a path to its session and relay."""
+        binding = self._by_path.get(path)
+        if binding is not None and binding.session_id == session_id:
+            binding.relay = relay
+            return
+        self.unbind(path)
+        header = encode_header(path.client, path.proxy)
+        binding = _Binding(path, header, session_id, relay)
+        self._by_path[path] = self._by_header[header[2:]] = binding
+        self._paths_of.setdefault(session_id, set()).add(path)
+
+    def unbind(self, path: Path) -> None:
+        """Forgets a path."""
+        binding = self._by_path.pop(path, None)
+        if binding is not None:
+            del self._by_header[binding.header[2:]]
+            self._paths_of[binding.session_id].discard(path)
+
+    def start_srtp(self, session_id: int, keys: SrtpKeys) -> None:
+        """Gives a session its keys."""
+        self._srtp[session_id] = SrtpSession(keys)
+
+    def stop(self, session_id: int) -> None:
+        """Forgets a session's keys and paths."""
+        for path in tuple(self._paths_of.get(session_id, ())):
+            self.unbind(path)
+        self._paths_of.pop(session_id, None)
+        self._srtp.pop(session_id, None)
+
+    def close(self) -> None:
+        """Nothing to close here."""
+
+    # From the relays
+
+    def receive(self, datagram: bytes, sender: Address, now: float) -> None:
+        """Takes one datagram off the socket."""
+        counters = self.counters
+        counters.datagrams_received += 1
+        if sender not in self._relays and not self._is_in_networks(sender):
+            self._drop(DropReason.UNKNOWN_RELAY)
+            return
+        if len(datagram) <= HEADER_BYTES:
+            self._drop(DropReason.EMPTY_DATAGRAM if len(datagram) == HEADER_BYTES else DropReason.MALFORMED_SPP)
+            return
+        if len(datagram) > MAX_DATAGRAM_BYTES:
+            self._drop(DropReason.OVERSIZED_DATAGRAM)
+            return
+        counters.bytes_received += len(datagram) - HEADER_BYTES
+        drop = self._dispatch(datagram, sender, now)
+        if drop is not None:
+            self._drop(drop)
+
+    def _dispatch(self, datagram: bytes, relay: Address, now: float) -> DropReason | None:
+        assert self._sink is not None  # deliver_to comes before accept_relays
+        inner = datagram[HEADER_BYTES:]
+        kind = classify(inner)
+        if kind is Kind.STUN:
+            header = decode_header(datagram)
+            if not isinstance(header, SppHeader):
+                return header
+            self._sink.stun_received(Path(*header), inner, relay, now)
+            return None
+        if kind not in (Kind.SRTP, Kind.SRTCP, Kind.DTLS):
+            return DropReason.UNKNOWN_KIND if kind is Kind.UNKNOWN else DropReason.UNSUPPORTED_KIND
+        binding = self._by_header.get(datagram[2:HEADER_BYTES])
+        if binding is None or datagram[:2] != binding.header[:2]:
+            header = decode_header(datagram)
+            return DropReason.UNVALIDATED_FIVE_TUPLE if isinstance(header, SppHeader) else header
+        if kind is Kind.DTLS:
+            self._sink.dtls_received(binding.session_id, binding.path, inner, now)
+            return None
+        return self._media(binding, kind, inner, relay, now)
+
+    def _media(self, binding: _Binding, kind: Kind, packet: bytes, relay: Address, now: float) -> DropReason | None:
+        assert self._sink is not None  # as in _dispatch
+        srtp = self._srtp.get(binding.session_id)
+        if srtp is None:
+            return DropReason.SRTP_NOT_READY
+        opened = srtp.unprotect(packet) if kind is Kind.SRTP else srtp.unprotect_rtcp(packet)
+        if isinstance(opened, DropReason):
+            return opened
+        binding.relay = relay
+        if kind is Kind.SRTP:
+            self._sink.rtp_received(binding.session_id, binding.path, opened, now)
+        else:
+            self._sink.rtcp_received(binding.session_id, binding.path, opened, now)
+        return None
+
+    def _is_in_networks(self, sender: Address) -> bool:
+        if not self._networks:
+            return False
+        known = self._known_senders.get(sender)
+        if known is None:
+            if len(self._known_senders) >= MAX_REMEMBERED_SENDERS:
+                self._known_senders.clear()
+            host = ip_address(sender.host)
+            known = self._known_senders[sender] = any(host in network for network in self._networks)
+        return known
+
+    # To the relays
+
+    def send(self, path: Path, datagram: bytes) -> None:
+        """Sends a STUN or DTLS datagram."""
+        binding = self._by_path.get(path)
+        if binding is None:
+            self._drop(DropReason.SESSION_CLOSED)
+            return
+        if self._sendto(binding.header + datagram, binding.relay):
+            self.counters.datagrams_sent += 1
+            self.counters.bytes_sent += len(datagram)
+        else:
+            self._drop(DropReason.SEND_FAILED)
+
+    def send_rtp(self, session_id: int, path: Path, packet: bytes) -> None:
+        """Protects and sends an RTP packet."""
+        srtp = self._srtp.get(session_id)
+        if srtp is None:
+            self._drop(DropReason.SRTP_NOT_READY)
+        else:
+            self.send(path, srtp.protect(packet))
+
+    def send_rtcp(self, session_id: int, path: Path, packet: bytes) -> None:
+        """Protects and sends a compound RTCP packet."""
+        srtp = self._srtp.get(session_id)
+        if srtp is None:
+            self._drop(DropReason.SRTP_NOT_READY)
+        else:
+            self.send(path, srtp.protect_rtcp(packet))
+
+    def _drop(self, reason: DropReason) -> None:
+        self.counters.drops[reason] += 1

@@ -1,0 +1,70 @@
+"""The `python` media port on a socket: a thin shell around `PythonMediaPort`."""
+
+import asyncio
+import socket
+import time
+
+from transceiver.media_port.python_core import MAX_DATAGRAM_BYTES, PythonMediaPort
+from wire.address import Address
+
+SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+"""Room for 100 ms of a thousand sessions, in case the loop is held up; the kernel may grant less."""
+DATAGRAMS_PER_WAKE_UP = 64
+"""Then timers and other sockets get their turn."""
+
+
+class SocketPort(PythonMediaPort):
+    """Reads and writes one UDP socket from the running event loop. Made by `open_python_port`."""
+
+    def __init__(self, udp: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        host, port = udp.getsockname()[:2]
+        super().__init__(Address(host, port), self._send)
+        self._udp = udp
+        self._loop = loop
+        loop.add_reader(udp.fileno(), self._read)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        self._loop.remove_reader(self._udp.fileno())
+        self._udp.close()
+
+    def _read(self) -> None:
+        now = time.monotonic()
+        for _ in range(DATAGRAMS_PER_WAKE_UP):
+            try:
+                # One byte more than is accepted shows that a datagram was longer.
+                datagram, sender = self._udp.recvfrom(MAX_DATAGRAM_BYTES + 1)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                # An ICMP error of an earlier send, such as a relay that is gone; the next datagram may be fine.
+                continue
+            self.receive(datagram, Address(sender[0], sender[1]), now)
+
+    def _send(self, datagram: bytes, relay: Address) -> bool:
+        try:
+            self._udp.sendto(datagram, relay)
+        except OSError:
+            # A full buffer, or a network that is not there: media does not wait, and the port counts it.
+            return False
+        return True
+
+
+async def open_python_port(listen: Address) -> PythonMediaPort:
+    """Opens the UDP socket; port 0 picks one.
+
+    `now` towards the sink is `time.monotonic()`.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            udp.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
+        udp.bind((listen.host, listen.port))
+    except OSError:
+        udp.close()
+        raise
+    return SocketPort(udp, asyncio.get_running_loop())

@@ -1,0 +1,76 @@
+"""SRTP and SRTCP of one session on libsrtp (RFC 3711, RFC 7714)."""
+
+from collections.abc import Callable
+from typing import Final
+
+import pylibsrtp
+
+from transceiver.media_port.interface import SrtpKeys, SrtpProfile
+from wire.drop import DropReason
+
+MAX_INBOUND_SSRCS: Final = 16
+"""libsrtp keeps a replay window and a rollover counter per SSRC; an authentic client may not make it grow for ever."""
+MAX_PROTECTED_BYTES: Final = 1500
+"""libsrtp's buffer."""
+
+_PROFILES: Final = {
+    SrtpProfile.AEAD_AES_128_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    SrtpProfile.AEAD_AES_256_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+    SrtpProfile.AES128_CM_SHA1_80: pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+}
+_WINDOW_PACKETS: Final = 1024
+
+
+class SrtpSession:
+    """Both directions of one session."""
+
+    def __init__(self, keys: SrtpKeys) -> None:
+        self._inbound = _session(keys.profile, keys.inbound, pylibsrtp.Policy.SSRC_ANY_INBOUND)
+        self._outbound = _session(keys.profile, keys.outbound, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
+        self._ssrcs: set[bytes] = set()
+
+    def unprotect(self, packet: bytes) -> bytes | DropReason:
+        """An RTP packet out of an SRTP packet."""
+        return self._open(self._inbound.unprotect, packet, packet[8:12], DropReason.MALFORMED_RTP)
+
+    def unprotect_rtcp(self, packet: bytes) -> bytes | DropReason:
+        """An RTCP packet out of an SRTCP packet."""
+        return self._open(self._inbound.unprotect_rtcp, packet, packet[4:8], DropReason.MALFORMED_RTCP)
+
+    def protect(self, packet: bytes) -> bytes:
+        """An SRTP packet out of an RTP packet of ours."""
+        return self._outbound.protect(packet)
+
+    def protect_rtcp(self, packet: bytes) -> bytes:
+        """An SRTCP packet out of an RTCP packet of ours."""
+        return self._outbound.protect_rtcp(packet)
+
+    def _open(
+        self, unprotect: Callable[[bytes], bytes], packet: bytes, ssrc: bytes, malformed: DropReason
+    ) -> bytes | DropReason:
+        if len(packet) > MAX_PROTECTED_BYTES:
+            return DropReason.OVERSIZED_DATAGRAM
+        if ssrc not in self._ssrcs and len(self._ssrcs) >= MAX_INBOUND_SSRCS:
+            return DropReason.UNKNOWN_SSRC
+        try:
+            opened = unprotect(packet)
+        except pylibsrtp.Error as error:
+            return _reason(error, malformed)
+        self._ssrcs.add(ssrc)
+        return opened
+
+
+def _session(profile: SrtpProfile, key: bytes, direction: int) -> pylibsrtp.Session:
+    policy = pylibsrtp.Policy(key=key, ssrc_type=direction, srtp_profile=_PROFILES[profile])
+    policy.window_size = _WINDOW_PACKETS
+    return pylibsrtp.Session(policy=policy)
+
+
+def _reason(error: pylibsrtp.Error, malformed: DropReason) -> DropReason:
+    """pylibsrtp tells libsrtp's error codes apart by their text only."""
+    text = str(error)
+    if text.startswith(("replay check failed", "packet index is too old")):
+        return DropReason.SRTP_REPLAYED
+    if text in ("authentication failure", "cipher failure"):
+        return DropReason.SRTP_AUTH_FAILED
+    return malformed

@@ -1,0 +1,67 @@
+"""SDP as lines: a session section and one section per media description (RFC 8866 section 5).
+
+Bounded before anything else: an offer is read once, and none of it is kept.
+https://www.rfc-editor.org/rfc/rfc8866#section-5
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from transceiver.sdp.errors import OfferError
+
+MAX_SDP_BYTES = 65_536
+"""Stock browsers send 1 to 8 KB; video with many codecs and candidates stays below 20."""
+MAX_MEDIA_SECTIONS = 32
+"""More than any client of a voice service offers; the answer has to repeat each of them."""
+
+
+@dataclass(slots=True)
+class Section:
+    """The lines of one section; attributes in order as (name, value), value "" for a property attribute."""
+
+    media: str = ""
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+
+    def first(self, name: str) -> str | None:
+        """The first value of attribute `name`."""
+        return next((value for found, value in self.attributes if found == name), None)
+
+    def every(self, name: str) -> Iterator[str]:
+        """Every value of attribute `name`."""
+        return (value for found, value in self.attributes if found == name)
+
+    def has(self, name: str) -> bool:
+        """Whether attribute `name` occurs."""
+        return self.first(name) is not None
+
+
+def split_sections(sdp: str) -> tuple[Section, list[Section]]:
+    """Splits a description into its session section and its media sections.
+
+    Lines other than m= and a= are checked for their form only; they say nothing that a session needs.
+
+    Raises:
+        OfferError: this is no SDP, or too much of it.
+    """
+    if len(sdp) > MAX_SDP_BYTES:
+        raise OfferError(f"The offer is longer than {MAX_SDP_BYTES} bytes.", "sdp")
+    lines = sdp.splitlines()
+    if not lines or lines[0].strip() != "v=0":
+        raise OfferError("The body is not SDP: its first line must be 'v=0'.", "sdp")
+    session = Section()
+    media: list[Section] = []
+    current = session
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        if len(line) < 2 or line[1] != "=" or not line[0].isalpha():
+            raise OfferError(f"Line {number} of the offer is not of the form 'x=…'.", "sdp")
+        if line[0] == "m":
+            current = Section(media=line[2:].strip())
+            media.append(current)
+        elif line[0] == "a":
+            name, _, value = line[2:].partition(":")
+            current.attributes.append((name.strip(), value.strip()))
+    if len(media) > MAX_MEDIA_SECTIONS:
+        raise OfferError(f"The offer has more than {MAX_MEDIA_SECTIONS} media sections.", "m=")
+    return session, media

@@ -1,0 +1,172 @@
+"""The client's audio: RTP packets in any order in, frames in order out."""
+
+from typing import Final
+
+from transceiver.sdp.offer import AudioOffer
+from transceiver.session.actions import AudioReceived
+from transceiver.session.rtcp import ReportBlock
+from transceiver.session.rtp import RtpPacket
+from transceiver.session.source_statistics import SourceStatistics
+from wire.drop import DropReason
+
+REORDER_DEPTH: Final = 4
+"""Packets held back while one before them is missing."""
+REORDER_WAIT_S: Final = 0.04
+"""How long they are held: two frames, more than a path reorders by in practice."""
+
+_TIMESTAMP_RANGE: Final = 1 << 32
+_SSRC_SILENCE_S: Final = 1.0
+
+
+class AudioReceiver:
+    """One audio stream; the SSRC under which it comes may change.
+
+    Args:
+        audio: what the client offered.
+        mid: of the audio section, None if it has none.
+    """
+
+    def __init__(self, audio: AudioOffer, mid: str | None) -> None:
+        self.packets_received = 0
+        self.bytes_received = 0
+        self._source: SourceStatistics | None = None
+        self._lost_of_former_sources = 0
+        self._ready: list[AudioReceived] = []
+        self._held: dict[int, RtpPacket] = {}
+        self._held_since = 0.0
+        self._next = 0
+        self._timestamp = 0
+        self._last_timestamp = 0
+        self.configure(audio, mid)
+
+    def configure(self, audio: AudioOffer, mid: str | None) -> None:
+        """Takes a later offer of the same client."""
+        self._codec = audio.codec
+        self._announced = audio.ssrcs
+        self._level_id = audio.audio_level_id
+        self._mid_id = audio.mid_id
+        self._mid = mid.encode() if mid is not None else None
+
+    @property
+    def ssrc(self) -> int | None:
+        """Where the stream comes from now; None before its first packet."""
+        return self._source.ssrc if self._source is not None else None
+
+    @property
+    def packets_lost(self) -> int:
+        """Expected minus received, over all sources; negative after duplicates."""
+        return self._lost_of_former_sources + (self._source.lost if self._source is not None else 0)
+
+    @property
+    def jitter_s(self) -> float:
+        """Interarrival jitter of the current source, in seconds."""
+        return self._source.jitter / self._codec.clock_rate if self._source is not None else 0.0
+
+    def report(self, lsr: int, dlsr: int) -> ReportBlock | None:
+        """A report block on the stream; None before its first packet."""
+        return self._source.report(lsr, dlsr) if self._source is not None else None
+
+    def receive(self, packet: RtpPacket, now: float) -> DropReason | None:
+        """Takes one authentic packet; a reason if it is not part of the stream."""
+        if packet.payload_type != self._codec.payload_type:
+            return DropReason.UNKNOWN_PAYLOAD_TYPE
+        source = self._source
+        if source is None or packet.ssrc != source.ssrc:
+            if not self._accepts(packet, now):
+                return DropReason.UNKNOWN_SSRC
+            source = self._start(packet, now)
+        extended = source.extend(packet.sequence)
+        if extended < self._next or extended in self._held:
+            return DropReason.LATE_PACKET
+        if source.is_new_start(extended):
+            self._flush()
+            self._next = extended
+        source.arrived(extended, packet.timestamp, now)
+        self.packets_received += 1
+        self.bytes_received += len(packet.payload)
+        self._order(packet, extended, now)
+        return None
+
+    def next_timeout(self) -> float | None:
+        """When held packets stop waiting for a missing one."""
+        return self._held_since + REORDER_WAIT_S if self._held else None
+
+    def handle_timeout(self, now: float) -> None:
+        """Releases what has waited long enough."""
+        if self._held and now >= self._held_since + REORDER_WAIT_S:
+            self._give_up_waiting()
+            self._release_consecutive(now)
+
+    def take_frames(self) -> list[AudioReceived]:
+        """What has become ready, in order."""
+        frames, self._ready = self._ready, []
+        return frames
+
+    def _accepts(self, packet: RtpPacket, now: float) -> bool:
+        """Whether an SSRC that is not the current one is this stream (RFC 9143 section 9.2): by MID, else by SDP.
+
+        A client that announces no SSRC and sends no MID is followed when it changes after a pause.
+        """
+        mid = packet.extensions.get(self._mid_id) if self._mid_id is not None else None
+        if mid is not None:
+            return mid == self._mid
+        if self._announced:
+            return packet.ssrc in self._announced
+        return self._source is None or now - self._source.last_arrival > _SSRC_SILENCE_S
+
+    def _start(self, packet: RtpPacket, now: float) -> SourceStatistics:
+        """A first or a new source. The timestamps of frames go on by the time that has passed."""
+        if self._source is not None:
+            self._flush()
+            self._lost_of_former_sources += self._source.lost
+            self._timestamp += max(1, int((now - self._source.last_arrival) * self._codec.clock_rate))
+        self._next = packet.sequence
+        self._last_timestamp = packet.timestamp
+        self._source = SourceStatistics(packet.ssrc, packet.sequence, self._codec.clock_rate, now)
+        return self._source
+
+    def _order(self, packet: RtpPacket, extended: int, now: float) -> None:
+        if extended == self._next:
+            self._release(packet, extended, 0)
+        else:
+            if not self._held:
+                self._held_since = now
+            self._held[extended] = packet
+            if len(self._held) > REORDER_DEPTH:
+                self._give_up_waiting()
+        if self._held:
+            self._release_consecutive(now)
+
+    def _give_up_waiting(self) -> None:
+        """The missing packets before the first held one are lost."""
+        first = min(self._held)
+        self._release(self._held.pop(first), first, first - self._next)
+
+    def _release_consecutive(self, now: float) -> None:
+        while self._next in self._held:
+            self._release(self._held.pop(self._next), self._next, 0)
+            self._held_since = now
+
+    def _flush(self) -> None:
+        while self._held:
+            self._give_up_waiting()
+
+    def _release(self, packet: RtpPacket, extended: int, lost_before: int) -> None:
+        self._next = extended + 1
+        step = (packet.timestamp - self._last_timestamp) % _TIMESTAMP_RANGE
+        # A timestamp may stand still (several packets of one frame); one that goes backwards is a sender's mistake.
+        if step < _TIMESTAMP_RANGE // 2:
+            self._timestamp += step
+        self._last_timestamp = packet.timestamp
+        level = packet.extensions.get(self._level_id) if self._level_id is not None else None
+        self._ready.append(
+            AudioReceived(
+                packet.payload,
+                self._codec.name,
+                self._timestamp,
+                extended,
+                packet.marker,
+                level[0] & 0x7F if level else None,
+                lost_before,
+            )
+        )

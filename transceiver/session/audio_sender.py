@@ -1,0 +1,69 @@
+"""Our audio: frames in, RTP packets out, and what a sender report says about them."""
+
+import secrets
+from typing import Final
+
+from transceiver.sdp.offer import AudioOffer
+from transceiver.session.rtcp import ReportBlock
+from transceiver.session.rtp import build_extensions, build_rtp
+
+_TIMESTAMP_RANGE: Final = 1 << 32
+_SEQUENCE_RANGE: Final = 1 << 16
+
+
+class AudioSender:
+    """One outgoing stream with an SSRC, and random offsets as RFC 3550 section 5.1 asks.
+
+    Args:
+        audio: what the client offered.
+        mid: of the audio section, None if it has none.
+    """
+
+    def __init__(self, audio: AudioOffer, mid: str | None) -> None:
+        self.ssrc = secrets.randbits(32)
+        self.packets_sent = 0
+        self.octets_sent = 0
+        self.fraction_lost = 0.0
+        """Share of our packets that the client missed lately, by its last report."""
+        self.packets_lost = 0
+        self._sequence = secrets.randbits(15)
+        self._offset = secrets.randbits(32)
+        self._last_timestamp = self._offset
+        self._last_sent_at = 0.0
+        self._heard = False
+        self.configure(audio, mid)
+
+    def configure(self, audio: AudioOffer, mid: str | None) -> None:
+        """Takes a later offer of the same client."""
+        self._codec = audio.codec
+        self._enabled = audio.direction.reversed.sends
+        self._mid_extension = b""
+        if audio.mid_id is not None and mid is not None:
+            self._mid_extension = build_extensions({audio.mid_id: mid.encode()})
+
+    def packetize(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> bytes | None:
+        """The packet for a frame; None if the client does not receive audio.
+
+        The MID goes along until the client's reports show that it has found the stream (RFC 9143 section 9.2).
+        """
+        if not self._enabled:
+            return None
+        self._last_timestamp = (rtp_timestamp + self._offset) % _TIMESTAMP_RANGE
+        self._last_sent_at = now
+        self._sequence = (self._sequence + 1) % _SEQUENCE_RANGE
+        self.packets_sent += 1
+        self.octets_sent += len(payload)
+        extensions = b"" if self._heard else self._mid_extension
+        payload_type = self._codec.payload_type
+        return build_rtp(payload_type, marker, self._sequence, self._last_timestamp, self.ssrc, payload, extensions)
+
+    def timestamp_at(self, now: float) -> int:
+        """The RTP timestamp that belongs to `now`, extrapolated from the last packet."""
+        elapsed = int((now - self._last_sent_at) * self._codec.clock_rate)
+        return (self._last_timestamp + elapsed) % _TIMESTAMP_RANGE
+
+    def report_received(self, block: ReportBlock) -> None:
+        """Takes what the client says about our stream."""
+        self._heard = True
+        self.fraction_lost = block.fraction_lost / 256
+        self.packets_lost = block.cumulative_lost

@@ -1,0 +1,137 @@
+"""The ICE-lite agent of one session (RFC 8445, https://www.rfc-editor.org/rfc/rfc8445). Sans-IO.
+
+It only answers: a check that names one of our ufrags and proves our password is an authentic sign of the client, and
+its five-tuple may be sent on from then on, nominated or not (section 12.1.1; waiting for the nomination would stall
+stock Chromium for over a second on long paths). What its answers mean for the session's paths is `PathTable`'s matter.
+"""
+
+import struct
+from typing import Final, NamedTuple
+
+from aioice import stun
+
+from transceiver.media_port.interface import Path
+from transceiver.sdp.credentials import IceCredentials
+from wire.drop import DropReason
+from wire.stun import BindingRequest, verify_integrity
+
+_ROLE_CONFLICT: Final = (487, "Role Conflict")
+
+
+class Check(NamedTuple):
+    """An authentic check: the response to send, and what it says about its path.
+
+    `retired` is the ufrag that this check's use of its successor has put out of use, if any.
+    """
+
+    response: bytes
+    nominated: bool
+    retired: str | None
+
+
+class Conflict(NamedTuple):
+    """An authentic check of a client that believes to be controlled, as we are: the error response to send."""
+
+    response: bytes
+
+
+class IceAgent:
+    """Answers checks for the current credentials, and for the former ones until the client uses the current."""
+
+    def __init__(self, local: IceCredentials) -> None:
+        self.local = local
+        self._former: IceCredentials | None = None
+        self._seen = _TransactionRing()
+
+    @property
+    def ufrags(self) -> tuple[str, ...]:
+        """Every ufrag that is answered for."""
+        return (self.local.ufrag,) if self._former is None else (self.local.ufrag, self._former.ufrag)
+
+    def restart(self, local: IceCredentials) -> str | None:
+        """Takes new credentials (section 9); returns a ufrag that this puts out of use.
+
+        The former pair stays valid until the client uses the new one, so that consent goes on meanwhile.
+        """
+        retired = self._former
+        self._former, self.local = self.local, local
+        return retired.ufrag if retired is not None else None
+
+    def receive(self, request: BindingRequest, datagram: bytes, path: Path) -> Check | Conflict | DropReason:
+        """Judges a Binding request whose ufrag is one of ours."""
+        credentials = self._credentials(request.local_ufrag)
+        if credentials is None:
+            return DropReason.UNKNOWN_UFRAG
+        pwd = credentials.pwd.encode()
+        if not verify_integrity(datagram, request.integrity_offset, pwd):
+            return DropReason.BAD_INTEGRITY
+        attributes = _attributes(datagram)
+        if attributes is None:
+            return DropReason.MALFORMED_STUN
+        if not self._seen.admit(request.transaction_id, path):
+            return DropReason.REPLAYED_CHECK
+        if "ICE-CONTROLLED" in attributes:
+            # Section 7.3.1.1; we are lite, so we do not switch: the client must.
+            return Conflict(_respond(request.transaction_id, stun.Class.ERROR, {"ERROR-CODE": _ROLE_CONFLICT}, pwd))
+        retired = None
+        if self._former is not None and credentials is self.local:
+            retired, self._former = self._former.ufrag, None
+        mapped = (path.client.host, path.client.port)
+        response = _respond(request.transaction_id, stun.Class.RESPONSE, {"XOR-MAPPED-ADDRESS": mapped}, pwd)
+        return Check(response, "USE-CANDIDATE" in attributes, retired)
+
+    def _credentials(self, ufrag: bytes) -> IceCredentials | None:
+        if ufrag == self.local.ufrag.encode():
+            return self.local
+        if self._former is not None and ufrag == self._former.ufrag.encode():
+            return self._former
+        return None
+
+
+def _attributes(datagram: bytes) -> set[str] | None:
+    """Names of the attributes that aioice knows; None if one of them cannot be read."""
+    try:
+        return set(stun.parse_message(datagram).attributes)
+    except (ValueError, struct.error):
+        return None
+
+
+def _respond(transaction_id: bytes, kind: stun.Class, attributes: dict[str, object], pwd: bytes) -> bytes:
+    message = stun.Message(stun.Method.BINDING, kind, transaction_id, attributes)
+    message.add_message_integrity(pwd)
+    return bytes(message)
+
+
+class _TransactionRing:
+    """The last transaction ids, each with the path it came from.
+
+    A captured check proves nothing when it is sent again from elsewhere; sent again from the same five-tuple it is an
+    ordinary retransmission. 512 entries are 20 minutes of libwebrtc's checks. Each takes 16 bytes, so that a session
+    spends 8 KB on this:
+
+        transaction id 12 bytes | hash of the path 4 bytes
+    """
+
+    _ENTRIES: Final = 512
+    _ID_BYTES: Final = 12
+    _ENTRY_BYTES: Final = 16
+
+    def __init__(self) -> None:
+        self._entries = bytearray()
+        self._oldest = 0
+
+    def admit(self, transaction_id: bytes, path: Path) -> bool:
+        """Records an id; False if it came from another path before."""
+        # Python keys string hashes per process, so nobody outside can choose addresses that collide.
+        entry = transaction_id + (hash(path) & 0xFFFF_FFFF).to_bytes(4, "big")
+        position = self._entries.find(transaction_id)
+        while position >= 0 and position % self._ENTRY_BYTES:
+            position = self._entries.find(transaction_id, position + 1)
+        if position >= 0:
+            return self._entries[position : position + self._ENTRY_BYTES] == entry
+        if len(self._entries) < self._ENTRIES * self._ENTRY_BYTES:
+            self._entries += entry
+        else:
+            self._entries[self._oldest : self._oldest + self._ENTRY_BYTES] = entry
+            self._oldest = (self._oldest + self._ENTRY_BYTES) % len(self._entries)
+        return True

@@ -1,0 +1,441 @@
+"""One client's session: ICE, DTLS, RTP and RTCP put together. Sans-IO.
+
+Inputs: datagrams with the path they came on (STUN and DTLS as received, RTP and RTCP after SRTP), time, and the wishes
+of its owner (audio to send, close, renegotiate). Outputs: `Action`s, to be taken after each input. `now` is monotonic
+seconds and never goes back.
+
+    created ──authentic check──▶ reachable ──DTLS Finished──▶ connected ──▶ closed
+       └──────────── setup timeout ───┴── consent expired, close_notify, close ──▲
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from transceiver.config import SessionLimits
+from transceiver.media_port.interface import Path
+from transceiver.sdp.answer import LocalDescription, build_answer
+from transceiver.sdp.codecs import Codec
+from transceiver.sdp.credentials import DtlsRole, IceCredentials
+from transceiver.sdp.errors import OfferError
+from transceiver.sdp.offer import Offer
+from transceiver.session.actions import (
+    Action,
+    ApplicationData,
+    BindPath,
+    Closed,
+    CloseReason,
+    Connected,
+    RetireUfrag,
+    SelectPath,
+    SendDatagram,
+    SendRtcp,
+    SendRtp,
+    SsrcChanged,
+    StartSrtp,
+    UnbindPath,
+)
+from transceiver.session.audio_receiver import AudioReceiver
+from transceiver.session.audio_sender import AudioSender
+from transceiver.session.certificate import Certificate
+from transceiver.session.dtls import DtlsState, DtlsTransport
+from transceiver.session.ice import Conflict, IceAgent
+from transceiver.session.paths import PathTable
+from transceiver.session.reporting import Reporter
+from transceiver.session.rtp import parse_rtp
+from wire.address import Address
+from wire.drop import DropReason
+from wire.stun import BindingRequest
+
+_CNAME_BYTES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStats:
+    """What a session knows of its media.
+
+    Attributes:
+        packets_lost: of the client's, expected minus received.
+        jitter_s: interarrival jitter of the client's packets.
+        remote_packets_lost, remote_fraction_lost: of ours, as the client reports.
+        round_trip_s: between us and the client, by RTCP; None before the first report.
+    """
+
+    packets_received: int
+    bytes_received: int
+    packets_lost: int
+    jitter_s: float
+    packets_sent: int
+    bytes_sent: int
+    remote_packets_lost: int
+    remote_fraction_lost: float
+    round_trip_s: float | None
+
+
+class Session:
+    """See the module's docstring.
+
+    Args:
+        session_id: unique in this process; names the session towards the media port.
+        call_id: names it towards everyone else.
+        offer: what the client offered.
+        certificate: this process's DTLS identity.
+        mint_credentials: makes ICE credentials that relays can route and verify.
+        candidates: the relays' public addresses, best first; at least one.
+        limits: bounds and timers.
+        data_channels: whether an offered data channel is accepted.
+        now: the time of creation; `setup_timeout_s` counts from here.
+    """
+
+    def __init__(
+        self,
+        *,
+        session_id: int,
+        call_id: str,
+        offer: Offer,
+        certificate: Certificate,
+        mint_credentials: Callable[[], IceCredentials],
+        candidates: Sequence[Address],
+        limits: SessionLimits,
+        data_channels: bool,
+        now: float,
+    ) -> None:
+        self.session_id = session_id
+        self.call_id = call_id
+        self.closed = False
+        self.connected = False
+        self._offer = offer
+        self._remote_ufrag = offer.ice.ufrag
+        self._certificate = certificate
+        self._mint_credentials = mint_credentials
+        self._candidates = tuple(candidates)
+        self._limits = limits
+        self._data_channels = data_channels
+        self._actions: list[Action] = []
+        mid = offer.media[offer.audio_index].mid
+        self._ice = IceAgent(mint_credentials())
+        self._paths = PathTable()
+        self._dtls = DtlsTransport(certificate, offer.setup, offer.fingerprints)
+        self._receiver = AudioReceiver(offer.audio, mid)
+        self._sender = AudioSender(offer.audio, mid)
+        self._cname = secrets.token_urlsafe(_CNAME_BYTES)
+        self._reporter = Reporter(self._sender, self._receiver, self._cname)
+        self._sdp_id = secrets.randbits(62)
+        self._sdp_version = 0
+        self._setup_deadline = now + limits.setup_timeout_s
+        self._duration_deadline = now + limits.max_duration_s
+        self._last_check: float | None = None
+        self.answer = self._build_answer()
+
+    @property
+    def negotiated(self) -> Codec:
+        """The audio codec in use."""
+        return self._offer.audio.codec
+
+    @property
+    def local_ufrags(self) -> tuple[bytes, ...]:
+        """The ufrags whose checks are answered."""
+        return tuple(ufrag.encode() for ufrag in self._ice.ufrags)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The five-tuples that have proved themselves."""
+        return self._paths.paths
+
+    @property
+    def selected_path(self) -> Path | None:
+        """The one that is sent on."""
+        return self._paths.selected
+
+    @property
+    def ssrcs(self) -> tuple[int, ...]:
+        """What the client sends under, as authenticated."""
+        return (self._receiver.ssrc,) if self._receiver.ssrc is not None else ()
+
+    def stats(self) -> SessionStats:
+        """A snapshot."""
+        receiver, sender = self._receiver, self._sender
+        return SessionStats(
+            packets_received=receiver.packets_received,
+            bytes_received=receiver.bytes_received,
+            packets_lost=receiver.packets_lost,
+            jitter_s=receiver.jitter_s,
+            packets_sent=sender.packets_sent,
+            bytes_sent=sender.octets_sent,
+            remote_packets_lost=sender.packets_lost,
+            remote_fraction_lost=sender.fraction_lost,
+            round_trip_s=self._reporter.round_trip_s,
+        )
+
+    def take_actions(self) -> list[Action]:
+        """What is to be done, in order; empties the list."""
+        taken, self._actions = self._actions, []
+        return taken
+
+    # From the client. Each returns why the datagram was dropped, or None.
+
+    def receive_stun(self, request: BindingRequest, datagram: bytes, path: Path, now: float) -> DropReason | None:
+        """A Binding request that names one of `local_ufrags`."""
+        if self.closed:
+            return DropReason.SESSION_CLOSED
+        check = self._ice.receive(request, datagram, path)
+        if isinstance(check, DropReason):
+            return check
+        if isinstance(check, Conflict):
+            # The client is authentic, so it gets the answer; but this check does not count as one.
+            self._bind(path, len(datagram), False, now)
+            self._send_stun(path, check.response)
+            return DropReason.ROLE_CONFLICT
+        self._last_check = now
+        if check.retired is not None:
+            self._actions.append(RetireUfrag(check.retired.encode()))
+        self._bind(path, len(datagram), check.nominated, now)
+        self._send_stun(path, check.response)
+        if self._dtls.role is DtlsRole.CLIENT and self._dtls.state is DtlsState.NEW:
+            # Beside the first response, which saves a round trip; it may even overtake the client's nomination.
+            self._dtls.start(now)
+            self._after_dtls(now)
+        return None
+
+    def receive_dtls(self, datagram: bytes, path: Path, now: float) -> DropReason | None:
+        """A datagram of DTLS records."""
+        if self.closed:
+            return DropReason.SESSION_CLOSED
+        if path not in self._paths:
+            return DropReason.UNVALIDATED_FIVE_TUPLE
+        was_connected = self.connected
+        selected = self._paths.selected
+        drop = self._dtls.receive(datagram, now)
+        if drop is not None:
+            return drop
+        self._paths.dtls_received(path, len(datagram), now)
+        self._note_selection(selected)
+        if self._dtls.state is DtlsState.CONNECTED and not was_connected:
+            # Its Finished depends on what we sent: the client is where it says.
+            self._paths.prove(path)
+        self._after_dtls(now)
+        return None
+
+    def receive_rtp(self, packet: bytes, path: Path, now: float) -> DropReason | None:
+        """An authentic RTP packet."""
+        if self.closed:
+            return DropReason.SESSION_CLOSED
+        if path not in self._paths:
+            return DropReason.UNVALIDATED_FIVE_TUPLE
+        parsed = parse_rtp(packet)
+        if isinstance(parsed, DropReason):
+            return parsed
+        self._media_received(path, now)
+        ssrc = self._receiver.ssrc
+        drop = self._receiver.receive(parsed, now)
+        if drop is None:
+            if ssrc != parsed.ssrc:
+                self._actions.append(SsrcChanged(parsed.ssrc))
+            self._actions += self._receiver.take_frames()
+        return drop
+
+    def receive_rtcp(self, packet: bytes, path: Path, now: float) -> DropReason | None:
+        """An authentic compound RTCP packet."""
+        if self.closed:
+            return DropReason.SESSION_CLOSED
+        if path not in self._paths:
+            return DropReason.UNVALIDATED_FIVE_TUPLE
+        self._media_received(path, now)
+        return self._reporter.receive(packet, now)
+
+    def forget_path(self, path: Path, now: float) -> None:
+        """Another session has proved that `path` is its own: a NAT gave the same port to another client."""
+        if path in self._paths:
+            selected = self._paths.selected
+            self._paths.remove(path, now)
+            self._note_selection(selected)
+
+    # Time
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` is to be called next; None once closed."""
+        if self.closed:
+            return None
+        return min(self._timeouts())
+
+    def _timeouts(self) -> Iterable[float]:
+        yield self._duration_deadline
+        if not self.connected:
+            yield self._setup_deadline
+        if self._last_check is not None:
+            yield self._last_check + self._limits.consent_timeout_s
+        for part in (self._dtls, self._receiver, self._reporter):
+            timeout = part.next_timeout()
+            if timeout is not None:
+                yield timeout
+
+    def handle_timeout(self, now: float) -> None:
+        """Does what is due. Calling it early does nothing."""
+        if self.closed:
+            return
+        expired = self._expired(now)
+        if expired is not None:
+            self.close(expired, now)
+            return
+        self._dtls.handle_timeout(now)
+        self._after_dtls(now)
+        self._receiver.handle_timeout(now)
+        self._actions += self._receiver.take_frames()
+        report = self._reporter.handle_timeout(now)
+        if report is not None:
+            self._send_rtcp(report)
+            self._unbind_silent(now)
+
+    def _expired(self, now: float) -> CloseReason | None:
+        if now >= self._duration_deadline:
+            return CloseReason.MAX_DURATION
+        if not self.connected and now >= self._setup_deadline:
+            return CloseReason.SETUP_TIMEOUT
+        # RFC 7675 section 5.1 from the controlled side: the client's checks are its consent.
+        if self._last_check is not None and now >= self._last_check + self._limits.consent_timeout_s:
+            return CloseReason.CONSENT_EXPIRED
+        return None
+
+    # Wishes of the owner
+
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> None:
+        """Sends one frame of the negotiated codec.
+
+        Args:
+            payload: at most about 1200 bytes.
+            rtp_timestamp: in the codec's clock, from any origin; ours gets a random offset.
+            marker: first packet after silence.
+
+        Ignored unless connected and the client receives audio.
+        """
+        path = self._paths.selected
+        if path is None or not self.connected or self.closed:
+            return
+        packet = self._sender.packetize(payload, rtp_timestamp, marker, now)
+        if packet is not None:
+            self._actions.append(SendRtp(path, packet))
+
+    def send_application_data(self, data: bytes, now: float) -> None:
+        """Sends one SCTP packet over DTLS; ignored unless connected.
+
+        Raises:
+            ValueError: `data` is too long for one datagram.
+        """
+        self._dtls.send(data)
+        self._after_dtls(now)
+
+    def restart_ice(self, remote: IceCredentials) -> IceCredentials:
+        """Mints new credentials; the former stay valid until the client uses the new ones. Media goes on.
+
+        Only a new ufrag of the client asks for a restart (RFC 8839 section 4.4.1.1.1): with the one it had, the current
+        credentials are returned.
+        """
+        if remote.ufrag == self._remote_ufrag:
+            return self._ice.local
+        retired = self._ice.restart(self._mint_credentials())
+        if retired is not None:
+            self._actions.append(RetireUfrag(retired.encode()))
+        self._remote_ufrag = remote.ufrag
+        return self._ice.local
+
+    def renegotiate(self, offer: Offer) -> str:
+        """Answers a later offer: direction, SSRCs and extensions may change, and a new ufrag restarts ICE.
+
+        Raises:
+            OfferError: it wants another codec or another DTLS association; nothing has changed then.
+        """
+        if offer.audio.codec.name != self.negotiated.name:
+            raise OfferError(f"The call uses {self.negotiated.name}; a later offer cannot change the codec.", "a=rtpmap")
+        if set(offer.fingerprints) != set(self._offer.fingerprints):
+            raise OfferError("A later offer cannot change the certificate; place a new call.", "a=fingerprint")
+        self.restart_ice(offer.ice)
+        self._offer = offer
+        mid = offer.media[offer.audio_index].mid
+        self._receiver.configure(offer.audio, mid)
+        self._sender.configure(offer.audio, mid)
+        self.answer = self._build_answer()
+        return self.answer
+
+    def close(self, reason: CloseReason, now: float) -> None:
+        """Ends the session: RTCP BYE and close_notify if there is someone to tell. Closing twice does nothing."""
+        if self.closed:
+            return
+        if self.connected:
+            self._send_rtcp(self._reporter.goodbye(now))
+        self._dtls.close()
+        self._send_dtls()
+        self.closed = True
+        self._actions.append(Closed(reason))
+
+    # Inside
+
+    def _build_answer(self) -> str:
+        self._sdp_version += 1
+        return build_answer(
+            self._offer,
+            LocalDescription(
+                sdp_id=self._sdp_id,
+                version=self._sdp_version,
+                ice=self._ice.local,
+                fingerprint=self._certificate.fingerprint,
+                role=self._dtls.role,
+                candidates=self._candidates,
+                ssrc=self._sender.ssrc,
+                cname=self._cname,
+                data_channels=self._data_channels,
+            ),
+        )
+
+    def _bind(self, path: Path, size: int, nominated: bool, now: float) -> None:
+        selected = self._paths.selected
+        evicted = self._paths.check_received(path, size, nominated, now)
+        if evicted is not None:
+            self._actions.append(UnbindPath(evicted))
+        self._actions.append(BindPath(path))
+        self._note_selection(selected)
+
+    def _media_received(self, path: Path, now: float) -> None:
+        selected = self._paths.selected
+        self._paths.media_received(path, now)
+        if path != selected:
+            self._note_selection(selected)
+        self._dtls.confirm()
+
+    def _note_selection(self, before: Path | None) -> None:
+        selected = self._paths.selected
+        if selected is not None and selected != before:
+            self._actions.append(SelectPath(selected))
+
+    def _unbind_silent(self, now: float) -> None:
+        for path in self._paths.silent_since(now - self._limits.consent_timeout_s):
+            self._paths.remove(path, now)
+            self._actions.append(UnbindPath(path))
+
+    def _send_stun(self, path: Path, response: bytes) -> None:
+        self._paths.admit_sending(path, len(response))
+        self._actions.append(SendDatagram(path, response))
+
+    def _send_dtls(self) -> None:
+        path = self._paths.selected
+        for datagram in self._dtls.take_datagrams():
+            # What exceeds the budget of an unproven path is left to retransmission: by then more checks have come.
+            if path is not None and self._paths.admit_sending(path, len(datagram)):
+                self._actions.append(SendDatagram(path, datagram))
+
+    def _send_rtcp(self, packet: bytes) -> None:
+        path = self._paths.selected
+        if path is not None:
+            self._actions.append(SendRtcp(path, packet))
+
+    def _after_dtls(self, now: float) -> None:
+        """Passes on whatever the last call into DTLS has brought about."""
+        self._send_dtls()
+        if self._dtls.keys is not None and not self.connected:
+            self.connected = True
+            self._actions += [StartSrtp(self._dtls.keys), Connected()]
+            self._reporter.start(now)
+        while (data := self._dtls.take_data()) is not None:
+            self._actions.append(ApplicationData(data))
+        if self._dtls.close_reason is not None:
+            self.close(self._dtls.close_reason, now)
