@@ -1,22 +1,24 @@
 """`offhook worker`: a reference worker with the fabric's configuration, logs and admin endpoints around it."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import structlog
-from offhook_worker import ServeOptions, VoiceWorker
-from offhook_worker import run as run_worker
+from offhook_worker import InputDrop, ServeOptions, VoiceWorker
 from offhook_worker.echo import EchoWorker
+from offhook_worker.server import WorkerServer
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 from pydantic import Field, field_validator
 
 from offhook.service.admin import AdminServer
 from offhook.service.config import Config
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
+from offhook.service.metric_families import counter, counters_by, gauge
 from wire.address import format_address, parse_address
 
 _log = structlog.get_logger(__name__)
@@ -50,32 +52,47 @@ def run(config: WorkerConfig, ready_file: Path | None) -> int:
 
 
 async def _serve(config: WorkerConfig, stop: asyncio.Event, ready_file: Path | None) -> None:
-    listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    options = ServeOptions(name=config.name, max_sessions=config.max_sessions, drain_s=config.drain_s)
+    server = WorkerServer(REFERENCE_WORKERS[config.worker](), config.listen, options)
     registry = CollectorRegistry()
-    admin = AdminServer(
-        parse_address(config.admin_listen),
-        registry,
-        lambda: None if listening.done() and not stop.is_set() else "not listening",
-    )
+    registry.register(WorkerCollector(server))
+    admin = AdminServer(parse_address(config.admin_listen), registry, lambda: "draining" if stop.is_set() else None)
+    listening = await server.start()
     admin_address = await admin.start()
-    serving = asyncio.ensure_future(
-        run_worker(
-            REFERENCE_WORKERS[config.worker](),
-            config.listen,
-            ServeOptions(name=config.name, max_sessions=config.max_sessions, drain_s=config.drain_s),
-            stop=stop,
-            on_listening=listening.set_result,
-        )
-    )
     try:
-        await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
-        if listening.done():
-            metrics = f"http://{format_address(admin_address)}/metrics"
-            write_ready_file(ready_file, {"listen": listening.result(), "metrics": metrics})
-            _log.info("worker is ready", worker=config.worker)
-        await serving
+        write_ready_file(
+            ready_file, {"listen": listening, "metrics": f"http://{format_address(admin_address)}/metrics"}
+        )
+        _log.info("worker is ready", worker=config.worker)
+        await stop.wait()
     finally:
-        serving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
+        await server.stop()
         await admin.stop()
+
+
+class WorkerCollector(Collector):
+    """What Prometheus sees of a worker, read at scrape time."""
+
+    def __init__(self, server: WorkerServer) -> None:
+        self._server = server
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        load, counters = self._server.load_report(), self._server.counters
+        yield gauge("fabric_worker_sessions", "Sessions open now.", load.sessions)
+        yield gauge("fabric_worker_max_sessions", "Sessions taken at once.", load.max_sessions)
+        yield counter("fabric_worker_sessions_accepted", "Sessions accepted.", counters.sessions_accepted)
+        yield counter("fabric_worker_sessions_rejected", "Sessions rejected.", counters.sessions_rejected)
+        yield counter(
+            "fabric_worker_sessions_failed", "Sessions ended by a fault of the model.", counters.sessions_failed
+        )
+        yield counter("fabric_worker_messages_received", "gRPC messages received.", counters.messages_received)
+        yield counter("fabric_worker_messages_sent", "gRPC messages sent.", counters.messages_sent)
+        yield counter("fabric_worker_frames_received", "Audio frames received.", counters.audio_frames_received)
+        yield counter("fabric_worker_frames_sent", "Audio frames sent.", counters.audio_frames_sent)
+        yield counters_by(
+            "fabric_worker_drops",
+            "Inputs and outputs discarded, by reason.",
+            "reason",
+            {reason.value: counters.drops[reason] for reason in InputDrop},
+        )

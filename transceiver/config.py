@@ -16,7 +16,9 @@ class SessionLimits(Config):
         15.0, gt=0, description="A call that has not connected by then ends (reason setup_timeout)."
     )
     consent_timeout_s: float = Field(
-        30.0, gt=0, description="Without an authenticated check for this long the client is gone (RFC 7675 section 5.1)."
+        30.0,
+        gt=0,
+        description="Without an authenticated check for this long the client is gone (RFC 7675 section 5.1).",
     )
     max_duration_s: float = Field(3600.0, gt=0, description="A call ends after this time, as OpenAI's do.")
     playout_buffer_ms: int = Field(
@@ -46,14 +48,16 @@ class TransceiverConfig(Config):
     route_listen: str = Field(description='Where relays and peers subscribe (gRPC): "ip:port" or "unix:/path".')
     admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
     peers: tuple[str, ...] = Field(
-        (), description="route_listen of all transceivers (this one may be among them): ip:port, unix:/path, dns:name:port."
+        (),
+        description="route_listen of all transceivers (this one may be among them): ip:port, unix:/path, dns:name:port.",
     )
     workers: tuple[str, ...] = Field((), description="Workers: ip:port, unix:/path or dns:name:port.")
     candidates: tuple[str, ...] = Field(
         min_length=1, description="ip:port of the relays as clients reach them; the candidates of every answer."
     )
     relay_networks: tuple[str, ...] = Field(
-        (), description="Networks (CIDR) whose datagrams are accepted without a subscription: another SPP-speaking edge."
+        (),
+        description="Networks (CIDR) whose datagrams are accepted without a subscription: another SPP-speaking edge.",
     )
     keys_file: Path = Field(description="The routing keys (a mounted Secret).")
     api_keys_file: Path = Field(description="Bearer keys of the API, one per line; re-read when it changes.")
@@ -65,7 +69,9 @@ class TransceiverConfig(Config):
     relay_grace_s: float = Field(
         60.0, gt=0, description="How long a relay whose stream broke may still send: a lost stream is not a lost relay."
     )
-    worker_open_timeout_s: float = Field(2.0, gt=0, description="A worker that has not accepted a call by then is passed over.")
+    worker_open_timeout_s: float = Field(
+        2.0, gt=0, description="A worker that has not accepted a call by then is passed over."
+    )
     drain_s: float = Field(
         30.0, ge=0, description="After SIGTERM: how long calls may still end by themselves before they are ended."
     )

@@ -1,11 +1,12 @@
 """What Prometheus sees of a transceiver. Values are read from the counters at scrape time; nothing is kept here."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from offhook.service.metric_families import counter, counters_by, gauge
 from transceiver.calls.call_service import CallService
 from transceiver.hub import SessionHub
 from transceiver.media_port.interface import MediaPort
@@ -15,23 +16,6 @@ from transceiver.session.actions import CloseReason
 from transceiver.worker_link.counters import LinkDrop, LostReason
 from transceiver.worker_link.pool import WorkerPool
 from wire.drop import DropReason
-
-PREFIX = "fabric_transceiver"
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
-
-
-def _counter(name: str, text: str, value: float) -> Metric:
-    return CounterMetricFamily(f"{PREFIX}_{name}", text, value=value)
-
-
-def _counters(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:
-    family = CounterMetricFamily(f"{PREFIX}_{name}", text, labels=[label])
-    for value, count in values:
-        family.add_metric([value], count)
-    return family
 
 
 class TransceiverCollector(Collector):
@@ -63,50 +47,76 @@ class TransceiverCollector(Collector):
 
     def _sessions(self) -> Iterator[Metric]:
         counters = self._hub.counters
-        yield _gauge("sessions", "Sessions held now.", len(self._hub))
-        yield _counter("sessions_opened", "Sessions whose offer was accepted.", counters.opened)
-        yield _counter("sessions_connected", "Sessions whose DTLS handshake completed.", counters.connected)
-        yield _counters(
-            "sessions_closed",
+        yield gauge("fabric_transceiver_sessions", "Sessions held now.", len(self._hub))
+        yield counter("fabric_transceiver_sessions_opened", "Sessions whose offer was accepted.", counters.opened)
+        yield counter(
+            "fabric_transceiver_sessions_connected", "Sessions whose DTLS handshake completed.", counters.connected
+        )
+        yield counters_by(
+            "fabric_transceiver_sessions_closed",
             "Sessions ended, by reason.",
             "reason",
-            ((reason.value, counters.closed[reason]) for reason in CloseReason),
+            {reason.value: counters.closed[reason] for reason in CloseReason},
         )
-        yield _counters(
-            "calls_refused", "Calls refused, by the error code the client got.", "code", self._calls.refused.items()
+        yield counters_by(
+            "fabric_transceiver_calls_refused",
+            "Calls refused, by the error code the client got.",
+            "code",
+            self._calls.refused,
         )
 
     def _media(self) -> Iterator[Metric]:
         counters = self._port.counters
-        yield _counter("datagrams_received", "Datagrams received from relays.", counters.datagrams_received)
-        yield _counter("received_bytes", "UDP payload received, without the envelope.", counters.bytes_received)
-        yield _counter("datagrams_sent", "Datagrams sent to relays.", counters.datagrams_sent)
-        yield _counter("sent_bytes", "UDP payload sent, without the envelope.", counters.bytes_sent)
+        yield counter(
+            "fabric_transceiver_datagrams_received", "Datagrams received from relays.", counters.datagrams_received
+        )
+        yield counter(
+            "fabric_transceiver_received_bytes", "UDP payload received, without the envelope.", counters.bytes_received
+        )
+        yield counter("fabric_transceiver_datagrams_sent", "Datagrams sent to relays.", counters.datagrams_sent)
+        yield counter("fabric_transceiver_sent_bytes", "UDP payload sent, without the envelope.", counters.bytes_sent)
         drops: Counter[DropReason] = counters.drops + self._hub.counters.drops
-        yield _counters(
-            "drops", "Datagrams and packets discarded, by reason.", "reason", ((each.value, drops[each]) for each in DropReason)
+        yield counters_by(
+            "fabric_transceiver_drops",
+            "Datagrams and packets discarded, by reason.",
+            "reason",
+            {each.value: drops[each] for each in DropReason},
         )
 
     def _routes(self) -> Iterator[Metric]:
-        yield _gauge("flows", "Client five-tuples announced to relays.", len(self._flows))
-        yield _gauge("relays", "Relays with an open flow sync stream.", self._relays.connected)
+        yield gauge("fabric_transceiver_flows", "Client five-tuples announced to relays.", len(self._flows))
+        yield gauge("fabric_transceiver_relays", "Relays with an open flow sync stream.", self._relays.connected)
 
     def _worker_links(self) -> Iterator[Metric]:
         counters = self._workers.counters
-        yield _gauge("workers_ready", "Workers connected and not draining.", self._workers.ready_workers)
-        yield _counter("worker_messages_sent", "gRPC messages sent to workers.", counters.messages_sent)
-        yield _counter("worker_messages_received", "gRPC messages received from workers.", counters.messages_received)
-        yield _counter("worker_frames_sent", "Audio frames sent to workers.", counters.audio_frames_sent)
-        yield _counter("worker_frames_received", "Audio frames received from workers.", counters.audio_frames_received)
-        yield _counters(
-            "worker_sessions_lost",
+        yield gauge(
+            "fabric_transceiver_workers_ready", "Workers connected and not draining.", self._workers.ready_workers
+        )
+        yield counter(
+            "fabric_transceiver_worker_messages_sent", "gRPC messages sent to workers.", counters.messages_sent
+        )
+        yield counter(
+            "fabric_transceiver_worker_messages_received",
+            "gRPC messages received from workers.",
+            counters.messages_received,
+        )
+        yield counter(
+            "fabric_transceiver_worker_frames_sent", "Audio frames sent to workers.", counters.audio_frames_sent
+        )
+        yield counter(
+            "fabric_transceiver_worker_frames_received",
+            "Audio frames received from workers.",
+            counters.audio_frames_received,
+        )
+        yield counters_by(
+            "fabric_transceiver_worker_sessions_lost",
             "Calls that lost their worker, by reason.",
             "reason",
-            ((reason.value, counters.sessions_lost[reason]) for reason in LostReason),
+            {reason.value: counters.sessions_lost[reason] for reason in LostReason},
         )
-        yield _counters(
-            "worker_drops",
+        yield counters_by(
+            "fabric_transceiver_worker_drops",
             "Frames and messages discarded on the way to or from workers, by reason.",
             "reason",
-            ((reason.value, counters.drops[reason]) for reason in LinkDrop),
+            {reason.value: counters.drops[reason] for reason in LinkDrop},
         )

@@ -190,4 +190,3 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
 
 def _describe_exit(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
-

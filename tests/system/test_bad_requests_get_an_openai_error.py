@@ -72,7 +72,12 @@ async def test_a_form_without_an_offer(fabric: Fabric) -> None:
 
 @pytest.mark.parametrize(
     ("session", "param"),
-    [("{", "session"), ("[]", "session"), ('{"type":"transcription"}', "session.type"), ('{"model":1}', "session.model")],
+    [
+        ("{", "session"),
+        ("[]", "session"),
+        ('{"type":"transcription"}', "session.type"),
+        ('{"model":1}', "session.model"),
+    ],
 )
 async def test_a_session_that_is_wrong(fabric: Fabric, session: str, param: str) -> None:
     with aiohttp.MultipartWriter("form-data") as multipart:

@@ -24,9 +24,7 @@ def transcript_delta(response_id: str, delta: str) -> str:
 
 def input_transcript_delta(item_id: str, delta: str) -> str:
     """More of what the client said."""
-    return _event(
-        "conversation.item.input_audio_transcription.delta", item_id=item_id, content_index=0, delta=delta
-    )
+    return _event("conversation.item.input_audio_transcription.delta", item_id=item_id, content_index=0, delta=delta)
 
 
 def error(code: str, message: str) -> str:

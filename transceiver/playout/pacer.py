@@ -97,9 +97,7 @@ class Pacer:
 
     def flush(self, response_id: str | None = None) -> int:
         """Drops what is queued of `response_id` (None: of all), at once. Returns the milliseconds dropped."""
-        kept = deque(
-            frame for frame in self._queue if response_id is not None and frame.response_id != response_id
-        )
+        kept = deque(frame for frame in self._queue if response_id is not None and frame.response_id != response_id)
         before = self._buffered_us
         self._queue = kept
         self._buffered_us = sum(frame.duration_us for frame in kept)

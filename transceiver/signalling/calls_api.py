@@ -134,7 +134,5 @@ class CallsApi:
     async def models(self, request: web.Request) -> web.Response:
         """The models that a call may name, in OpenAI's list shape."""
         require_key(request, self._keys)
-        data = [
-            {"id": name, "object": "model", "created": 0, "owned_by": "offhook"} for name in self._calls.models()
-        ]
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "offhook"} for name in self._calls.models()]
         return web.json_response({"object": "list", "data": data})

@@ -27,9 +27,7 @@ class ApiError(Exception):
         retry: whether the official clients may send the same request again by themselves.
     """
 
-    def __init__(
-        self, status: int, message: str, *, code: str, param: str | None = None, retry: bool = False
-    ) -> None:
+    def __init__(self, status: int, message: str, *, code: str, param: str | None = None, retry: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.message = message

@@ -1,8 +1,8 @@
 """WHIP (RFC 9725, https://www.rfc-editor.org/rfc/rfc9725): the standard's own way to place and end a call.
 
-    POST   /whip[?model=M]   offer → 201, answer, Location: /whip/{call_id}, ETag of the ICE session
-    PATCH  /whip/{call_id}   trickled candidates → 204 (an ICE-lite agent needs none); new credentials → ICE restart
-    DELETE /whip/{call_id}   ends the call
+POST   /whip[?model=M]   offer → 201, answer, Location: /whip/{call_id}, ETag of the ICE session
+PATCH  /whip/{call_id}   trickled candidates → 204 (an ICE-lite agent needs none); new credentials → ICE restart
+DELETE /whip/{call_id}   ends the call
 """
 
 from aiohttp import web

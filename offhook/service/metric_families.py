@@ -1,0 +1,23 @@
+"""Metric families built at scrape time from counters that the services keep anyway."""
+
+from collections.abc import Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+
+def gauge(name: str, text: str, value: float) -> Metric:
+    """A value that goes up and down."""
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def counter(name: str, text: str, value: float) -> Metric:
+    """A total; Prometheus sees it as `name`_total."""
+    return CounterMetricFamily(name, text, value=value)
+
+
+def counters_by(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    """Totals told apart by one label, whose values come from a fixed list, so that series are bounded."""
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family
