@@ -22,6 +22,7 @@ from offhook.service.logs import configure_logging
 from transceiver.calls.call_service import CallService
 from transceiver.config import TransceiverConfig
 from transceiver.hub import SessionHub
+from transceiver.hub_timer import HubTimer
 from transceiver.media_port.interface import MediaPort
 from transceiver.media_port.python_port import open_python_port
 from transceiver.metrics import TransceiverCollector
@@ -35,7 +36,6 @@ from transceiver.session.sctp import data_channels_supported
 from transceiver.signalling.app import make_app
 from transceiver.signalling.auth import ApiKeys
 from transceiver.signalling.owner import CallOwner
-from transceiver.timer import HubTimer
 from transceiver.worker_link.pool import WorkerPool
 from transceiver.worker_link.settings import WorkerLinkSettings
 from wire.address import Address, format_address, parse_address
@@ -130,7 +130,7 @@ class Transceiver:
     def _open_sessions(self, port: MediaPort, keys: KeyRing) -> None:
         config = self._config
         timer = HubTimer()
-        self._stack.callback(timer.stop)
+        self._stack.callback(timer.cancel)
         self._hub = SessionHub(
             port,
             self._routes,
@@ -144,7 +144,7 @@ class Transceiver:
             arm=timer.arm,
             data_channels=data_channels_supported(),
         )
-        timer.drive(self._hub)
+        timer.attach(self._hub)
 
     async def _open_workers(self) -> None:
         config = self._config

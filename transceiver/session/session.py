@@ -16,7 +16,7 @@ from typing import Final
 from transceiver.config import SessionLimits
 from transceiver.media_port.interface import Path
 from transceiver.sdp.answer import LocalDescription, build_answer
-from transceiver.sdp.codecs import Codec
+from transceiver.sdp.codecs import AudioFormat
 from transceiver.sdp.credentials import DtlsRole, IceCredentials
 from transceiver.sdp.errors import OfferError
 from transceiver.sdp.offer import Offer
@@ -88,7 +88,7 @@ class Session:
         now: the time of creation; `setup_timeout_s` counts from here.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the hub alone creates sessions, by name; a bundle of these would mean nothing
         self,
         *,
         session_id: int,
@@ -129,9 +129,29 @@ class Session:
         self.answer = self._build_answer()
 
     @property
-    def negotiated(self) -> Codec:
-        """The audio codec in use."""
-        return self._offer.audio.codec
+    def negotiated(self) -> AudioFormat:
+        """The audio codec in use, with its clock rate."""
+        return self._offer.audio.format
+
+    @property
+    def is_dtls_client(self) -> bool:
+        """Whether we sent the ClientHello; SCTP streams are numbered by it (RFC 8832 section 6)."""
+        return self._dtls.role is DtlsRole.CLIENT
+
+    @property
+    def has_data_channel(self) -> bool:
+        """Whether a data channel section was offered and accepted."""
+        return self._data_channels and self._offer.application_index is not None
+
+    @property
+    def has_data_channel(self) -> bool:
+        """Whether the client offered a data channel and we accepted it."""
+        return self._data_channels and self._offer.application_index is not None
+
+    @property
+    def is_dtls_client(self) -> bool:
+        """Our DTLS role, which also decides the ids of data channels opened here (RFC 8832 section 6)."""
+        return self._dtls.role is DtlsRole.CLIENT
 
     @property
     def local_ufrags(self) -> tuple[bytes, ...]:
@@ -345,8 +365,10 @@ class Session:
         Raises:
             OfferError: it wants another codec or another DTLS association; nothing has changed then.
         """
-        if offer.audio.codec.name != self.negotiated.name:
-            raise OfferError(f"The call uses {self.negotiated.name}; a later offer cannot change the codec.", "a=rtpmap")
+        if offer.audio.format.codec != self.negotiated.codec:
+            raise OfferError(
+                f"The call uses {self.negotiated.codec}; a later offer cannot change the codec.", "a=rtpmap"
+            )
         if set(offer.fingerprints) != set(self._offer.fingerprints):
             raise OfferError("A later offer cannot change the certificate; place a new call.", "a=fingerprint")
         self.restart_ice(offer.ice)
