@@ -1,0 +1,129 @@
+# Everything a person or CI does with this repository. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# Steps share one environment, so -j must not run two of them at once.
+.NOTPARALLEL:
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+STAMPS := .venv/stamps
+WHEELS := build/wheels
+BASELINE := proto/baseline.binpb
+NPM_PROJECT := tests/interop
+NATIVE_SOURCES := $(wildcard datapath/*.toml datapath/*.lock datapath/*.rs datapath/*.pyi) \
+                  $(shell find datapath/src -name '*.rs' 2>/dev/null)
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | \
+	  awk -F ':.*## ' '{ printf "  \033[1m%-18s\033[0m %s\n", $$1, $$2 }'
+
+##### Set up #####
+
+.PHONY: setup
+setup: $(STAMPS)/packages $(STAMPS)/native ## Make .venv with everything `offhook up` runs; quick when nothing changed
+
+.PHONY: setup-test
+setup-test: $(STAMPS)/dev setup $(STAMPS)/npm ## The same, with what tests and linters need
+
+$(STAMPS)/venv: scripts/make-venv.sh
+	@scripts/make-venv.sh .venv
+	@mkdir -p $(STAMPS) && touch $@
+
+# dev.txt holds every pin of runtime.txt, so whoever has the first needs no second run.
+$(STAMPS)/runtime: requirements/runtime.txt | $(STAMPS)/venv
+	@[ $(STAMPS)/dev -nt $< ] || $(BIN)/pip install --quiet --require-hashes -r $<
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/venv
+	@$(BIN)/pip install --quiet --require-hashes -r $<
+	@touch $@
+
+$(STAMPS)/packages: pyproject.toml worker/pyproject.toml $(STAMPS)/runtime
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e worker -e .
+	@touch $@
+
+$(STAMPS)/native: $(NATIVE_SOURCES) scripts/build-native.sh $(STAMPS)/runtime
+	@scripts/build-native.sh $(BIN) $(WHEELS)
+	@touch $@
+
+$(STAMPS)/npm: $(NPM_PROJECT)/package-lock.json scripts/install-npm.sh | $(STAMPS)/venv
+	@scripts/install-npm.sh $(NPM_PROJECT)
+	@touch $@
+
+##### Run #####
+
+.PHONY: up
+up: setup ## Start the whole fabric here and print its URL; ARGS="--relays 3" passes options on
+	@$(BIN)/offhook up $(ARGS)
+
+##### Check #####
+
+.PHONY: test
+test: lint test-rust test-python ## The whole suite: lint, Rust tests, Python tests (`make -k test` goes on after a failure)
+
+.PHONY: test-python
+test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: test-rust
+test-rust: ## cargo test, without Python
+	@scripts/with-cargo.sh test --quiet --locked --no-default-features --manifest-path datapath/Cargo.toml
+
+.PHONY: lint
+lint: lint-python lint-proto lint-locks lint-rust ## Everything that needs no running code
+
+.PHONY: lint-python
+lint-python: setup-test
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: lint-proto
+lint-proto: setup-test
+	@$(BIN)/buf lint
+	@$(BIN)/buf breaking --against $(BASELINE)
+	@scripts/check-generated.sh
+
+.PHONY: lint-locks
+lint-locks: setup-test
+	@$(BIN)/python scripts/check_locks.py
+
+.PHONY: lint-rust
+lint-rust:
+	@scripts/with-cargo.sh fmt --check --manifest-path datapath/Cargo.toml
+	@scripts/with-cargo.sh clippy --quiet --locked --all-targets --manifest-path datapath/Cargo.toml -- -D warnings
+
+.PHONY: format
+format: setup-test ## Format Python and Rust, and fix what the linter can
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+	@scripts/with-cargo.sh fmt --manifest-path datapath/Cargo.toml
+
+.PHONY: bench
+bench: setup ## Measure, and print the numbers with the machine they were taken on
+	@scripts/bench.sh $(BIN)
+
+##### Generate #####
+
+.PHONY: proto
+proto: setup-test ## Generate the Python code of proto/ into proto/gen
+	@proto/generate.sh
+
+.PHONY: proto-baseline
+proto-baseline: setup-test ## Make the protocols as they are now what later ones must stay compatible with
+	@$(BIN)/buf build --exclude-source-info -o $(BASELINE)
+
+.PHONY: lock
+lock: $(STAMPS)/dev ## Resolve requirements/*.in into the lock files anew
+	@for name in runtime dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+.PHONY: clean
+clean: ## Remove what was built
+	@rm -rf .venv build datapath/target $(NPM_PROJECT)/node_modules

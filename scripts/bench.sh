@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs every benchmark, bench/bench_*.py, with the Python in the bin directory $1.
+set -euo pipefail
+shopt -s nullglob
+benchmarks=(bench/bench_*.py)
+
+if [ ${#benchmarks[@]} -eq 0 ]; then
+  echo "bench/ holds no benchmark yet"
+  exit
+fi
+echo "machine: $(nproc) cores, $(grep -m 1 'model name' /proc/cpuinfo | cut -d : -f 2- | xargs), $(uname -sr)"
+for benchmark in "${benchmarks[@]}"; do
+  echo "== $benchmark"
+  "$1/python" "$benchmark"
+done

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Builds offhook-datapath in release mode and installs it into the environment whose bin directory is $1, by way of a
+# wheel in $2. Without a usable cargo it says what that costs and succeeds, except in CI.
+set -euo pipefail
+bin=$1 wheels=$2
+PATH="$PATH:$HOME/.cargo/bin"
+
+if ! "$(dirname "$0")/has-cargo.sh"; then
+  echo "offhook: no cargo 1.85 or newer with a C linker here, so relays use the Python engine and the data channel is off"
+  [ "${CI:-}" != true ]
+  exit
+fi
+rm -rf "$wheels"
+# --compatibility linux: the wheel stays on this machine, so it need not run on older ones.
+"$bin/maturin" build --quiet --release --locked --compatibility linux --interpreter "$bin/python" \
+  --manifest-path datapath/Cargo.toml --out "$wheels"
+"$bin/pip" install --quiet --no-deps --no-index --force-reinstall "$wheels"/*.whl
