@@ -117,14 +117,16 @@ class PythonMediaPort(MediaPort):
             self._drop(drop)
 
     def _dispatch(self, datagram: bytes, relay: Address, now: float) -> DropReason | None:
-        assert self._sink is not None  # deliver_to comes before accept_relays
+        sink = self._sink
+        if sink is None:
+            return DropReason.SESSION_CLOSED
         inner = datagram[HEADER_BYTES:]
         kind = classify(inner)
         if kind is Kind.STUN:
             header = decode_header(datagram)
             if not isinstance(header, SppHeader):
                 return header
-            self._sink.stun_received(Path(*header), inner, relay, now)
+            sink.stun_received(Path(*header), inner, relay, now)
             return None
         if kind not in (Kind.SRTP, Kind.SRTCP, Kind.DTLS):
             return DropReason.UNKNOWN_KIND if kind is Kind.UNKNOWN else DropReason.UNSUPPORTED_KIND
@@ -133,12 +135,13 @@ class PythonMediaPort(MediaPort):
             header = decode_header(datagram)
             return DropReason.UNVALIDATED_FIVE_TUPLE if isinstance(header, SppHeader) else header
         if kind is Kind.DTLS:
-            self._sink.dtls_received(binding.session_id, binding.path, inner, now)
+            sink.dtls_received(binding.session_id, binding.path, inner, now)
             return None
-        return self._media(binding, kind, inner, relay, now)
+        return self._media(sink, binding, kind, inner, relay, now)
 
-    def _media(self, binding: _Binding, kind: Kind, packet: bytes, relay: Address, now: float) -> DropReason | None:
-        assert self._sink is not None  # as in _dispatch
+    def _media(
+        self, sink: MediaSink, binding: _Binding, kind: Kind, packet: bytes, relay: Address, now: float
+    ) -> DropReason | None:
         srtp = self._srtp.get(binding.session_id)
         if srtp is None:
             return DropReason.SRTP_NOT_READY
@@ -147,9 +150,9 @@ class PythonMediaPort(MediaPort):
             return opened
         binding.relay = relay
         if kind is Kind.SRTP:
-            self._sink.rtp_received(binding.session_id, binding.path, opened, now)
+            sink.rtp_received(binding.session_id, binding.path, opened, now)
         else:
-            self._sink.rtcp_received(binding.session_id, binding.path, opened, now)
+            sink.rtcp_received(binding.session_id, binding.path, opened, now)
         return None
 
     def _is_in_networks(self, sender: Address) -> bool:

@@ -82,14 +82,14 @@ def _rejected(line: MediaLine) -> Iterator[str]:
 def _audio(offer: Offer, line: MediaLine, local: LocalDescription) -> Iterator[str]:
     audio = offer.audio
     direction = audio.direction.reversed
-    yield f"m=audio {local.candidates[0].port} {line.protocol} {audio.codec.payload_type}"
+    yield f"m=audio {local.candidates[0].port} {line.protocol} {audio.format.payload_type}"
     yield from _transport(offer, line, local)
     yield "a=rtcp-mux"
     if audio.rtcp_rsize:
         yield "a=rtcp-rsize"
-    yield f"a=rtpmap:{audio.codec.rtpmap}"
-    if audio.codec.fmtp is not None:
-        yield f"a=fmtp:{audio.codec.fmtp}"
+    yield f"a=rtpmap:{audio.format.rtpmap}"
+    if audio.format.fmtp is not None:
+        yield f"a=fmtp:{audio.format.fmtp}"
     if audio.audio_level_id is not None:
         yield f"a=extmap:{audio.audio_level_id} {AUDIO_LEVEL_URI}"
     if audio.mid_id is not None:

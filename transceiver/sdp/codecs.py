@@ -6,18 +6,18 @@ from transceiver.sdp.lines import Section
 
 
 @dataclass(frozen=True, slots=True)
-class Codec:
+class AudioFormat:
     """One payload type with its codec.
 
     Attributes:
-        name: "opus", "PCMU" or "PCMA".
+        codec: "opus", "PCMU" or "PCMA".
         payload_type: as the offer numbers it.
         clock_rate: of the RTP timestamp, in Hz.
         channels: as negotiated; 1 for Opus too, since we do not ask for stereo (RFC 7587 section 6.1: a receiver that
             does not say `stereo=1` prefers mono).
     """
 
-    name: str
+    codec: str
     payload_type: int
     clock_rate: int
     channels: int = 1
@@ -25,13 +25,13 @@ class Codec:
     @property
     def rtpmap(self) -> str:
         """The value of `a=rtpmap`. Opus is always written with two channels (RFC 7587 section 7)."""
-        channels = "/2" if self.name == "opus" else ""
-        return f"{self.payload_type} {self.name}/{self.clock_rate}{channels}"
+        channels = "/2" if self.codec == "opus" else ""
+        return f"{self.payload_type} {self.codec}/{self.clock_rate}{channels}"
 
     @property
     def fmtp(self) -> str | None:
         """The value of `a=fmtp`: what we want to receive."""
-        return f"{self.payload_type} minptime=10;useinbandfec=1" if self.name == "opus" else None
+        return f"{self.payload_type} minptime=10;useinbandfec=1" if self.codec == "opus" else None
 
 
 # RFC 3551 section 6: payload types that need no rtpmap.
@@ -40,7 +40,7 @@ _KNOWN = {"opus/48000/2": ("opus", 48_000), "pcmu/8000": ("PCMU", 8_000), "pcma/
 _PREFERENCE = ("opus", "PCMU", "PCMA")
 
 
-def choose_codec(audio: Section, formats: list[str]) -> Codec | None:
+def choose_format(audio: Section, formats: list[str]) -> AudioFormat | None:
     """The codec to answer with: Opus if it is offered, else PCMU, else PCMA; None if there is none of them.
 
     Args:
@@ -52,11 +52,11 @@ def choose_codec(audio: Section, formats: list[str]) -> Codec | None:
         number, _, encoding = rtpmap.partition(" ")
         if number.isdecimal() and int(number) < 128:
             mapped[int(number)] = encoding.strip()
-    offered: dict[str, Codec] = {}
+    offered: dict[str, AudioFormat] = {}
     for text in formats:
         if not text.isdecimal() or int(text) not in mapped:
             continue
         known = _KNOWN.get(mapped[int(text)].lower().removesuffix("/1"))
         if known is not None:
-            offered.setdefault(known[0], Codec(known[0], int(text), known[1]))
+            offered.setdefault(known[0], AudioFormat(known[0], int(text), known[1]))
     return next((offered[name] for name in _PREFERENCE if name in offered), None)

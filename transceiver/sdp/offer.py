@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from transceiver.sdp.codecs import Codec, choose_codec
+from transceiver.sdp.codecs import AudioFormat, choose_format
 from transceiver.sdp.credentials import Direction, DtlsRole, Fingerprint, IceCredentials
 from transceiver.sdp.errors import OfferError
 from transceiver.sdp.lines import Section, split_sections
@@ -42,7 +42,7 @@ class AudioOffer:
     """The audio section.
 
     Attributes:
-        codec: what will be used.
+        format: what will be used.
         direction: seen from the client.
         ssrcs: that the client has announced; empty if it announces none.
         audio_level_id: the id of the RFC 6464 header extension, None if not offered.
@@ -50,7 +50,7 @@ class AudioOffer:
         rtcp_rsize: whether reduced-size RTCP was offered (RFC 5506).
     """
 
-    codec: Codec
+    format: AudioFormat
     direction: Direction
     ssrcs: frozenset[int]
     audio_level_id: int | None
@@ -150,12 +150,12 @@ def _bundle_of(session: Section, audio_mid: str | None) -> tuple[str, ...]:
 
 
 def _audio(section: Section, line: MediaLine, session: Section) -> AudioOffer:
-    codec = choose_codec(section, line.formats.split())
-    if codec is None:
+    chosen = choose_format(section, line.formats.split())
+    if chosen is None:
         raise OfferError("None of the offered audio codecs is served; offer opus, PCMU or PCMA.", "a=rtpmap")
     extensions = _extension_ids(section)
     return AudioOffer(
-        codec=codec,
+        format=chosen,
         direction=_direction(section) or _direction(session) or Direction.SENDRECV,
         ssrcs=_ssrcs(section),
         audio_level_id=extensions.get(AUDIO_LEVEL_URI),

@@ -97,8 +97,8 @@ class AudioReceived(NamedTuple):
     Attributes:
         payload: the codec's frame(s), untouched.
         codec: "opus", "PCMU" or "PCMA".
-        rtp_timestamp: in the codec's clock, counted from the session's first packet, unwrapped; goes on over a change of
-            SSRC by the time that has passed.
+        rtp_timestamp: in the codec's clock, counted from the session's first packet, unwrapped; over a change of SSRC
+            it goes on by the time that has passed.
         sequence: extended sequence number, of its SSRC.
         marker: RTP marker bit: first packet of a talkspurt.
         level_dbov: audio level by RFC 6464 in -dBov, 0 (loudest) to 127; None if the client does not send it.

@@ -41,7 +41,7 @@ class AudioReceiver:
 
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
         """Takes a later offer of the same client."""
-        self._codec = audio.codec
+        self._format = audio.format
         self._announced = audio.ssrcs
         self._level_id = audio.audio_level_id
         self._mid_id = audio.mid_id
@@ -60,7 +60,7 @@ class AudioReceiver:
     @property
     def jitter_s(self) -> float:
         """Interarrival jitter of the current source, in seconds."""
-        return self._source.jitter / self._codec.clock_rate if self._source is not None else 0.0
+        return self._source.jitter / self._format.clock_rate if self._source is not None else 0.0
 
     def report(self, lsr: int, dlsr: int) -> ReportBlock | None:
         """A report block on the stream; None before its first packet."""
@@ -68,7 +68,7 @@ class AudioReceiver:
 
     def receive(self, packet: RtpPacket, now: float) -> DropReason | None:
         """Takes one authentic packet; a reason if it is not part of the stream."""
-        if packet.payload_type != self._codec.payload_type:
+        if packet.payload_type != self._format.payload_type:
             return DropReason.UNKNOWN_PAYLOAD_TYPE
         source = self._source
         if source is None or packet.ssrc != source.ssrc:
@@ -119,10 +119,10 @@ class AudioReceiver:
         if self._source is not None:
             self._flush()
             self._lost_of_former_sources += self._source.lost
-            self._timestamp += max(1, int((now - self._source.last_arrival) * self._codec.clock_rate))
+            self._timestamp += max(1, int((now - self._source.last_arrival) * self._format.clock_rate))
         self._next = packet.sequence
         self._last_timestamp = packet.timestamp
-        self._source = SourceStatistics(packet.ssrc, packet.sequence, self._codec.clock_rate, now)
+        self._source = SourceStatistics(packet.ssrc, packet.sequence, self._format.clock_rate, now)
         return self._source
 
     def _order(self, packet: RtpPacket, extended: int, now: float) -> None:
@@ -162,7 +162,7 @@ class AudioReceiver:
         self._ready.append(
             AudioReceived(
                 packet.payload,
-                self._codec.name,
+                self._format.codec,
                 self._timestamp,
                 extended,
                 packet.marker,

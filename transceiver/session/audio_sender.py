@@ -35,7 +35,7 @@ class AudioSender:
 
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
         """Takes a later offer of the same client."""
-        self._codec = audio.codec
+        self._format = audio.format
         self._enabled = audio.direction.reversed.sends
         self._mid_extension = b""
         if audio.mid_id is not None and mid is not None:
@@ -53,13 +53,19 @@ class AudioSender:
         self._sequence = (self._sequence + 1) % _SEQUENCE_RANGE
         self.packets_sent += 1
         self.octets_sent += len(payload)
-        extensions = b"" if self._heard else self._mid_extension
-        payload_type = self._codec.payload_type
-        return build_rtp(payload_type, marker, self._sequence, self._last_timestamp, self.ssrc, payload, extensions)
+        return build_rtp(
+            payload_type=self._format.payload_type,
+            marker=marker,
+            sequence=self._sequence,
+            timestamp=self._last_timestamp,
+            ssrc=self.ssrc,
+            payload=payload,
+            extensions=b"" if self._heard else self._mid_extension,
+        )
 
     def timestamp_at(self, now: float) -> int:
         """The RTP timestamp that belongs to `now`, extrapolated from the last packet."""
-        elapsed = int((now - self._last_sent_at) * self._codec.clock_rate)
+        elapsed = int((now - self._last_sent_at) * self._format.clock_rate)
         return (self._last_timestamp + elapsed) % _TIMESTAMP_RANGE
 
     def report_received(self, block: ReportBlock) -> None:

@@ -52,7 +52,7 @@ class PathTable:
         """All of them."""
         return tuple(self._paths)
 
-    def check_received(self, path: Path, size: int, nominated: bool, now: float) -> Path | None:
+    def check_received(self, path: Path, size: int, *, nominated: bool, now: float) -> Path | None:
         """Enters an authentic check of `size` bytes; returns a path that had to make room."""
         evicted = None
         state = self._paths.get(path)
@@ -65,7 +65,7 @@ class PathTable:
         state.bytes_received += size
         if nominated:
             state.nominated_at = now
-        if path != self.selected and self._check_selects(state, nominated, now):
+        if path != self.selected and self._check_selects(state, nominated=nominated, now=now):
             self._select(path, now)
         return evicted
 
@@ -108,7 +108,7 @@ class PathTable:
         """Paths, other than the selected one, that were last heard before `limit`."""
         return [path for path, state in self._paths.items() if path != self.selected and state.heard_at < limit]
 
-    def _check_selects(self, state: _PathState, nominated: bool, now: float) -> bool:
+    def _check_selects(self, state: _PathState, *, nominated: bool, now: float) -> bool:
         if self.selected is None:
             return True
         if not nominated:

@@ -134,16 +134,6 @@ class Session:
         return self._offer.audio.format
 
     @property
-    def is_dtls_client(self) -> bool:
-        """Whether we sent the ClientHello; SCTP streams are numbered by it (RFC 8832 section 6)."""
-        return self._dtls.role is DtlsRole.CLIENT
-
-    @property
-    def has_data_channel(self) -> bool:
-        """Whether a data channel section was offered and accepted."""
-        return self._data_channels and self._offer.application_index is not None
-
-    @property
     def has_data_channel(self) -> bool:
         """Whether the client offered a data channel and we accepted it."""
         return self._data_channels and self._offer.application_index is not None
@@ -204,13 +194,13 @@ class Session:
             return check
         if isinstance(check, Conflict):
             # The client is authentic, so it gets the answer; but this check does not count as one.
-            self._bind(path, len(datagram), False, now)
+            self._bind(path, len(datagram), nominated=False, now=now)
             self._send_stun(path, check.response)
             return DropReason.ROLE_CONFLICT
         self._last_check = now
         if check.retired is not None:
             self._actions.append(RetireUfrag(check.retired.encode()))
-        self._bind(path, len(datagram), check.nominated, now)
+        self._bind(path, len(datagram), nominated=check.nominated, now=now)
         self._send_stun(path, check.response)
         if self._dtls.role is DtlsRole.CLIENT and self._dtls.state is DtlsState.NEW:
             # Beside the first response, which saves a round trip; it may even overtake the client's nomination.
@@ -409,9 +399,9 @@ class Session:
             ),
         )
 
-    def _bind(self, path: Path, size: int, nominated: bool, now: float) -> None:
+    def _bind(self, path: Path, size: int, *, nominated: bool, now: float) -> None:
         selected = self._paths.selected
-        evicted = self._paths.check_received(path, size, nominated, now)
+        evicted = self._paths.check_received(path, size, nominated=nominated, now=now)
         if evicted is not None:
             self._actions.append(UnbindPath(evicted))
         self._actions.append(BindPath(path))
