@@ -1,0 +1,111 @@
+"""Which transceiver a client's five-tuple belongs to. Sans-IO.
+
+A flow is *synced* while its transceiver vouches for it: it then lives until the transceiver takes it back. Otherwise
+(made by a check that no transceiver has confirmed yet, or left behind by one whose stream broke) it lives as long as
+authentic packets come: verified checks, and datagrams of the transceiver itself. Packets of the client do not count,
+as anybody can send those.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from relay.engine.interface import FlowKey
+
+
+@dataclass(slots=True)
+class _Flow:
+    transceiver_id: int
+    seen_at: float
+    synced: bool
+
+
+class FlowTable:
+    """Bounded; a full table refuses new flows, so that a flood cannot push out calls.
+
+    Args:
+        max_flows: the bound.
+        idle_s: life of an unsynced flow without authentic packets.
+    """
+
+    def __init__(self, *, max_flows: int, idle_s: float) -> None:
+        self._max_flows = max_flows
+        self._idle_s = idle_s
+        self._flows: dict[FlowKey, _Flow] = {}
+
+    def __len__(self) -> int:
+        return len(self._flows)
+
+    def owner(self, key: FlowKey) -> int | None:
+        """The transceiver a five-tuple belongs to."""
+        flow = self._flows.get(key)
+        return None if flow is None else flow.transceiver_id
+
+    def prove(self, key: FlowKey, transceiver_id: int, now: float) -> bool:
+        """An authentic check for `transceiver_id` came from `key`: whatever was known of it before is void.
+
+        False if the flow is new and the table is full.
+        """
+        flow = self._flows.get(key)
+        if flow is not None and flow.transceiver_id == transceiver_id:
+            flow.seen_at = now
+            return True
+        if flow is None and len(self._flows) >= self._max_flows:
+            return False
+        self._flows[key] = _Flow(transceiver_id, now, synced=False)
+        return True
+
+    def touch(self, key: FlowKey, transceiver_id: int, now: float) -> bool:
+        """The transceiver sends to `key`. False if that is not its flow."""
+        flow = self._flows.get(key)
+        if flow is None or flow.transceiver_id != transceiver_id:
+            return False
+        flow.seen_at = now
+        return True
+
+    def upsert_synced(self, transceiver_id: int, keys: Collection[FlowKey], now: float) -> int:
+        """The transceiver vouches for `keys`. Returns how many found no room."""
+        refused = 0
+        for key in keys:
+            if key in self._flows or len(self._flows) < self._max_flows:
+                self._flows[key] = _Flow(transceiver_id, now, synced=True)
+            else:
+                refused += 1
+        return refused
+
+    def remove(self, transceiver_id: int, keys: Collection[FlowKey]) -> None:
+        """The transceiver takes `keys` back, as far as they are still its own."""
+        for key in keys:
+            if self.owner(key) == transceiver_id:
+                del self._flows[key]
+
+    def replace_synced(self, transceiver_id: int, keys: Collection[FlowKey], now: float) -> int:
+        """The transceiver vouches for exactly `keys`. Returns how many found no room.
+
+        Flows that only a check has made stay: their confirmation may be on its way.
+        """
+        kept = set(keys)
+        for key in [key for key, flow in self._flows.items() if flow.transceiver_id == transceiver_id]:
+            if self._flows[key].synced and key not in kept:
+                del self._flows[key]
+        return self.upsert_synced(transceiver_id, kept, now)
+
+    def release(self, transceiver_id: int, now: float) -> None:
+        """Nobody vouches for the transceiver's flows any more: each has `idle_s` from now to show life."""
+        for flow in self._flows.values():
+            if flow.transceiver_id == transceiver_id:
+                flow.synced = False
+                flow.seen_at = now
+
+    def remove_all(self, transceiver_id: int) -> None:
+        """The transceiver is gone, and its flows with it."""
+        for key in [key for key, flow in self._flows.items() if flow.transceiver_id == transceiver_id]:
+            del self._flows[key]
+
+    def expire(self, now: float) -> int:
+        """Drops unsynced flows without life. Returns how many."""
+        dead = [
+            key for key, flow in self._flows.items() if not flow.synced and now - flow.seen_at >= self._idle_s
+        ]
+        for key in dead:
+            del self._flows[key]
+        return len(dead)

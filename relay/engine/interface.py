@@ -1,0 +1,114 @@
+"""What a relay engine is, whoever implements it.
+
+An engine owns the sockets, the flow table and the forwarding; the control plane (Python in any case) tells it keys,
+transceivers and flows, and reads its counters. Nothing here is called per packet.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from wire.address import Address
+from wire.drop import DropReason
+from wire.ufrag import KeyRing
+
+
+class FlowKey(NamedTuple):
+    """A client's five-tuple: UDP between `client` and the public address `proxy`."""
+
+    client: Address
+    proxy: Address
+
+
+class Listener(NamedTuple):
+    """A public socket.
+
+    Attributes:
+        bind: where the socket is bound.
+        public: the same as clients reach it: what an SPP header calls the proxy address. All relays behind one load
+            balancer name the same, so that a flow learnt by one is found by another.
+    """
+
+    bind: Address
+    public: Address
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Bounds and identity of an engine.
+
+    Attributes:
+        cluster_id: ufrags of other clusters are refused.
+        listeners: the public sockets, bound with SO_REUSEPORT.
+        upstream: where datagrams to transceivers come from and theirs are taken; port 0 picks one.
+        max_flows: flows held at once; a new one beyond that is refused, never an old one evicted.
+        unsynced_flow_idle_s: how long a flow that no transceiver vouches for lives without an authentic packet.
+    """
+
+    cluster_id: int
+    listeners: Sequence[Listener]
+    upstream: Address
+    max_flows: int = 100_000
+    unsynced_flow_idle_s: float = 30.0
+
+
+@dataclass(slots=True)
+class EngineCounters:
+    """Totals since the engine was opened. Bytes are UDP payload without the envelope."""
+
+    client_datagrams_received: int = 0
+    client_bytes_received: int = 0
+    client_datagrams_sent: int = 0
+    client_bytes_sent: int = 0
+    checks_verified: int = 0
+    drops: Counter[DropReason] = field(default_factory=Counter)
+
+
+class Engine(Protocol):
+    """See the module's docstring. No method blocks or raises for what a client or transceiver has sent."""
+
+    @property
+    def upstream_addresses(self) -> Sequence[Address]:
+        """Where this relay's datagrams to transceivers come from; known from the start."""
+
+    @property
+    def listening(self) -> Sequence[Address]:
+        """The public sockets as bound; empty until `listen`."""
+
+    async def listen(self) -> None:
+        """Binds the public sockets and begins to forward.
+
+        Raises:
+            OSError: an address cannot be bound.
+        """
+
+    def set_keys(self, keys: KeyRing) -> None:
+        """Replaces the routing keys. Until the first call every check is refused."""
+
+    def set_transceiver(self, transceiver_id: int, media_address: Address) -> None:
+        """Adds a transceiver, or says that it has moved."""
+
+    def remove_transceiver(self, transceiver_id: int) -> None:
+        """Forgets a transceiver and its flows."""
+
+    def upsert_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
+        """The transceiver vouches for these five-tuples: they are forwarded at once and live until it takes them back."""
+
+    def remove_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
+        """The transceiver takes these back. Those that belong to another one by now stay."""
+
+    def replace_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
+        """The transceiver vouches for exactly these."""
+
+    def release_flows(self, transceiver_id: int) -> None:
+        """Nobody vouches for this transceiver's flows any more; they live on while authentic packets come."""
+
+    def flow_count(self) -> int:
+        """Flows held now."""
+
+    def counters(self) -> EngineCounters:
+        """A snapshot of the totals."""
+
+    async def close(self) -> None:
+        """Stops forwarding and closes every socket."""
