@@ -14,6 +14,7 @@ from offhook_proto.worker.v1.worker_pb2_grpc import (
     add_WorkerServiceServicer_to_server,
 )
 from offhook_worker import ServeOptions, VoiceWorker, WorkerServer
+
 from transceiver.worker_link import (
     LostReason,
     WorkerLinkSettings,
@@ -161,7 +162,8 @@ class HandWorker(WorkerServiceServicer):
         self.streams = 0
         self._context: grpc.aio.ServicerContext[pb.ConnectRequest, pb.ConnectResponse] | None = None
 
-    async def Connect(  # type: ignore[override]  # grpc.aio also takes a coroutine that writes to the context
+    # The name is the protocol's; and grpc.aio also takes a coroutine that writes to the context.
+    async def Connect(  # type: ignore[override]
         self,
         request_iterator: AsyncIterator[pb.ConnectRequest],
         context: "grpc.aio.ServicerContext[pb.ConnectRequest, pb.ConnectResponse]",

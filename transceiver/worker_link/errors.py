@@ -22,8 +22,6 @@ class WorkerRejected(OpenError):
         reason: the worker's reason, a `SessionReject.Reason`.
     """
 
-    def __init__(
-        self, message: str, reason: worker_pb2.SessionReject.Reason.ValueType
-    ) -> None:
+    def __init__(self, message: str, reason: worker_pb2.SessionReject.Reason.ValueType) -> None:
         super().__init__(message)
         self.reason = reason

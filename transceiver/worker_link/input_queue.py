@@ -74,10 +74,7 @@ class InputQueue:
         message.audio.lost_before += self._lost_at_tail
         self._lost_at_tail = 0
         dropped = 0
-        if (
-            self._audio_us + message.audio.duration_us > self._max_audio_us
-            and self._credit_us <= 0
-        ):
+        if self._audio_us + message.audio.duration_us > self._max_audio_us and self._credit_us <= 0:
             if self._policy is DropPolicy.DROP_NEWEST:
                 self._lost_at_tail = message.audio.lost_before + 1
                 return 1

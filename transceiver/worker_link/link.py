@@ -58,11 +58,7 @@ class WorkerLink:
     @property
     def stream(self) -> WorkerStream | None:
         """The stream, where one stands that takes new sessions."""
-        if (
-            self._stream is not None
-            and self._stream.is_ready
-            and not self._retired.is_set()
-        ):
+        if self._stream is not None and self._stream.is_ready and not self._retired.is_set():
             return self._stream
         return None
 
@@ -83,15 +79,11 @@ class WorkerLink:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def open(
-        self, opening: worker_pb2.SessionOpen, listener: WorkerSessionListener
-    ) -> WorkerSession | Declined:
+    async def open(self, opening: worker_pb2.SessionOpen, listener: WorkerSessionListener) -> WorkerSession | Declined:
         """Asks the worker to take a session and waits for its answer, `accept_timeout_s` at most."""
         stream = self.stream
         if stream is None:
-            return Declined(
-                worker_pb2.SessionReject.REASON_UNSPECIFIED, "the worker is gone"
-            )
+            return Declined(worker_pb2.SessionReject.REASON_UNSPECIFIED, "the worker is gone")
         answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         session = stream.open(
             opening,
@@ -141,15 +133,13 @@ class WorkerLink:
         stream = WorkerStream(
             self._settings,
             self._counters,
-            wake=ticker.wake,
+            waker=ticker,
             on_change=self._on_change,
             now=_now(),
         )
         self._stream = stream
         # A channel of its own for each attempt: gRPC's hidden back-off would otherwise add itself to ours.
-        async with grpc.aio.insecure_channel(
-            self.target, options=_channel_options(self._settings)
-        ) as channel:
+        async with grpc.aio.insecure_channel(self.target, options=_channel_options(self._settings)) as channel:
             call = WorkerServiceStub(channel).Connect()
             hello = worker_pb2.TransceiverHello(
                 transceiver=self._transceiver_name,
@@ -177,16 +167,12 @@ class WorkerLink:
 
     async def _watch(self, stream: WorkerStream) -> None:
         """Drives the stream's liveness; ends with it, or when a retired worker has no session left."""
-        while stream.lost is None and not (
-            self._retired.is_set() and stream.sessions == 0
-        ):
+        while stream.lost is None and not (self._retired.is_set() and stream.sessions == 0):
             await asyncio.sleep(max(0.0, stream.next_timeout() - _now()))
             stream.handle_timeout(_now())
 
 
-_Call: TypeAlias = (
-    "grpc.aio.StreamStreamCall[worker_pb2.ConnectRequest, worker_pb2.ConnectResponse]"
-)
+_Call: TypeAlias = "grpc.aio.StreamStreamCall[worker_pb2.ConnectRequest, worker_pb2.ConnectResponse]"
 
 
 async def _read(call: _Call, stream: WorkerStream) -> None:
@@ -220,9 +206,7 @@ async def _first_to_end(*parts: Coroutine[None, None, None]) -> None:
         for fault in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(fault, grpc.aio.AioRpcError):
                 _log.debug("worker_stream_broken", code=fault.code().name)
-            elif isinstance(fault, Exception) and not isinstance(
-                fault, asyncio.InvalidStateError
-            ):
+            elif isinstance(fault, Exception) and not isinstance(fault, asyncio.InvalidStateError):
                 # InvalidStateError is how grpc.aio refuses a write on a call that is over.
                 _log.error("worker_stream_failed", exc_info=fault)
 

@@ -20,9 +20,7 @@ class WorkerSessionListener(Protocol):
     def worker_text(self, response_id: str, delta: str) -> None:
         """More text of an answer that is not spoken."""
 
-    def worker_transcript(
-        self, response_id: str, delta: str, audio_start_us: int
-    ) -> None:
+    def worker_transcript(self, response_id: str, delta: str, audio_start_us: int) -> None:
         """More words of a spoken answer; they begin `audio_start_us` into the response's audio."""
 
     def worker_message(self, output: worker_pb2.SessionOutput) -> None:

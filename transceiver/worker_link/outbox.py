@@ -5,7 +5,7 @@ for goes at once and takes along whatever audio is there.
 """
 
 from collections import deque
-from collections.abc import Callable
+from typing import Protocol
 
 from offhook_proto.worker.v1 import worker_pb2
 
@@ -16,15 +16,25 @@ _BATCH_BYTES = 1024 * 1024
 """A message is closed before it passes this size, unless one input alone does: far above what one tick holds."""
 
 
+class Waker(Protocol):
+    """Told when something should leave."""
+
+    def wake_now(self) -> None:
+        """At once."""
+
+    def wake_at_tick(self) -> None:
+        """At the next tick."""
+
+
 class Outbox:
     """Inputs of all sessions of one stream, in the order in which they happened.
 
     Args:
-        wake: called when something should leave: True for at once, False for at the next tick.
+        waker: told when `take` should be called.
     """
 
-    def __init__(self, wake: Callable[[bool], None]) -> None:
-        self._wake = wake
+    def __init__(self, waker: Waker) -> None:
+        self._waker = waker
         self._inputs: deque[worker_pb2.SessionInput] = deque()
         self._ping: worker_pb2.Ping | None = None
 
@@ -36,13 +46,15 @@ class Outbox:
     def put(self, message: worker_pb2.SessionInput, *, at_once: bool) -> None:
         """Appends one input."""
         self._inputs.append(message)
-        if at_once or len(self._inputs) == 1:
-            self._wake(at_once)
+        if at_once:
+            self._waker.wake_now()
+        elif len(self._inputs) == 1:
+            self._waker.wake_at_tick()
 
     def put_ping(self, nonce: int) -> None:
         """Sends a ping at once; one that has not left yet is replaced."""
         self._ping = worker_pb2.Ping(nonce=nonce)
-        self._wake(True)
+        self._waker.wake_now()
 
     def take(self) -> worker_pb2.ConnectRequest | None:
         """The next message, or None when nothing waits. Call until None: a large batch is cut in several."""

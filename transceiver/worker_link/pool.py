@@ -76,7 +76,7 @@ class WorkerPool:
         self._targets = targets
         self._transceiver_name = transceiver_name
         self._settings = settings or WorkerLinkSettings()
-        self._rng = rng or random.Random()
+        self._rng = rng or random.Random()  # noqa: S311 - placement and jitter are no secrets
         self._links: dict[str, WorkerLink] = {}
         self._running: dict[asyncio.Task[None], WorkerLink] = {}
         self._discovery: asyncio.Task[None] | None = None
@@ -91,9 +91,7 @@ class WorkerPool:
         """
         for target in self._targets:
             parse_target(target)
-        self._discovery = asyncio.create_task(
-            self._follow_discovery(), name="worker-discovery"
-        )
+        self._discovery = asyncio.create_task(self._follow_discovery(), name="worker-discovery")
 
     async def stop(self) -> None:
         """Ends every stream; open sessions hear `worker_lost("stopped")`."""
@@ -158,8 +156,7 @@ class WorkerPool:
                 call_id=call_id,
                 model=model,
                 input_format=input_format,
-                output_format=output_format
-                or _preferred_output(offer.model, input_format),
+                output_format=output_format or _preferred_output(offer.model, input_format),
                 config=config,
                 history=history,
                 output_credit_ms=self._settings.output_credit_ms,
@@ -188,11 +185,7 @@ class WorkerPool:
             if self.ready_workers and model not in self._known_models:
                 raise NoSuchModel(f"no worker serves model {model!r}")
             return None
-        fitting = [
-            offer
-            for offer in serving
-            if _fits(offer.model, input_format, output_format)
-        ]
+        fitting = [offer for offer in serving if _fits(offer.model, input_format, output_format)]
         if not fitting:
             raise WorkerRejected(
                 f"no worker takes this audio format for model {model!r}",
@@ -214,9 +207,7 @@ class WorkerPool:
                         yield _Offer(link, stream, model)
 
     async def _follow_discovery(self) -> None:
-        async for targets in watch_targets(
-            self._targets, self._settings.discovery_interval_s
-        ):
+        async for targets in watch_targets(self._targets, self._settings.discovery_interval_s):
             for target in self._links.keys() - targets:
                 self._links.pop(target).retire()
             for target in targets - self._links.keys():
@@ -258,22 +249,12 @@ def _fits(
     input_format: worker_pb2.AudioFormat,
     output_format: worker_pb2.AudioFormat | None,
 ) -> bool:
-    return input_format in model.input_formats and (
-        output_format is None or output_format in model.output_formats
-    )
+    return input_format in model.input_formats and (output_format is None or output_format in model.output_formats)
 
 
-def _preferred_output(
-    model: worker_pb2.Model, input_format: worker_pb2.AudioFormat
-) -> worker_pb2.AudioFormat:
-    return (
-        input_format
-        if input_format in model.output_formats
-        else model.output_formats[0]
-    )
+def _preferred_output(model: worker_pb2.Model, input_format: worker_pb2.AudioFormat) -> worker_pb2.AudioFormat:
+    return input_format if input_format in model.output_formats else model.output_formats[0]
 
 
 def _free_sessions(stream: WorkerStream) -> int:
-    return max(
-        0, stream.load.max_sessions - sessions_in_use(stream.load, stream.sessions)
-    )
+    return max(0, stream.load.max_sessions - sessions_in_use(stream.load, stream.sessions))

@@ -1,6 +1,7 @@
 """One call on one worker: what the transceiver holds."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from offhook_proto.worker.v1 import worker_pb2
 
@@ -8,6 +9,7 @@ from transceiver.worker_link.counters import LinkCounters, LinkDrop, LostReason
 from transceiver.worker_link.input_queue import ControlOverflow, InputQueue
 from transceiver.worker_link.listener import WorkerSessionListener
 from transceiver.worker_link.outbox import Outbox
+from transceiver.worker_link.settings import WorkerLinkSettings
 
 _URGENT = frozenset({"interruption", "playout", "credit", "close"})
 """Inputs that overtake audio waiting for credit: their meaning does not depend on it."""
@@ -23,6 +25,17 @@ class InputTooLarge(ValueError):
     """One input does not fit into a message of the link."""
 
 
+class SessionLine(NamedTuple):
+    """What a session has from its stream."""
+
+    worker: str
+    outbox: Outbox
+    settings: WorkerLinkSettings
+    counters: LinkCounters
+    forget: Callable[[int], None]
+    """Removes a session that is over from the stream's table."""
+
+
 class WorkerSession:
     """A session that a worker accepted. Made by `WorkerPool.open`. Every method returns at once.
 
@@ -30,42 +43,33 @@ class WorkerSession:
 
     Args:
         number: the session's number on its stream.
-        worker: the worker's name, for logs.
         opening: what the worker was asked to serve.
-        queue: inputs waiting for credit.
-        max_input_bytes: largest message of the link.
         decided: called once, when the worker accepted or will not.
-        forget: removes the session from its stream's table.
     """
 
     def __init__(
         self,
         number: int,
-        *,
-        worker: str,
         opening: worker_pb2.SessionOpen,
         listener: WorkerSessionListener,
-        outbox: Outbox,
-        queue: InputQueue,
-        max_input_bytes: int,
-        counters: LinkCounters,
+        *,
+        line: SessionLine,
         decided: Callable[[Verdict], None],
-        forget: Callable[[int], None],
     ) -> None:
         self.number = number
-        self.worker = worker
+        self.worker = line.worker
         self.call_id = opening.call_id
         self.model = opening.model
         self.input_format = opening.input_format
         self.output_format = opening.output_format
         self._output_credit_us = opening.output_credit_ms * 1000
         self._listener = listener
-        self._outbox = outbox
-        self._queue = queue
-        self._max_input_bytes = max_input_bytes - _MESSAGE_SLACK_BYTES
-        self._counters = counters
+        self._outbox = line.outbox
+        self._counters = line.counters
+        self._queue = InputQueue(line.settings.input_queue_ms * 1000, line.settings.input_queue_policy)
+        self._max_input_bytes = line.settings.max_message_bytes - _MESSAGE_SLACK_BYTES
         self._decided = decided
-        self._forget = forget
+        self._forget = line.forget
         self._accepted = False
         self._closed = False
 
@@ -105,17 +109,11 @@ class WorkerSession:
         role: worker_pb2.Role.ValueType = worker_pb2.ROLE_USER,
     ) -> None:
         """A message typed by the caller (or said by the application in `role`)."""
-        self.send(
-            worker_pb2.SessionInput(
-                text=worker_pb2.TextInput(item_id=item_id, role=role, text=text)
-            )
-        )
+        self.send(worker_pb2.SessionInput(text=worker_pb2.TextInput(item_id=item_id, role=role, text=text)))
 
     def playout(self, response_id: str, played_us: int, buffered_ms: int) -> None:
         """Tells how much of a response's audio the caller has heard, and how much waits to be played."""
-        position = worker_pb2.PlayoutPosition(
-            response_id=response_id, played_us=played_us, buffered_ms=buffered_ms
-        )
+        position = worker_pb2.PlayoutPosition(response_id=response_id, played_us=played_us, buffered_ms=buffered_ms)
         self.send(worker_pb2.SessionInput(playout=position))
 
     def interrupt(
@@ -125,18 +123,14 @@ class WorkerSession:
         played_us: int,
     ) -> None:
         """Stops the response; the caller heard its audio up to `played_us`."""
-        interruption = worker_pb2.Interruption(
-            response_id=response_id, reason=reason, played_us=played_us
-        )
+        interruption = worker_pb2.Interruption(response_id=response_id, reason=reason, played_us=played_us)
         self.send(worker_pb2.SessionInput(interruption=interruption))
 
     def grant_output(self, audio_ms: int) -> None:
         """Lets the worker send `audio_ms` more: call it with what was played, or flushed, since the last call."""
         if audio_ms > 0:
             self._output_credit_us += audio_ms * 1000
-            self.send(
-                worker_pb2.SessionInput(credit=worker_pb2.Credit(audio_ms=audio_ms))
-            )
+            self.send(worker_pb2.SessionInput(credit=worker_pb2.Credit(audio_ms=audio_ms)))
 
     def send(self, message: worker_pb2.SessionInput) -> None:
         """Any other input of the protocol; `message.session` is filled in here.
@@ -149,9 +143,7 @@ class WorkerSession:
             return
         message.session = self.number
         kind = message.WhichOneof("input")
-        if (
-            len(message.audio.payload) if kind == "audio" else message.ByteSize()
-        ) > self._max_input_bytes:
+        if (len(message.audio.payload) if kind == "audio" else message.ByteSize()) > self._max_input_bytes:
             raise InputTooLarge(f"an input may have {self._max_input_bytes} bytes")
         if kind in _URGENT:
             self._outbox.put(message, at_once=True)
@@ -168,9 +160,7 @@ class WorkerSession:
     def close(self, reason: worker_pb2.SessionClose.Reason.ValueType) -> None:
         """The call is over: the worker is told, the listener hears nothing more. Closing twice is harmless."""
         if not self._closed:
-            self.send(
-                worker_pb2.SessionInput(close=worker_pb2.SessionClose(reason=reason))
-            )
+            self.send(worker_pb2.SessionInput(close=worker_pb2.SessionClose(reason=reason)))
             self._end()
 
     def receive(self, output: worker_pb2.SessionOutput) -> None:
@@ -225,9 +215,7 @@ class WorkerSession:
             self._listener.worker_text(output.text.response_id, output.text.delta)
         elif kind == "transcript":
             words = output.transcript
-            self._listener.worker_transcript(
-                words.response_id, words.delta, words.audio_start_us
-            )
+            self._listener.worker_transcript(words.response_id, words.delta, words.audio_start_us)
         else:
             self._listener.worker_message(output)
 

@@ -25,9 +25,7 @@ class WorkerLinkSettings(Config):
         le=100,
         description="Audio frames of all sessions gather this long, then leave in one message.",
     )
-    ping_interval_s: float = Field(
-        default=0.5, gt=0, le=60, description="Time between two pings."
-    )
+    ping_interval_s: float = Field(default=0.5, gt=0, le=60, description="Time between two pings.")
     ping_timeout_s: float = Field(
         default=1.5,
         gt=0,
@@ -68,12 +66,8 @@ class WorkerLinkSettings(Config):
         le=60,
         description="First wait before dialling a worker again.",
     )
-    reconnect_max_s: float = Field(
-        default=5.0, gt=0, le=600, description="Longest wait; each failure doubles it."
-    )
-    discovery_interval_s: float = Field(
-        default=5.0, gt=0, le=3600, description="Time between two DNS look-ups."
-    )
+    reconnect_max_s: float = Field(default=5.0, gt=0, le=600, description="Longest wait; each failure doubles it.")
+    discovery_interval_s: float = Field(default=5.0, gt=0, le=3600, description="Time between two DNS look-ups.")
     max_message_bytes: int = Field(
         default=16 * 1024 * 1024,
         ge=65_536,

@@ -14,10 +14,9 @@ import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.worker_link.counters import LinkCounters, LinkDrop, LostReason
-from transceiver.worker_link.input_queue import InputQueue
 from transceiver.worker_link.listener import WorkerSessionListener
-from transceiver.worker_link.outbox import Outbox
-from transceiver.worker_link.session import Verdict, WorkerSession
+from transceiver.worker_link.outbox import Outbox, Waker
+from transceiver.worker_link.session import SessionLine, Verdict, WorkerSession
 from transceiver.worker_link.settings import WorkerLinkSettings
 
 PROTOCOL_MAJOR = 1
@@ -33,7 +32,7 @@ class WorkerStream:
     """The transceiver's end of one stream.
 
     Args:
-        wake: as `Outbox` takes it.
+        waker: told when `take_request` should be called.
         on_change: called when readiness, capacity or load changed, or the stream was lost.
         now: when the stream was opened; as everywhere, seconds on a monotonic clock.
     """
@@ -43,7 +42,7 @@ class WorkerStream:
         settings: WorkerLinkSettings,
         counters: LinkCounters,
         *,
-        wake: Callable[[bool], None],
+        waker: Waker,
         on_change: Callable[[], None],
         now: float,
     ) -> None:
@@ -54,7 +53,7 @@ class WorkerStream:
         self._settings = settings
         self._counters = counters
         self._on_change = on_change
-        self._outbox = Outbox(wake)
+        self._outbox = Outbox(waker)
         self._sessions: dict[int, WorkerSession] = {}
         self._next_number = 1
         self._next_nonce = 1
@@ -84,24 +83,10 @@ class WorkerStream:
             raise RuntimeError("open() before the worker's hello")
         number = self._next_number
         self._next_number += 1
-        session = WorkerSession(
-            number,
-            worker=self.hello.worker,
-            opening=opening,
-            listener=listener,
-            outbox=self._outbox,
-            queue=InputQueue(
-                self._settings.input_queue_ms * 1000, self._settings.input_queue_policy
-            ),
-            max_input_bytes=self._settings.max_message_bytes,
-            counters=self._counters,
-            decided=decided,
-            forget=self._forget,
-        )
+        line = SessionLine(self.hello.worker, self._outbox, self._settings, self._counters, self._forget)
+        session = WorkerSession(number, opening, listener, line=line, decided=decided)
         self._sessions[number] = session
-        self._outbox.put(
-            worker_pb2.SessionInput(session=number, open=opening), at_once=True
-        )
+        self._outbox.put(worker_pb2.SessionInput(session=number, open=opening), at_once=True)
         return session
 
     def take_request(self) -> worker_pb2.ConnectRequest | None:
@@ -135,11 +120,7 @@ class WorkerStream:
             self.load = response.load
         if response.HasField("drain"):
             self.is_draining = True
-        if (
-            response.HasField("load")
-            or response.HasField("drain")
-            or response.HasField("hello")
-        ):
+        if response.HasField("load") or response.HasField("drain") or response.HasField("hello"):
             self._on_change()
 
     def next_timeout(self) -> float:
@@ -192,9 +173,7 @@ class WorkerStream:
         session = self._sessions.get(output.session)
         if session is None:
             was_used = 0 < output.session < self._next_number
-            self._counters.drops[
-                LinkDrop.SESSION_CLOSED if was_used else LinkDrop.UNKNOWN_SESSION
-            ] += 1
+            self._counters.drops[LinkDrop.SESSION_CLOSED if was_used else LinkDrop.UNKNOWN_SESSION] += 1
             return
         self._guard(session, partial(session.receive, output))
 

@@ -4,21 +4,21 @@ import asyncio
 
 
 class Ticker:
-    """Wakes one waiter at once, or at the next tick after the first `wake(False)`."""
+    """Wakes one waiter at once, or one interval after the first `wake_at_tick`. The `Waker` of a running event loop."""
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
         self._due = asyncio.Event()
         self._tick: asyncio.TimerHandle | None = None
 
-    def wake(self, at_once: bool) -> None:
-        """Something should leave: now, or when the tick comes that this call starts if none runs."""
-        if at_once:
-            self._due.set()
-        elif self._tick is None:
-            self._tick = asyncio.get_running_loop().call_later(
-                self._interval_s, self._due.set
-            )
+    def wake_now(self) -> None:
+        """Something should leave at once."""
+        self._due.set()
+
+    def wake_at_tick(self) -> None:
+        """Something should leave when the tick comes, which starts here if none runs."""
+        if self._tick is None:
+            self._tick = asyncio.get_running_loop().call_later(self._interval_s, self._due.set)
 
     async def wait(self) -> None:
         """Returns when something is due, and forgets the tick that it replaced."""

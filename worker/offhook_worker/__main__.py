@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import sys
 
 from offhook_worker.echo import EchoWorker
 from offhook_worker.options import ServeOptions
@@ -47,25 +48,25 @@ def main() -> None:
         metavar="ADDRESS",
         help="host:port or unix:/path",
     )
-    parser.add_argument(
-        "--max-sessions", type=int, default=ServeOptions().max_sessions, metavar="N"
-    )
-    parser.add_argument(
-        "--drain", type=float, default=ServeOptions().drain_s, metavar="SECONDS"
-    )
+    parser.add_argument("--max-sessions", type=int, default=ServeOptions().max_sessions, metavar="N")
+    parser.add_argument("--drain", type=float, default=ServeOptions().drain_s, metavar="SECONDS")
     arguments = parser.parse_args()
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         worker = load_worker(arguments.worker)
         serve(
             worker,
             arguments.listen,
             ServeOptions(max_sessions=arguments.max_sessions, drain_s=arguments.drain),
+            on_listening=_tell_address,
         )
     except (UnknownWorker, ValueError, OSError) as error:
         parser.exit(2, f"{error}\n")
+
+
+def _tell_address(bound: str) -> None:
+    sys.stdout.write(f"listening on {bound}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

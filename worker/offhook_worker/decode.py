@@ -43,9 +43,7 @@ def _audio(message: worker_pb2.SessionInput) -> Audio:
         payload=frame.payload,
         duration_us=frame.duration_us,
         media_time_us=frame.media_time_us,
-        level_dbov=frame.audio_level_plus_one - 1
-        if frame.audio_level_plus_one
-        else None,
+        level_dbov=frame.audio_level_plus_one - 1 if frame.audio_level_plus_one else None,
         lost_before=frame.lost_before,
         response_id=frame.response_id,
     )
@@ -87,9 +85,7 @@ _READERS: dict[str, Callable[[worker_pb2.SessionInput], Event]] = {
     "image": _image,
     "tool_result": _tool_result,
     "turn": _turn,
-    "response_request": lambda m: ResponseRequested(
-        m.response_request.response_id, m.response_request
-    ),
+    "response_request": lambda m: ResponseRequested(m.response_request.response_id, m.response_request),
     "interruption": _interruption,
     "playout": _playout,
     "update": lambda m: ConfigUpdated(m.update.config),

@@ -12,13 +12,10 @@ from offhook_worker.worker import VoiceWorker
 class EchoWorker(VoiceWorker):
     """Model `echo`, in the caller's own codec, so that nothing is decoded or encoded on the way."""
 
-    models = (
-        Model(
-            "echo", input_formats=(OPUS, PCMU, PCMA), output_formats=(OPUS, PCMU, PCMA)
-        ),
-    )
+    models = (Model("echo", input_formats=(OPUS, PCMU, PCMA), output_formats=(OPUS, PCMU, PCMA)),)
 
     async def on_session(self, session: Session) -> AsyncIterator[Output]:
+        """Yields every frame as it was read."""
         async for event in session:
             if isinstance(event, Audio):
                 yield event

@@ -1,5 +1,7 @@
 """From what an author yields to the protocol."""
 
+from functools import singledispatch
+
 from offhook_proto.worker.v1 import worker_pb2
 
 from offhook_worker.audio import Audio
@@ -9,115 +11,109 @@ from offhook_worker.outputs import (
     Flush,
     FunctionCall,
     InputTranscription,
-    Output,
     ResponseDone,
     ResponseStarted,
     Text,
     Transcript,
 )
 
+_INPUT_AT_FAULT = worker_pb2.SessionError.FAMILY_INVALID_REQUEST
+_WORKER_AT_FAULT = worker_pb2.SessionError.FAMILY_WORKER
 
-def encode(output: Output) -> worker_pb2.SessionOutput:
+
+@singledispatch
+def encode(output: object) -> worker_pb2.SessionOutput:
     """`output` as the protocol writes it, without its session number.
 
     Raises:
         TypeError: not an output.
         ValueError: audio without duration, or a number out of its range.
     """
-    match output:
-        case Audio():
-            return worker_pb2.SessionOutput(audio=_audio(output))
-        case Text(response_id, delta):
-            return worker_pb2.SessionOutput(
-                text=worker_pb2.TextDelta(response_id=response_id, delta=delta)
-            )
-        case Transcript(response_id, delta, audio_start_us):
-            words = worker_pb2.TranscriptDelta(
-                response_id=response_id, delta=delta, audio_start_us=audio_start_us
-            )
-            return worker_pb2.SessionOutput(transcript=words)
-        case InputTranscription():
-            return worker_pb2.SessionOutput(
-                input_transcription=_input_transcription(output)
-            )
-        case FunctionCall():
-            return worker_pb2.SessionOutput(function_call=_function_call(output))
-        case ResponseStarted(response_id):
-            return worker_pb2.SessionOutput(
-                response_started=worker_pb2.ResponseStarted(response_id=response_id)
-            )
-        case ResponseDone():
-            return worker_pb2.SessionOutput(response_done=_response_done(output))
-        case Flush(response_id):
-            return worker_pb2.SessionOutput(
-                flush=worker_pb2.Flush(response_id=response_id)
-            )
-        case Error():
-            return worker_pb2.SessionOutput(error=_error(output))
-        case TurnEvent():
-            return worker_pb2.SessionOutput(turn=_turn(output))
-        case _:
-            raise TypeError(
-                f"a session yielded {type(output).__name__}, which is no output"
-            )
+    raise TypeError(f"a session yielded {type(output).__name__}, which is no output")
 
 
-def _audio(audio: Audio) -> worker_pb2.AudioFrame:
+@encode.register
+def _audio(audio: Audio) -> worker_pb2.SessionOutput:
     if audio.duration_us <= 0:
         raise ValueError("audio needs a duration above 0")
-    return worker_pb2.AudioFrame(
+    frame = worker_pb2.AudioFrame(
         payload=audio.payload,
         media_time_us=audio.media_time_us,
         duration_us=audio.duration_us,
         audio_level_plus_one=0 if audio.level_dbov is None else audio.level_dbov + 1,
         response_id=audio.response_id,
     )
+    return worker_pb2.SessionOutput(audio=frame)
 
 
-def _input_transcription(words: InputTranscription) -> worker_pb2.InputTranscription:
-    return worker_pb2.InputTranscription(
-        item_id=words.item_id,
-        delta=words.delta,
-        done=words.done,
-        text=words.text,
-        language=words.language,
+@encode.register
+def _text(text: Text) -> worker_pb2.SessionOutput:
+    return worker_pb2.SessionOutput(text=worker_pb2.TextDelta(response_id=text.response_id, delta=text.delta))
+
+
+@encode.register
+def _transcript(words: Transcript) -> worker_pb2.SessionOutput:
+    delta = worker_pb2.TranscriptDelta(
+        response_id=words.response_id, delta=words.delta, audio_start_us=words.audio_start_us
     )
+    return worker_pb2.SessionOutput(transcript=delta)
 
 
-def _function_call(call: FunctionCall) -> worker_pb2.FunctionCallDelta:
-    return worker_pb2.FunctionCallDelta(
+@encode.register
+def _input_transcription(words: InputTranscription) -> worker_pb2.SessionOutput:
+    transcription = worker_pb2.InputTranscription(
+        item_id=words.item_id, delta=words.delta, done=words.done, text=words.text, language=words.language
+    )
+    return worker_pb2.SessionOutput(input_transcription=transcription)
+
+
+@encode.register
+def _function_call(call: FunctionCall) -> worker_pb2.SessionOutput:
+    delta = worker_pb2.FunctionCallDelta(
         response_id=call.response_id,
         call_id=call.call_id,
         name=call.name,
         arguments_delta=call.arguments_delta,
         done=call.done,
     )
+    return worker_pb2.SessionOutput(function_call=delta)
 
 
-def _response_done(done: ResponseDone) -> worker_pb2.ResponseDone:
-    return worker_pb2.ResponseDone(
+@encode.register
+def _response_started(started: ResponseStarted) -> worker_pb2.SessionOutput:
+    return worker_pb2.SessionOutput(response_started=worker_pb2.ResponseStarted(response_id=started.response_id))
+
+
+@encode.register
+def _response_done(done: ResponseDone) -> worker_pb2.SessionOutput:
+    message = worker_pb2.ResponseDone(
         response_id=done.response_id,
         status=worker_pb2.ResponseDone.Status.ValueType(done.status),
         usage=done.usage,
         stage_latency_ms=done.stage_latency_ms,
     )
+    return worker_pb2.SessionOutput(response_done=message)
 
 
-def _error(error: Error) -> worker_pb2.SessionError:
-    at_fault = worker_pb2.SessionError
-    return worker_pb2.SessionError(
-        family=at_fault.FAMILY_INVALID_REQUEST
-        if error.input_at_fault
-        else at_fault.FAMILY_WORKER,
-        code=error.code,
-        message=error.message,
+@encode.register
+def _flush(flush: Flush) -> worker_pb2.SessionOutput:
+    return worker_pb2.SessionOutput(flush=worker_pb2.Flush(response_id=flush.response_id))
+
+
+@encode.register
+def _error(error: Error) -> worker_pb2.SessionOutput:
+    message = worker_pb2.SessionError(
+        family=_INPUT_AT_FAULT if error.input_at_fault else _WORKER_AT_FAULT, code=error.code, message=error.message
     )
+    return worker_pb2.SessionOutput(error=message)
 
 
-def _turn(turn: TurnEvent) -> worker_pb2.TurnEvent:
-    return worker_pb2.TurnEvent(
+@encode.register
+def _turn(turn: TurnEvent) -> worker_pb2.SessionOutput:
+    message = worker_pb2.TurnEvent(
         kind=worker_pb2.TurnEvent.Kind.ValueType(turn.kind),
         item_id=turn.item_id,
         start_us=turn.start_us,
         end_us=turn.end_us,
     )
+    return worker_pb2.SessionOutput(turn=message)

@@ -15,9 +15,7 @@ import grpc
 _SERVING, _NOT_SERVING, _SERVICE_UNKNOWN = b"\x08\x01", b"\x08\x02", b"\x08\x03"
 
 _WORKER_SERVICE = b"offhook.worker.v1.WorkerService"
-_KNOWN_REQUESTS = frozenset(
-    {b"", b"\x0a\x00", b"\x0a" + bytes([len(_WORKER_SERVICE)]) + _WORKER_SERVICE}
-)
+_KNOWN_REQUESTS = frozenset({b"", b"\x0a\x00", b"\x0a" + bytes([len(_WORKER_SERVICE)]) + _WORKER_SERVICE})
 
 _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 

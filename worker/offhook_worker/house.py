@@ -77,9 +77,7 @@ class House:
         """Ends a period: what was read in it gives the queue delay, and the author is asked for the rest."""
         delays = sorted(self._delays)
         self._delays.clear()
-        self._queue_delay_ms_p95 = (
-            delays[int(len(delays) * 0.95)] * 1000 if delays else 0.0
-        )
+        self._queue_delay_ms_p95 = delays[int(len(delays) * 0.95)] * 1000 if delays else 0.0
         try:
             self._load = self.worker.load()
         except Exception:  # noqa: BLE001 - an author's fault here must not end anybody's call

@@ -79,9 +79,7 @@ def model_message(model: Model) -> worker_pb2.Model:
         name=model.name,
         input_formats=map(format_message, model.input_formats),
         output_formats=map(format_message, model.output_formats),
-        capabilities=[
-            worker_pb2.Capability.ValueType(each) for each in sorted(model.capabilities)
-        ],
+        capabilities=[worker_pb2.Capability.ValueType(each) for each in sorted(model.capabilities)],
     )
 
 

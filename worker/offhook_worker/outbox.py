@@ -14,8 +14,10 @@ _BATCH_BYTES = 1024 * 1024
 
 
 class Outbox:
-    """Outputs of all sessions of one stream, in order. Bounded by what bounds its users: audio by credit, everything
-    else by `put_and_wait`, which holds a session's code until its output left.
+    """Outputs of all sessions of one stream, in order.
+
+    Bounded by what bounds its users: audio by credit, everything else by `put_and_wait`, which holds a session's code
+    until its output left.
     """
 
     def __init__(self, interval_s: float) -> None:
@@ -44,9 +46,7 @@ class Outbox:
         if at_once:
             self._due.set()
         elif self._tick is None:
-            self._tick = asyncio.get_running_loop().call_later(
-                self._interval_s, self._due.set
-            )
+            self._tick = asyncio.get_running_loop().call_later(self._interval_s, self._due.set)
 
     async def put_and_wait(self, output: worker_pb2.SessionOutput) -> None:
         """Appends one output and returns when a message was made since."""
@@ -82,12 +82,7 @@ class Outbox:
 
     def take(self) -> worker_pb2.ConnectResponse | None:
         """The next message, or None when nothing waits. Call until None: a large batch is cut in several."""
-        if (
-            not self._outputs
-            and self._load is None
-            and self._drain is None
-            and self._pong is None
-        ):
+        if not self._outputs and self._load is None and self._drain is None and self._pong is None:
             return None
         batch: list[worker_pb2.SessionOutput] = []
         size = 0
@@ -96,9 +91,7 @@ class Outbox:
             if batch and size > _BATCH_BYTES:
                 break
             batch.append(self._outputs.popleft())
-        response = worker_pb2.ConnectResponse(
-            outputs=batch, load=self._load, drain=self._drain, pong=self._pong
-        )
+        response = worker_pb2.ConnectResponse(outputs=batch, load=self._load, drain=self._drain, pong=self._pong)
         self._load = self._drain = self._pong = None
         if not self._closed:
             self._taken.set()

@@ -32,9 +32,7 @@ class WorkerServer(WorkerServiceServicer):
         address: "127.0.0.1:9000", "[::1]:0" or "unix:/path/socket".
     """
 
-    def __init__(
-        self, worker: VoiceWorker, address: str, options: ServeOptions | None = None
-    ) -> None:
+    def __init__(self, worker: VoiceWorker, address: str, options: ServeOptions | None = None) -> None:
         self._options = options or ServeOptions()
         self._house = House(worker, self._options, self._report_load)
         self._name = self._options.name or f"{socket.gethostname()}-{os.getpid()}"
@@ -63,9 +61,7 @@ class WorkerServer(WorkerServiceServicer):
             raise OSError(f"cannot listen on {self._address}") from error
         self._house.sample()
         await self._server.start()
-        self._reporter = asyncio.create_task(
-            self._report_periodically(), name="load-reports"
-        )
+        self._reporter = asyncio.create_task(self._report_periodically(), name="load-reports")
         if self._address.startswith("unix:"):
             return self._address
         return f"{self._address.rpartition(':')[0]}:{port}"
@@ -87,7 +83,8 @@ class WorkerServer(WorkerServiceServicer):
             stream.finish()
         await self._server.stop(_EVICTION_S)
 
-    async def Connect(  # type: ignore[override]  # grpc.aio also takes a coroutine that writes to the context
+    # The name is the protocol's; and grpc.aio also takes a coroutine that writes to the context.
+    async def Connect(  # type: ignore[override]
         self,
         request_iterator: AsyncIterator[worker_pb2.ConnectRequest],
         context: Context,
@@ -155,14 +152,21 @@ async def run(
 
 
 def serve(
-    worker: VoiceWorker, address: str, options: ServeOptions | None = None
+    worker: VoiceWorker,
+    address: str,
+    options: ServeOptions | None = None,
+    *,
+    on_listening: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves `worker` until SIGTERM or SIGINT, then drains; a second signal ends it at once. Blocks."""
-    asyncio.run(_serve_until_signal(worker, address, options))
+    """`run` until SIGTERM or SIGINT; a second signal ends the process at once. Blocks."""
+    asyncio.run(_serve_until_signal(worker, address, options, on_listening))
 
 
 async def _serve_until_signal(
-    worker: VoiceWorker, address: str, options: ServeOptions | None
+    worker: VoiceWorker,
+    address: str,
+    options: ServeOptions | None,
+    on_listening: Callable[[str], None] | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -174,10 +178,4 @@ async def _serve_until_signal(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    await run(
-        worker,
-        address,
-        options,
-        stop=stop,
-        on_listening=lambda bound: print(f"listening on {bound}", flush=True),
-    )
+    await run(worker, address, options, stop=stop, on_listening=on_listening)

@@ -21,9 +21,7 @@ from offhook_worker.worker import Reject, RejectReason
 PROTOCOL_MAJOR = 1
 PROTOCOL_MINOR = 0
 
-Context: TypeAlias = (
-    "grpc.aio.ServicerContext[worker_pb2.ConnectRequest, worker_pb2.ConnectResponse]"
-)
+Context: TypeAlias = "grpc.aio.ServicerContext[worker_pb2.ConnectRequest, worker_pb2.ConnectResponse]"
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +58,7 @@ class TransceiverStream:
             for part in parts:
                 part.cancel()
             for fault in await asyncio.gather(*parts, return_exceptions=True):
-                if isinstance(fault, Exception) and not isinstance(
-                    fault, grpc.RpcError
-                ):
+                if isinstance(fault, Exception) and not isinstance(fault, grpc.RpcError):
                     _log.error("the stream of a transceiver failed", exc_info=fault)
 
     def evict(self) -> None:
@@ -90,9 +86,7 @@ class TransceiverStream:
         except (StopAsyncIteration, TimeoutError):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no hello")
         if not first.HasField("hello"):
-            await context.abort(
-                grpc.StatusCode.INVALID_ARGUMENT, "the first message must carry hello"
-            )
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message must carry hello")
         if first.hello.protocol_major > PROTOCOL_MAJOR:
             await context.abort(
                 grpc.StatusCode.FAILED_PRECONDITION,
@@ -107,9 +101,7 @@ class TransceiverStream:
             models=map(model_message, self._house.models.values()),
             max_sessions=self._house.options.max_sessions,
         )
-        await context.write(
-            worker_pb2.ConnectResponse(hello=hello, load=self._house.load_report())
-        )
+        await context.write(worker_pb2.ConnectResponse(hello=hello, load=self._house.load_report()))
 
     async def _read(self, requests: AsyncIterator[worker_pb2.ConnectRequest]) -> None:
         counters = self._house.counters
@@ -137,7 +129,10 @@ class TransceiverStream:
     async def _watch(self) -> None:
         """Ends when the transceiver fell silent: a frozen process or a cut network closes no connection."""
         timeout_s = self._house.options.peer_timeout_s
-        while (silent_s := _now() - self._heard_at) < timeout_s:
+        while True:
+            silent_s = _now() - self._heard_at
+            if silent_s >= timeout_s:
+                return
             await asyncio.sleep(timeout_s - silent_s)
 
     # -- sessions ----------------------------------------------------------------------------------------------------
@@ -154,9 +149,7 @@ class TransceiverStream:
             try:
                 session.receive(message, _now())
             except InboxOverflow:
-                session.send(
-                    _fatal("input_queue_full", "The model does not read its input.")
-                )
+                session.send(_fatal("input_queue_full", "The model does not read its input."))
                 session.close(CloseReason.ERROR)
                 task.cancel()
 
@@ -181,9 +174,7 @@ class TransceiverStream:
             counters=self._house.counters,
             note_delay=self._house.note_delay,
         )
-        task = asyncio.create_task(
-            self._run(session), name=f"session {session.call_id}"
-        )
+        task = asyncio.create_task(self._run(session), name=f"session {session.call_id}")
         self._sessions[number] = (session, task)
         self._house.tasks.add(task)
         task.add_done_callback(partial(self._over, number))
@@ -214,9 +205,7 @@ class TransceiverStream:
     def _close(self, number: int, reason: CloseReason) -> None:
         session, task = self._sessions[number]
         session.close(reason)
-        asyncio.get_running_loop().call_later(
-            self._house.options.close_grace_s, task.cancel
-        )
+        asyncio.get_running_loop().call_later(self._house.options.close_grace_s, task.cancel)
 
     def _over(self, number: int, task: asyncio.Task[None]) -> None:
         del self._sessions[number]
@@ -246,9 +235,7 @@ class TransceiverStream:
             self._house.counters.sessions_rejected += 1
             session.send(_rejection(refusal))
             return False
-        accept = worker_pb2.SessionAccept(
-            input_credit_ms=self._house.options.input_window_ms
-        )
+        accept = worker_pb2.SessionAccept(input_credit_ms=self._house.options.input_window_ms)
         session.send(worker_pb2.SessionOutput(accept=accept))
         return True
 
@@ -265,17 +252,13 @@ class TransceiverStream:
 
 def _rejection(refusal: Reject) -> worker_pb2.SessionOutput:
     reason = worker_pb2.SessionReject.Reason.ValueType(refusal.reason)
-    return worker_pb2.SessionOutput(
-        reject=worker_pb2.SessionReject(reason=reason, message=str(refusal))
-    )
+    return worker_pb2.SessionOutput(reject=worker_pb2.SessionReject(reason=reason, message=str(refusal)))
 
 
 def _fatal(code: str, message: str) -> worker_pb2.SessionOutput:
     family = worker_pb2.SessionError.FAMILY_WORKER
     return worker_pb2.SessionOutput(
-        error=worker_pb2.SessionError(
-            family=family, code=code, message=message, fatal=True
-        )
+        error=worker_pb2.SessionError(family=family, code=code, message=message, fatal=True)
     )
 
 

@@ -28,9 +28,7 @@ class RejectReason(IntEnum):
 class Reject(Exception):
     """Raised in `VoiceWorker.prepare` to refuse a session; the message is one sentence for the caller."""
 
-    def __init__(
-        self, message: str, reason: RejectReason = RejectReason.INVALID_CONFIG
-    ) -> None:
+    def __init__(self, message: str, reason: RejectReason = RejectReason.INVALID_CONFIG) -> None:
         super().__init__(message)
         self.reason = reason
 
@@ -66,7 +64,7 @@ class VoiceWorker(ABC):
         is over, the session's events end after `Closed`; what is still running some seconds later is cancelled.
         """
 
-    async def prepare(self, session: "Session") -> None:
+    async def prepare(self, session: "Session") -> None:  # noqa: B027 - a hook; most workers take whatever comes
         """Looks at `session.config` before the call is accepted; raise `Reject` to refuse. Must be quick (seconds)."""
 
     def load(self) -> Load:

@@ -17,7 +17,7 @@ from tests.support.worker_scene import (
     pool_of,
     until,
 )
-from transceiver.worker_link import DropPolicy, LostReason, WorkerLinkSettings, WorkerPool, WorkerSession
+from transceiver.worker_link import DropPolicy, LinkDrop, LostReason, WorkerLinkSettings, WorkerPool, WorkerSession
 from transceiver.worker_link.session import InputTooLarge
 
 QUEUE_FRAMES = 10
@@ -73,7 +73,7 @@ async def test_audio_beyond_the_credit_waits_and_then_follows_in_order() -> None
 async def test_the_oldest_audio_gives_way_and_the_gap_is_told() -> None:
     async with scene(input_credit_frames=1) as on:
         on.say(0, 1 + QUEUE_FRAMES + 4)
-        assert on.pool.counters.drops["queue_full"] == 4
+        assert on.pool.counters.drops[LinkDrop.QUEUE_FULL] == 4
         await on.grant(QUEUE_FRAMES)
         await until(lambda: len(on.arrived()) == 1 + QUEUE_FRAMES)
         assert on.arrived()[:3] == [(0, 0), (5, 4), (6, 0)]
@@ -82,7 +82,7 @@ async def test_the_oldest_audio_gives_way_and_the_gap_is_told() -> None:
 async def test_the_newest_audio_gives_way_where_the_policy_says_so() -> None:
     async with scene(input_credit_frames=1, policy=DropPolicy.DROP_NEWEST) as on:
         on.say(0, 1 + QUEUE_FRAMES + 4)
-        assert on.pool.counters.drops["queue_full"] == 4
+        assert on.pool.counters.drops[LinkDrop.QUEUE_FULL] == 4
         await on.grant(QUEUE_FRAMES)
         await until(lambda: len(on.arrived()) == 1 + QUEUE_FRAMES)
         on.say(15, 1)
@@ -110,7 +110,7 @@ async def test_a_turn_event_passes_when_its_audio_was_dropped() -> None:
         on.session.send(pb.SessionInput(turn=pb.TurnEvent(kind=pb.TurnEvent.KIND_COMMITTED, item_id="item_1")))
         on.say(2, QUEUE_FRAMES)
         await until(lambda: bool(on.worker.of_kind("turn")))
-        assert on.pool.counters.drops["queue_full"] == 1
+        assert on.pool.counters.drops[LinkDrop.QUEUE_FULL] == 1
 
 
 async def test_a_frame_longer_than_the_whole_credit_still_passes() -> None:
@@ -155,6 +155,6 @@ async def test_a_session_closed_by_the_caller_tells_the_worker_and_is_quiet() ->
         await on.worker.send(
             pb.SessionOutput(session=number, audio=frame), pb.SessionOutput(session=number, end=pb.SessionEnd())
         )
-        await until(lambda: on.pool.counters.drops["session_closed"] == 2)
+        await until(lambda: on.pool.counters.drops[LinkDrop.SESSION_CLOSED] == 2)
         assert [each.close.reason for each in on.worker.of_kind("close")] == [pb.SessionClose.REASON_CLIENT_HANGUP]
         assert (on.heard.frames, on.heard.ends, on.heard.lost) == ([], 0, [])

@@ -12,10 +12,16 @@ from transceiver.worker_link.stream import WorkerStream
 SETTINGS = WorkerLinkSettings()
 
 
+class NoWaker:
+    """These tests take what waits by themselves."""
+
+    def wake_now(self) -> None: ...
+
+    def wake_at_tick(self) -> None: ...
+
+
 def stream(counters: LinkCounters | None = None) -> WorkerStream:
-    return WorkerStream(
-        SETTINGS, counters or LinkCounters(), wake=lambda _at_once: None, on_change=lambda: None, now=0.0
-    )
+    return WorkerStream(SETTINGS, counters or LinkCounters(), waker=NoWaker(), on_change=lambda: None, now=0.0)
 
 
 def run_until(subject: WorkerStream, end: float, *, answering: bool) -> float:

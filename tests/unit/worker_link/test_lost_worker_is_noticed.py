@@ -16,7 +16,7 @@ from tests.support.worker_scene import (
     until,
     worker_process,
 )
-from transceiver.worker_link import LostReason, NoCapacity, WorkerPool, WorkerSession
+from transceiver.worker_link import LinkDrop, LostReason, NoCapacity, WorkerPool, WorkerSession
 
 
 async def _talking_session(pool: WorkerPool, listener: RecordingListener) -> WorkerSession:
@@ -46,7 +46,7 @@ async def test_every_session_hears_it_once(tmp_path: Path, signal_number: signal
         assert pool.ready_workers == 0
         for session in sessions:
             session.send_audio(b"late", FRAME_US, FRAME_US)
-        assert pool.counters.drops["session_closed"] == 3
+        assert pool.counters.drops[LinkDrop.SESSION_CLOSED] == 3
         with pytest.raises(NoCapacity):
             await open_session(pool, RecordingListener())
 

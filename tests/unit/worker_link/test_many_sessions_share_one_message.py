@@ -1,12 +1,17 @@
 """Frames of all sessions travel together, and each session hears its own and no other's."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from tests.support.worker_scene import FRAME_US, RecordingListener, open_session, pool_of, until, worker_process
 
 SESSIONS = 60
 ROUNDS = 10
+
+
+def all_heard(listeners: list[RecordingListener], frames: int) -> bool:
+    return all(len(each.frames) == frames for each in listeners)
 
 
 async def test_sixty_echoed_sessions_use_one_message_per_round(tmp_path: Path) -> None:
@@ -17,7 +22,7 @@ async def test_sixty_echoed_sessions_use_one_message_per_round(tmp_path: Path) -
         for index in range(ROUNDS):
             for number, session in enumerate(sessions):
                 session.send_audio(b"%d/%d" % (number, index), index * FRAME_US, FRAME_US, level=number)
-            await until(lambda count=index + 1: all(len(each.frames) == count for each in listeners))
+            await until(partial(all_heard, listeners, index + 1))
 
         for number, listener in enumerate(listeners):
             assert [frame.payload for frame in listener.frames] == [b"%d/%d" % (number, i) for i in range(ROUNDS)]
