@@ -12,6 +12,6 @@ if ! "$(dirname "$0")/has-cargo.sh"; then
 fi
 rm -rf "$wheels"
 # --compatibility linux: the wheel stays on this machine, so it need not run on older ones.
-"$bin/maturin" build --quiet --release --locked --compatibility linux --interpreter "$bin/python" \
-  --manifest-path datapath/Cargo.toml --out "$wheels"
+log=$("$bin/maturin" build --release --locked --compatibility linux --interpreter "$bin/python" \
+  --manifest-path datapath/Cargo.toml --out "$wheels" 2>&1) || { echo "$log" >&2; exit 1; }
 "$bin/pip" install --quiet --no-deps --no-index --force-reinstall "$wheels"/*.whl
