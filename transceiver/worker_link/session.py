@@ -11,8 +11,11 @@ from transceiver.worker_link.listener import WorkerSessionListener
 from transceiver.worker_link.outbox import Outbox
 from transceiver.worker_link.settings import WorkerLinkSettings
 
-_URGENT = frozenset({"interruption", "playout", "credit", "close"})
-"""Inputs that overtake audio waiting for credit: their meaning does not depend on it."""
+_OVERTAKING = frozenset({"interruption", "playout", "credit", "close"})
+"""Inputs that pass audio waiting for credit: their meaning does not depend on it."""
+
+_AT_ONCE = frozenset({"interruption", "close"})
+"""Those of them that do not wait for the tick either."""
 
 _MESSAGE_SLACK_BYTES = 1024
 """What a message adds to the one large input in it."""
@@ -145,8 +148,8 @@ class WorkerSession:
         kind = message.WhichOneof("input")
         if (len(message.audio.payload) if kind == "audio" else message.ByteSize()) > self._max_input_bytes:
             raise InputTooLarge(f"an input may have {self._max_input_bytes} bytes")
-        if kind in _URGENT:
-            self._outbox.put(message, at_once=True)
+        if kind in _OVERTAKING:
+            self._outbox.put(message, at_once=kind in _AT_ONCE)
             return
         try:
             dropped = self._queue.put(message)

@@ -1251,7 +1251,9 @@ Global___Dtmf: _TypeAlias = Dtmf  # noqa: Y015
 
 @_typing.final
 class Credit(_message.Message):
-    """Adds to what the receiver of this message may send: audio in milliseconds of its duration."""
+    """Adds to what the receiver of this message may send: audio in milliseconds of its duration. A frame may leave while
+    credit is above zero, so the last one may overdraw it: a frame longer than all credit would otherwise never leave.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
