@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.panel import Panel
 from rich.text import Text
 
 from offhook.service.lifecycle import write_ready_file
@@ -115,7 +114,7 @@ class _Fabric:
             loop.add_signal_handler(number, stop.set)
         directory = Path(tempfile.mkdtemp(prefix="offhook-"))
         supervisor = Supervisor(
-            Layout(directory, self._options).write(), print_line=self._print_line, changed=lambda: self._write_ready()
+            Layout(directory, self._options).write(), print_line=self._print_line, changed=self._write_ready
         )
         self._supervisor = supervisor
         try:
@@ -172,20 +171,24 @@ class _Fabric:
 
     def _print_line(self, process_id: str, line: str) -> None:
         role = process_id.rsplit("-", 1)[0]
-        self._console.print(Text.assemble((f"{process_id:>14} ", COLOURS[role]), Text.from_ansi(line)))
+        self._console.print(Text.assemble((f"{process_id:>14} ", COLOURS[role]), Text.from_ansi(line)), soft_wrap=True)
 
     def _print_welcome(self) -> None:
         options = self._options
-        text = Text.assemble(
-            ("Open ", "bold"),
-            (self._page_url, "bold underline"),
-            "\nand talk. Ctrl-C stops everything.\n\n",
-            ("API    ", "dim"),
-            f"{self._base_url}/v1  with key {options.api_key}\n",
-            ("Media  ", "dim"),
-            ", ".join(format_address(address) for address in options.advertise),
-            f" (UDP), {options.relays} relay(s), {options.engine} engine\n",
-            ("Model  ", "dim"),
-            options.worker if options.workers else "loopback",
+        media = ", ".join(format_address(address) for address in options.advertise)
+        model = options.worker if options.workers else "loopback"
+        lines = (
+            "",
+            Text.assemble(("offhook is up. ", "bold green"), "Open this page and talk; Ctrl-C stops everything."),
+            "",
+            Text.assemble("  ", (self._page_url, "bold underline")),
+            "",
+            Text.assemble(("  API    ", "dim"), f"{self._base_url}/v1"),
+            Text.assemble(("  Key    ", "dim"), options.api_key),
+            Text.assemble(("  Media  ", "dim"), f"{media} (UDP): {options.relays} relays, {options.engine} engine"),
+            Text.assemble(("  Model  ", "dim"), model),
+            "",
         )
-        self._console.print(Panel(text, title="offhook is up", border_style="green", expand=False))
+        for line in lines:
+            # Never folded: a URL has to be one word for the terminal that makes it a link.
+            self._console.print(line, soft_wrap=True)

@@ -17,8 +17,11 @@ class PortInUse(Exception):
 
 @dataclass
 class Reservation:
-    """A port held for this fabric. The holding socket takes no traffic for TCP; a UDP one must be released once the
-    processes that share the port have bound it, else the kernel would hash clients to it."""
+    """A port held for this fabric.
+
+    The holding socket takes no traffic for TCP; a UDP one must be released once the processes that share the port have
+    bound it, else the kernel would hash clients to it.
+    """
 
     address: Address
     _socket: socket.socket

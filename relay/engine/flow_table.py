@@ -63,13 +63,18 @@ class FlowTable:
         return True
 
     def upsert_synced(self, transceiver_id: int, keys: Collection[FlowKey], now: float) -> int:
-        """The transceiver vouches for `keys`. Returns how many found no room."""
+        """The transceiver vouches for `keys`. Returns how many found no room.
+
+        Of two transceivers the later claim counts, but what a check has proved here counts more than a claim: the
+        other transceiver may not know yet that its client is gone.
+        """
         refused = 0
         for key in keys:
-            if key in self._flows or len(self._flows) < self._max_flows:
-                self._flows[key] = _Flow(transceiver_id, now, synced=True)
-            else:
+            flow = self._flows.get(key)
+            if flow is None and len(self._flows) >= self._max_flows:
                 refused += 1
+            elif flow is None or flow.synced or flow.transceiver_id == transceiver_id:
+                self._flows[key] = _Flow(transceiver_id, now, synced=True)
         return refused
 
     def remove(self, transceiver_id: int, keys: Collection[FlowKey]) -> None:
@@ -103,9 +108,7 @@ class FlowTable:
 
     def expire(self, now: float) -> int:
         """Drops unsynced flows without life. Returns how many."""
-        dead = [
-            key for key, flow in self._flows.items() if not flow.synced and now - flow.seen_at >= self._idle_s
-        ]
+        dead = [key for key, flow in self._flows.items() if not flow.synced and now - flow.seen_at >= self._idle_s]
         for key in dead:
             del self._flows[key]
         return len(dead)

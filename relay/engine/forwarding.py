@@ -3,8 +3,8 @@
 Order of look-ups. A STUN request is decoded and verified every time and beats the flow table, because a NAT may hand a
 client's port to another client. Everything else carries no route of its own and needs a flow.
 
-    client ─▶ STUN request? ── yes ─▶ ufrag ─▶ transceiver ─▶ integrity ─▶ (re)bind flow ─▶ SPP + datagram ─▶ transceiver
-                   └── no ─▶ flow? ───────────────────────────────────────────────────────▶ SPP + datagram ─▶ transceiver
+    client ─▶ STUN request? ── yes ─▶ ufrag ─▶ transceiver ─▶ integrity ─▶ (re)bind flow ─▶ SPP + datagram ─▶ owner
+                   └── no ─▶ flow? ───────────────────────────────────────────────────────▶ SPP + datagram ─▶ owner
     transceiver ─▶ SPP ─▶ subscribed to? ─▶ its own flow? ─▶ datagram ─▶ client
 """
 

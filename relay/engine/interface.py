@@ -93,7 +93,7 @@ class Engine(Protocol):
         """Forgets a transceiver and its flows."""
 
     def upsert_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
-        """The transceiver vouches for these five-tuples: they are forwarded at once and live until it takes them back."""
+        """The transceiver vouches for these: they are forwarded at once and live until it takes them back."""
 
     def remove_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
         """The transceiver takes these back. Those that belong to another one by now stay."""

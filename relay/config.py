@@ -1,0 +1,78 @@
+"""The relay's configuration file."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from offhook.service.config import Config
+from offhook.service.discovery import parse_target
+from relay.engine.interface import EngineSettings, Listener
+from wire.address import parse_address
+
+
+class RelayConfig(Config):
+    """Configuration of one relay process."""
+
+    relay_id: str = Field(description="Stable name for logs, metrics and transceivers, such as the pod's name.")
+    cluster_id: int = Field(ge=0, le=0xFFFF, description="Ufrags of other clusters are refused.")
+    listen: tuple[str, ...] = Field(
+        min_length=1,
+        description="ip:port of the public UDP sockets, bound with SO_REUSEPORT: several relays may share.",
+    )
+    advertise: tuple[str, ...] | None = Field(
+        None,
+        description="The same sockets as clients reach them, one for one; unset: as bound. Relays behind one load "
+        "balancer must name the same, or a client that is moved between them waits for its next check.",
+    )
+    upstream_listen: str = Field(
+        description="ip:port for datagrams to and from transceivers; port 0 is fine. The ip must be one they can reach."
+    )
+    transceivers: tuple[str, ...] = Field(
+        min_length=1, description="route_listen of the transceivers: ip:port, unix:/path or dns:name:port."
+    )
+    keys_file: Path = Field(description="The routing keys (a mounted Secret); read again when it changes.")
+    admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
+    engine: Literal["python"] = Field("python", description="What forwards datagrams.")
+    max_flows: int = Field(100_000, gt=0, description="Client five-tuples held at once; a new one beyond is refused.")
+    unsynced_flow_idle_s: float = Field(
+        30.0,
+        gt=0,
+        description="Life of a flow no transceiver vouches for, without authentic packets: the consent of RFC 7675.",
+    )
+    sync_deadline_s: float = Field(
+        3.0, ge=0, description="How long start-up waits for every transceiver's snapshot before it takes packets."
+    )
+    transceiver_lost_s: float = Field(
+        300.0, gt=0, description="A transceiver whose stream stays broken this long is forgotten."
+    )
+    drain_s: float = Field(5.0, ge=0, description="After SIGTERM: how long packets are still forwarded.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
+    log_format: Literal["console", "json"] = Field("console", description="Shape of log lines on standard error.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        for text in (*self.listen, *(self.advertise or ()), self.upstream_listen, self.admin_listen):
+            parse_address(text)
+        for target in self.transceivers:
+            parse_target(target)
+        if self.advertise is not None and len(self.advertise) != len(self.listen):
+            raise ValueError("advertise: name one address for each of 'listen'")
+        if parse_address(self.upstream_listen).host in ("0.0.0.0", "::"):  # noqa: S104 - refused here
+            raise ValueError("upstream_listen: name one address; transceivers take datagrams from it alone")
+        return self
+
+    @property
+    def engine_settings(self) -> EngineSettings:
+        """What the engine needs of this."""
+        public = self.advertise if self.advertise is not None else self.listen
+        return EngineSettings(
+            cluster_id=self.cluster_id,
+            listeners=[
+                Listener(parse_address(bind), parse_address(known_as))
+                for bind, known_as in zip(self.listen, public, strict=True)
+            ],
+            upstream=parse_address(self.upstream_listen),
+            max_flows=self.max_flows,
+            unsynced_flow_idle_s=self.unsynced_flow_idle_s,
+        )

@@ -1,0 +1,204 @@
+"""The `python` engine: `Forwarding` on asyncio sockets. The reference, and the fallback without a native build."""
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import cast
+
+from relay.engine.flow_table import FlowTable
+from relay.engine.forwarding import Downstream, Forwarding, Upstream
+from relay.engine.interface import EngineCounters, EngineSettings, FlowKey, Listener
+from wire.address import Address
+from wire.drop import DropReason
+from wire.ufrag import KeyRing
+
+SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+EXPIRY_INTERVAL_S = 1.0
+BATCH = 64
+# More than any datagram, so that an oversized one is seen as such.
+RECEIVE_BYTES = 65_535
+
+
+class PythonEngine:
+    """Implements Engine. Make it with `open_python_engine`."""
+
+    def __init__(self, settings: EngineSettings, upstream: socket.socket) -> None:
+        self._settings = settings
+        self._flows = FlowTable(max_flows=settings.max_flows, idle_s=settings.unsynced_flow_idle_s)
+        self._forwarding = Forwarding(settings.cluster_id, self._flows)
+        self._upstream_socket = upstream
+        self._public: dict[Address, socket.socket] = {}
+        self._listening: list[Address] = []
+        self._expiry: asyncio.TimerHandle | None = None
+        self._counters = EngineCounters()
+
+    @property
+    def upstream_addresses(self) -> Sequence[Address]:
+        """One: this engine has one upstream socket."""
+        return (_bound_address(self._upstream_socket),)
+
+    @property
+    def listening(self) -> Sequence[Address]:
+        """The public sockets as bound."""
+        return tuple(self._listening)
+
+    async def listen(self) -> None:
+        """Binds the public sockets; see Engine."""
+        for listener in self._settings.listeners:
+            self._open_public(listener)
+        self._read_from(self._upstream_socket, self._from_transceiver)
+        self._expire()
+
+    def _open_public(self, listener: Listener) -> None:
+        opened = _udp_socket(listener.bind, shared=True)
+        address = _bound_address(opened)
+        public = Address(listener.public.host, listener.public.port or address.port)
+
+        def received(datagram: bytes, client: Address) -> None:
+            self._from_client(datagram, FlowKey(client, public))
+
+        self._public[public] = opened
+        self._listening.append(address)
+        self._read_from(opened, received)
+
+    def _read_from(self, opened: socket.socket, received: Callable[[bytes, Address], None]) -> None:
+        asyncio.get_running_loop().add_reader(opened, _read_batch, opened, received)
+
+    def _from_client(self, datagram: bytes, key: FlowKey) -> None:
+        counters = self._counters
+        counters.client_datagrams_received += 1
+        counters.client_bytes_received += len(datagram)
+        decision = self._forwarding.from_client(datagram, key, time.monotonic())
+        if not isinstance(decision, Upstream):
+            counters.drops[decision] += 1
+        elif not _send(self._upstream_socket, decision.datagram, decision.transceiver):
+            counters.drops[DropReason.SEND_FAILED] += 1
+
+    def _from_transceiver(self, datagram: bytes, source: Address) -> None:
+        counters = self._counters
+        decision = self._forwarding.from_transceiver(datagram, source, time.monotonic())
+        if not isinstance(decision, Downstream):
+            counters.drops[decision] += 1
+        elif _send(self._public.get(decision.proxy), decision.datagram, decision.client):
+            counters.client_datagrams_sent += 1
+            counters.client_bytes_sent += len(decision.datagram)
+        else:
+            counters.drops[DropReason.SEND_FAILED] += 1
+
+    def _expire(self) -> None:
+        self._flows.expire(time.monotonic())
+        self._expiry = asyncio.get_running_loop().call_later(EXPIRY_INTERVAL_S, self._expire)
+
+    def set_keys(self, keys: KeyRing) -> None:
+        """See Engine."""
+        self._forwarding.set_keys(keys)
+
+    def set_transceiver(self, transceiver_id: int, media_address: Address) -> None:
+        """See Engine."""
+        self._forwarding.set_transceiver(transceiver_id, media_address)
+
+    def remove_transceiver(self, transceiver_id: int) -> None:
+        """See Engine."""
+        self._forwarding.remove_transceiver(transceiver_id)
+        self._flows.remove_all(transceiver_id)
+
+    def upsert_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
+        """See Engine."""
+        refused = self._flows.upsert_synced(transceiver_id, flows, time.monotonic())
+        self._counters.drops[DropReason.FLOW_TABLE_FULL] += refused
+
+    def remove_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
+        """See Engine."""
+        self._flows.remove(transceiver_id, flows)
+
+    def replace_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
+        """See Engine."""
+        refused = self._flows.replace_synced(transceiver_id, flows, time.monotonic())
+        self._counters.drops[DropReason.FLOW_TABLE_FULL] += refused
+
+    def release_flows(self, transceiver_id: int) -> None:
+        """See Engine."""
+        self._flows.release(transceiver_id, time.monotonic())
+
+    def flow_count(self) -> int:
+        """See Engine."""
+        return len(self._flows)
+
+    def counters(self) -> EngineCounters:
+        """See Engine."""
+        now = self._counters
+        return EngineCounters(
+            client_datagrams_received=now.client_datagrams_received,
+            client_bytes_received=now.client_bytes_received,
+            client_datagrams_sent=now.client_datagrams_sent,
+            client_bytes_sent=now.client_bytes_sent,
+            checks_verified=self._forwarding.checks_verified,
+            drops=Counter(now.drops),
+        )
+
+    async def close(self) -> None:
+        """See Engine."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        loop = asyncio.get_running_loop()
+        for opened in (*self._public.values(), self._upstream_socket):
+            loop.remove_reader(opened)
+            opened.close()
+        self._public.clear()
+
+
+def _read_batch(opened: socket.socket, received: Callable[[bytes, Address], None]) -> None:
+    """Takes what is there, up to a bound, so that no socket starves another."""
+    for _ in range(BATCH):
+        try:
+            datagram, source = opened.recvfrom(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            # What an ICMP error says of an earlier datagram to a client that is gone.
+            continue
+        received(datagram, Address(source[0], source[1]))
+
+
+def _send(opened: socket.socket | None, datagram: bytes, destination: Address) -> bool:
+    """Hands a datagram to the kernel; False if it does not take it. Media does not wait."""
+    if opened is None:
+        return False
+    try:
+        opened.sendto(datagram, destination)
+    except OSError:
+        return False
+    return True
+
+
+def _udp_socket(address: Address, *, shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if shared:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            opened.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
+        opened.bind((address.host, address.port))
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _bound_address(bound: socket.socket) -> Address:
+    host, port = cast("tuple[str, int]", bound.getsockname()[:2])
+    return Address(host, port)
+
+
+def open_python_engine(settings: EngineSettings) -> PythonEngine:
+    """Binds the upstream socket, so that relays can be told where this engine's datagrams come from.
+
+    Raises:
+        OSError: it cannot be bound.
+    """
+    return PythonEngine(settings, _udp_socket(settings.upstream, shared=False))

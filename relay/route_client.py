@@ -1,0 +1,129 @@
+"""Subscribes to one transceiver's flow sync over gRPC: the thin shell around RouteState."""
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import grpc
+import structlog
+from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
+
+from relay.route_state import RouteState, SyncError
+from wire.address import Address
+
+_log = structlog.get_logger(__name__)
+
+# The transceiver sends a heartbeat every second.
+SILENCE_S = 3.0
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 2.0
+
+_Stream = grpc.aio.StreamStreamCall[route_pb2.SyncRequest, route_pb2.SyncResponse]
+
+
+class Subscriber(NamedTuple):
+    """Who subscribes: what a transceiver is told about this relay."""
+
+    relay_id: str
+    incarnation: int
+    upstream_addresses: Sequence[Address]
+
+
+class Patience(NamedTuple):
+    """How long a broken stream is put up with.
+
+    Attributes:
+        release_s: then nobody vouches for its flows any more.
+        forget_s: then the transceiver is forgotten.
+    """
+
+    release_s: float
+    forget_s: float
+
+
+class RouteClient:
+    """Keeps one stream to `target` open for as long as `run` runs.
+
+    Args:
+        target: gRPC target.
+        state: takes what the stream says.
+    """
+
+    def __init__(self, target: str, state: RouteState, subscriber: Subscriber, patience: Patience) -> None:
+        self._target = target
+        self._subscriber = subscriber
+        self._patience = patience
+        self.state = state
+        self.first_snapshot = asyncio.Event()
+        self.streams_opened = 0
+
+    async def run(self) -> None:
+        """Connects, applies, and connects again; ends only by cancellation."""
+        retry_s = FIRST_RETRY_S
+        patience: asyncio.Task[None] | None = None
+        try:
+            while True:
+                applied = await self._stream_once(patience)
+                retry_s = FIRST_RETRY_S if applied else min(retry_s * 2, LONGEST_RETRY_S)
+                if patience is None or applied:
+                    patience = asyncio.create_task(self._lose_patience())
+                # Jitter: a transceiver that restarts must not meet all relays at once.
+                await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+        finally:
+            if patience is not None:
+                patience.cancel()
+
+    async def _lose_patience(self) -> None:
+        await asyncio.sleep(self._patience.release_s)
+        self.state.release()
+        await asyncio.sleep(self._patience.forget_s)
+        _log.warning("transceiver forgotten", target=self._target, transceiver=self.state.transceiver_id)
+        self.state.forget()
+
+    async def _stream_once(self, patience: asyncio.Task[None] | None) -> bool:
+        """One stream from beginning to end. True if anything of it was applied."""
+        applied = False
+        try:
+            async with grpc.aio.insecure_channel(self._target) as channel:
+                stream: _Stream = route_pb2_grpc.RouteServiceStub(channel).Sync()
+                await stream.write(self._subscribe())
+                while isinstance(response := await asyncio.wait_for(stream.read(), SILENCE_S), route_pb2.SyncResponse):
+                    if not applied and patience is not None:
+                        patience.cancel()
+                    await self._apply(stream, response)
+                    applied = True
+        except SyncError as error:
+            self.state.start_over()
+            _log.warning("flow sync starts over", target=self._target, why=str(error))
+        except (grpc.aio.AioRpcError, TimeoutError) as error:
+            why = error.code().name if isinstance(error, grpc.aio.AioRpcError) else "silence"
+            _log.info("flow sync stream ended", target=self._target, why=why)
+        finally:
+            self.state.lost()
+        return applied
+
+    def _subscribe(self) -> route_pb2.SyncRequest:
+        self.streams_opened += 1
+        addresses = [
+            route_pb2.Address(ip=ipaddress.ip_address(address.host).packed, port=address.port)
+            for address in self._subscriber.upstream_addresses
+        ]
+        return route_pb2.SyncRequest(
+            subscribe=route_pb2.Subscribe(
+                relay_id=self._subscriber.relay_id,
+                relay_incarnation=self._subscriber.incarnation,
+                upstream_addresses=addresses,
+                resume=self.state.resume(),
+            )
+        )
+
+    async def _apply(self, stream: _Stream, response: route_pb2.SyncResponse) -> None:
+        version = self.state.apply(response)
+        if version is None:
+            return
+        if not self.first_snapshot.is_set():
+            self.first_snapshot.set()
+            _log.info("flow sync is up", target=self._target, transceiver=self.state.transceiver_id)
+        await stream.write(route_pb2.SyncRequest(acknowledge=route_pb2.Acknowledge(version=version)))
