@@ -87,7 +87,7 @@ class SessionHub:
         arm: called with the time of the earliest timeout when that has moved closer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the composition root alone creates it, by name
         self,
         port: MediaPort,
         flows: FlowListener,

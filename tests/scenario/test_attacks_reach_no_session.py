@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from aioice import stun
 
-from tests.support.transceiver_scene import ATTACKER, CLIENT_A, PUBLIC, RELAY_A, STRANGER, Caller, TransceiverScene
+from tests.support.transceiver_scene import CLIENT_A, PUBLIC, RELAY_A, STRANGER, Caller, TransceiverScene
 from tests.support.webrtc_client import ClientOptions
 from transceiver.media_port.srtp import MAX_INBOUND_SSRCS
 from wire.address import Address

@@ -178,15 +178,19 @@ class WebRtcClient:
         if self.dtls is None or not self.dtls.established:
             return
         self.dtls.settle()
-        if 192 <= datagram[1] <= 223:
-            self.rtcp.append(self.dtls.inbound.unprotect_rtcp(datagram))
-            return
+        is_rtcp = 192 <= datagram[1] <= 223
         try:
-            packet = self.dtls.inbound.unprotect(datagram)
+            packet = (self.dtls.inbound.unprotect_rtcp if is_rtcp else self.dtls.inbound.unprotect)(datagram)
         except pylibsrtp.Error as error:
             if "replay" in str(error):
                 return  # a network that duplicates
             raise
+        if is_rtcp:
+            self.rtcp.append(packet)
+        else:
+            self._rtp_received(packet, now)
+
+    def _rtp_received(self, packet: bytes, now: float) -> None:
         first, second, sequence, timestamp, ssrc = unpack_from("!BBHII", packet)
         start = 12
         if first & 0x10:

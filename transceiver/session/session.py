@@ -88,7 +88,7 @@ class Session:
         now: the time of creation; `setup_timeout_s` counts from here.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the hub alone creates sessions, by name
         self,
         *,
         session_id: int,
