@@ -1,4 +1,4 @@
-"""The endpoints that Kubernetes and Prometheus ask: `/livez`, `/readyz`, `/metrics`. Plain HTTP, for inside the cluster.
+"""The endpoints that Kubernetes and Prometheus ask: `/livez`, `/readyz`, `/metrics`. Plain HTTP, cluster-internal.
 
 Alive and ready are different questions: a process that drains is alive (killing it would cut its calls) but not ready
 (it must get no new ones).
@@ -35,9 +35,7 @@ class AdminServer:
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=1.0
-        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
 
     async def start(self) -> Address:
         """Begin to listen; returns the address in use.
@@ -66,6 +64,4 @@ class AdminServer:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(
-            body=encode(self._registry), headers={"Content-Type": content_type}
-        )
+        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})

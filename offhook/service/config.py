@@ -39,10 +39,7 @@ def load_config(path: Path, model: type[_C]) -> _C:
     try:
         return model.model_validate(_read_mapping(path))
     except ValidationError as error:
-        faults = "; ".join(
-            _fault(details)
-            for details in error.errors(include_url=False, include_input=False)
-        )
+        faults = "; ".join(_fault(details) for details in error.errors(include_url=False, include_input=False))
         raise ConfigError(f"{path}: {faults}") from None
 
 
@@ -59,9 +56,7 @@ def _read_mapping(path: Path) -> dict[Any, Any]:
         where = f" (line {mark.line + 1})" if mark is not None else ""
         raise ConfigError(f"{path}: is not YAML{where}") from None
     if not isinstance(content, dict):
-        raise ConfigError(
-            f"{path}: must be a mapping of settings, such as 'log_level: info'"
-        )
+        raise ConfigError(f"{path}: must be a mapping of settings, such as 'log_level: info'")
     return content
 
 
@@ -78,14 +73,9 @@ def _fault(details: ErrorDetails) -> str:
 
 
 class _KeyConfiguration(Config):
-    id: str = Field(
-        description="One ice-char; the first character of every ufrag minted with this key."
-    )
+    id: str = Field(description="One ice-char; the first character of every ufrag minted with this key.")
     secret: str = Field(repr=False, description="32 random bytes in base64.")
-    mint: bool = Field(
-        False,
-        description="Mint new ufrags with this one; exactly one configuration has it.",
-    )
+    mint: bool = Field(default=False, description="Mint new ufrags with this one; exactly one configuration has it.")
 
     @property
     def route_key(self) -> RouteKey:
@@ -101,9 +91,7 @@ class _KeyConfiguration(Config):
 
 
 class _KeyFile(Config):
-    configurations: Annotated[
-        tuple[_KeyConfiguration, ...], Field(min_length=1, max_length=64)
-    ]
+    configurations: Annotated[tuple[_KeyConfiguration, ...], Field(min_length=1, max_length=64)]
 
     @property
     def key_ring(self) -> KeyRing:

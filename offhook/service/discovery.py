@@ -26,9 +26,7 @@ class _DnsName(NamedTuple):
     port: int
 
 
-async def watch_targets(
-    targets: Sequence[str], interval_s: float = 5.0
-) -> AsyncIterator[frozenset[str]]:
+async def watch_targets(targets: Sequence[str], interval_s: float = 5.0) -> AsyncIterator[frozenset[str]]:
     """Yield the gRPC targets of `targets` at once, then whenever they have changed. Never ends.
 
     Names are resolved again every `interval_s`. A name that does not resolve contributes what it last resolved to:
@@ -37,13 +35,9 @@ async def watch_targets(
     Raises:
         ValueError: a target is not written as in the module's docstring.
     """
-    fixed = frozenset(
-        target for target in targets if isinstance(parse_target(target), str)
-    )
+    fixed = frozenset(target for target in targets if isinstance(parse_target(target), str))
     resolved: dict[_DnsName, frozenset[str]] = {
-        name: frozenset()
-        for name in map(parse_target, targets)
-        if isinstance(name, _DnsName)
+        name: frozenset() for name in map(parse_target, targets) if isinstance(name, _DnsName)
     }
     failing: set[_DnsName] = set()
     yielded: frozenset[str] | None = None
@@ -75,27 +69,17 @@ def parse_target(target: str) -> str | _DnsName:
     scheme, _, rest = target.partition(":")
     if scheme == "unix":
         if not rest.startswith("/"):
-            raise ValueError(
-                f"target {target!r}: a Unix socket is written unix:/absolute/path"
-            )
+            raise ValueError(f"target {target!r}: a Unix socket is written unix:/absolute/path")
         return target
     if scheme == "dns":
         host, _, port = rest.rpartition(":")
-        if not (
-            host
-            and port.isascii()
-            and port.isdigit()
-            and len(port) <= 5
-            and 0 < int(port) <= 0xFFFF
-        ):
+        if not (host and port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= 0xFFFF):
             raise ValueError(f"target {target!r}: a name is written dns:name:port")
         return _DnsName(host, int(port))
     try:
         return format_address(parse_address(target))
     except ValueError:
-        raise ValueError(
-            f"target {target!r} must be ip:port, unix:/path or dns:name:port"
-        ) from None
+        raise ValueError(f"target {target!r} must be ip:port, unix:/path or dns:name:port") from None
 
 
 async def _resolve(name: _DnsName) -> frozenset[str] | None:
@@ -103,8 +87,6 @@ async def _resolve(name: _DnsName) -> frozenset[str] | None:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(name.host, name.port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # no such name now; not a name that DNS can carry
         return None
-    return frozenset(
-        format_address(Address(sockaddr[0], int(sockaddr[1]))) for *_, sockaddr in found
-    )
+    return frozenset(format_address(Address(str(sockaddr[0]), int(sockaddr[1]))) for *_, sockaddr in found)

@@ -11,9 +11,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-def configure_logging(
-    level: str, format: Literal["console", "json"], **bound: str
-) -> None:
+def configure_logging(level: str, format: Literal["console", "json"], **bound: str) -> None:
     """Set up logging for this process; call it once, before the first line.
 
     Args:
@@ -26,9 +24,7 @@ def configure_logging(
     """
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
-        raise ValueError(
-            f"log level {level!r} is not one of debug, info, warning, error"
-        )
+        raise ValueError(f"log level {level!r} is not one of debug, info, warning, error")
     shared: list[Processor] = [
         _binder(bound),
         structlog.stdlib.add_log_level,
