@@ -8,6 +8,7 @@
 
 pub mod build_info;
 pub mod sctp;
+pub mod wire;
 
 #[cfg(feature = "python")]
 mod python;
