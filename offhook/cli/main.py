@@ -3,10 +3,14 @@
 Exit codes: 0 done, 1 the system failed, 2 you misused me (one line on standard error says what to do).
 """
 
+import os
 import sys
 from typing import Annotated
 
 import typer
+
+# Before gRPC is loaded: its C core otherwise prints the addresses of workers to standard error.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from offhook import __version__
 from offhook.cli import roles, up

@@ -73,6 +73,7 @@ class CallService:
             return await self._create(offer, self._model(model), session)
         except ApiError as error:
             self.refused[error.code] += 1
+            _log.info("call refused", code=error.code, why=error.message)
             raise
 
     async def _create(self, offer: str, model: str, session: Mapping[str, Any]) -> Call:
@@ -91,7 +92,7 @@ class CallService:
             await self._join(call, model, session)
         except BaseException:
             # Nobody will get the answer: also when the client went away while we waited for a worker.
-            call.end(CloseReason.SETUP_TIMEOUT)
+            call.end(CloseReason.REFUSED)
             raise
         _log.info("call placed", call=call.id, model=model)
         return call
@@ -105,7 +106,7 @@ class CallService:
             return
         negotiated = call.session.negotiated
         side = WorkerSide(call, now=time.monotonic, playout_buffer_ms=self._playout_buffer_ms)
-        audio_format = worker_format(negotiated.codec, negotiated.clock_rate, negotiated.channels)
+        audio_format = worker_format(negotiated.codec, negotiated.clock_rate)
         try:
             joined = await self._workers.open(
                 model=model,

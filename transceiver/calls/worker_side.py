@@ -29,8 +29,12 @@ _CLOSE_REASONS = {
 }
 
 
-def worker_format(codec: str, clock_rate: int, channels: int) -> worker_pb2.AudioFormat:
-    """The negotiated codec as the worker protocol names it."""
+def worker_format(codec: str, clock_rate: int) -> worker_pb2.AudioFormat:
+    """The negotiated codec as the worker protocol names it.
+
+    Opus is "48000/2" whatever it carries (RFC 7587 section 7): each packet says itself whether it is stereo.
+    """
+    channels = 2 if codec == "opus" else 1
     return worker_pb2.AudioFormat(codec=_CODECS[codec], sample_rate_hz=clock_rate, channels=channels)
 
 
@@ -67,7 +71,7 @@ class WorkerSide:
             frame.payload,
             media_time_us=frame.rtp_timestamp * 1_000_000 // self._client.clock_rate,
             duration_us=length_us,
-            level=None if frame.level_dbov is None else -frame.level_dbov,
+            level=frame.level_dbov,
             lost_before=frame.lost_before,
         )
 
@@ -89,7 +93,9 @@ class WorkerSide:
             response_id=frame.response_id,
         )
         if not accepted:
+            # Beyond its credit. What is not played costs the worker nothing.
             self.frames_refused += 1
+            self._grant(frame.duration_us // 1000)
             return
         if self._timer is None:
             self._play()

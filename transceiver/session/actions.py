@@ -17,6 +17,8 @@ class CloseReason(StrEnum):
     """The client sent close_notify."""
     HANGUP = "hangup"
     """Ended through the API."""
+    REFUSED = "refused"
+    """No model took the call; the client got an HTTP error instead of an answer."""
     SETUP_TIMEOUT = "setup_timeout"
     CONSENT_EXPIRED = "consent_expired"
     MAX_DURATION = "max_duration"

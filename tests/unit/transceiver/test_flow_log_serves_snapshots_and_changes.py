@@ -73,9 +73,7 @@ def test_a_reader_too_far_behind_is_told_to_start_over() -> None:
 def test_a_version_from_the_future_is_refused() -> None:
     target = log()
     assert target.changes_since(target.version + 1) is None
-    assert not target.can_resume(
-        route_pb2.Resume(transceiver_incarnation=INCARNATION, version=target.version + 1)
-    )
+    assert not target.can_resume(route_pb2.Resume(transceiver_incarnation=INCARNATION, version=target.version + 1))
 
 
 def test_another_incarnation_cannot_be_resumed() -> None:

@@ -11,9 +11,7 @@ def pacer(max_buffered_ms: int = 10_000) -> Pacer:
 
 
 def push(target: Pacer, number: int, response_id: str = "resp") -> bool:
-    return target.push(
-        b"%d" % number, media_time_us=number * FRAME_US, duration_us=FRAME_US, response_id=response_id
-    )
+    return target.push(b"%d" % number, media_time_us=number * FRAME_US, duration_us=FRAME_US, response_id=response_id)
 
 
 def run(target: Pacer, until: float, start: float = START) -> list[tuple[float, PacedFrame]]:
