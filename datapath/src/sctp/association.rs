@@ -9,6 +9,7 @@ use sctp_proto::{
     ReliabilityType, StreamEvent,
 };
 
+use super::backlog::Backlog;
 use super::clock::Clock;
 use super::limits::{MAX_DATAGRAM_BYTES, MAX_STREAMS};
 use super::{Limits, SctpError};
@@ -73,6 +74,7 @@ pub struct Message {
 pub struct Sctp {
     limits: Limits,
     clock: Clock,
+    backlog: Backlog,
     endpoint: Endpoint,
     association: Option<(AssociationHandle, Association)>,
     state: State,
@@ -100,6 +102,7 @@ impl Sctp {
         Ok(Self {
             limits,
             clock,
+            backlog: Backlog::new(limits.max_buffered_bytes),
             endpoint,
             association,
             state: State::Connecting,
@@ -126,6 +129,10 @@ impl Sctp {
     pub fn receive(&mut self, datagram: &[u8], now_s: f64) -> Result<bool, SctpError> {
         let now = self.clock.advance(now_s)?;
         if self.state == State::Closed || datagram.len() > MAX_DATAGRAM_BYTES || self.is_stale_init(datagram) {
+            return Ok(false);
+        }
+        if !self.backlog.received(datagram) {
+            self.abort("the peer left too many fragments");
             return Ok(false);
         }
         let data = Bytes::copy_from_slice(datagram);
@@ -177,6 +184,9 @@ impl Sctp {
         if let Some((_, association)) = &mut self.association {
             while let Some(transmit) = association.poll_transmit(now) {
                 if let Payload::RawEncode(packets) = transmit.payload {
+                    for packet in &packets {
+                        self.backlog.sent(packet);
+                    }
                     datagrams.extend(packets);
                 }
             }
@@ -238,6 +248,7 @@ impl Sctp {
             let Some((_, association)) = &mut self.association else { break };
             let Ok(mut stream) = association.stream(stream_id) else { continue };
             while let Ok(Some(chunks)) = stream.read_sctp() {
+                self.backlog.delivered(chunks.chunks.len());
                 let mut data = vec![0; chunks.len()];
                 if chunks.read(&mut data).is_ok() {
                     messages.push(Message { stream_id, ppid: ppid_number(chunks.ppi), data });

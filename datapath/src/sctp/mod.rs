@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod association;
+mod backlog;
 mod clock;
 mod error;
 mod limits;

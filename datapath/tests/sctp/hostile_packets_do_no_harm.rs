@@ -128,3 +128,49 @@ fn a_peer_that_opens_streams_without_end_is_cut_off() {
     assert_eq!(pair.server.state(), State::Closed);
     assert_eq!(pair.server.close_reason(), Some("the peer opened too many streams"));
 }
+
+/// One packet of `count` DATA chunks of one byte each, the first with TSN `tsn`, none of them the last of its message.
+fn fragments(sample: &[u8], tsn: u32, count: u32) -> Vec<u8> {
+    let mut datagram = sample[..12].to_vec();
+    for n in 0..count {
+        datagram.extend([0, 0, 0, 17]);
+        datagram.extend(tsn.wrapping_add(n).to_be_bytes());
+        datagram.extend([0, 0, 0, 0, 0, 0, 0, 53, 7, 0, 0, 0]);
+    }
+    with_checksum(datagram)
+}
+
+#[test]
+fn a_message_in_countless_fragments_is_cut_off() {
+    let mut pair = Pair::connected();
+    pair.client.open_stream(0).unwrap();
+    pair.client.send(0, BINARY, b"x", true, Reliability::Reliable).unwrap();
+    let sample = pair.client.take_datagrams()[0].to_vec();
+    let mut tsn = u32::from_be_bytes(sample[16..20].try_into().unwrap());
+    let mut accepted = 0;
+    while pair.server.receive(&fragments(&sample, tsn, 50), 0.0).unwrap() {
+        pair.server.take_datagrams();
+        tsn = tsn.wrapping_add(50);
+        accepted += 50;
+    }
+    assert_eq!(accepted, 2000);
+    assert_eq!(pair.server.close_reason(), Some("the peer left too many fragments"));
+}
+
+#[test]
+fn a_long_conversation_is_not_taken_for_an_attack() {
+    let mut pair = Pair::connected();
+    pair.client.open_stream(0).unwrap();
+    let mut received = 0;
+    for _ in 0..5_000 {
+        // Every packet twice: what is counted in twice and out once must not add up.
+        pair.client.send(0, BINARY, &[1; 200], true, Reliability::Reliable).unwrap();
+        for datagram in pair.client.take_datagrams() {
+            pair.server.receive(&datagram, pair.now).unwrap();
+            pair.server.receive(&datagram, pair.now).unwrap();
+        }
+        received += pair.server.take_messages().len();
+        pair.run();
+    }
+    assert_eq!((received, pair.server.state()), (5_000, State::Connected));
+}
