@@ -1,9 +1,10 @@
 """The relay's configuration file."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from offhook.service.config import Config
 from offhook.service.discovery import parse_target
@@ -50,16 +51,39 @@ class RelayConfig(Config):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
     log_format: Literal["console", "json"] = Field("console", description="Shape of log lines on standard error.")
 
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        for text in (*self.listen, *(self.advertise or ()), self.upstream_listen, self.admin_listen):
-            parse_address(text)
-        for target in self.transceivers:
+    @field_validator("listen", "advertise")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        addresses = [parse_address(text) for text in value or ()]
+        fixed = [address for address in addresses if address.port]
+        if len(set(fixed)) != len(fixed):
+            raise ValueError("names one address twice")
+        return value
+
+    @field_validator("admin_listen")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parse_address(value)
+        return value
+
+    @field_validator("upstream_listen")
+    @classmethod
+    def _is_one_address(cls, value: str) -> str:
+        if ip_address(parse_address(value).host).is_unspecified:
+            raise ValueError("must name one address: transceivers take datagrams from it alone")
+        return value
+
+    @field_validator("transceivers")
+    @classmethod
+    def _are_targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for target in value:
             parse_target(target)
+        return value
+
+    @model_validator(mode="after")
+    def _advertises_each_listener(self) -> Self:
         if self.advertise is not None and len(self.advertise) != len(self.listen):
-            raise ValueError("advertise: name one address for each of 'listen'")
-        if parse_address(self.upstream_listen).host in ("0.0.0.0", "::"):  # noqa: S104 - refused here
-            raise ValueError("upstream_listen: name one address; transceivers take datagrams from it alone")
+            raise ValueError("advertise: must name one address for each of 'listen'")
         return self
 
     @property

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import grpc
 import structlog
@@ -20,6 +20,9 @@ SILENCE_S = 3.0
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 
+# Channels that share connections also share gRPC's own back-off, which grows to minutes.
+_CHANNEL_OPTIONS: Final = (("grpc.use_local_subchannel_pool", 1),)
+
 _Stream = grpc.aio.StreamStreamCall[route_pb2.SyncRequest, route_pb2.SyncResponse]
 
 
@@ -32,7 +35,7 @@ class Subscriber(NamedTuple):
 
 
 class Patience(NamedTuple):
-    """How long a broken stream is put up with.
+    """How long a broken stream is put up with, both counted from its end.
 
     Attributes:
         release_s: then nobody vouches for its flows any more.
@@ -49,6 +52,8 @@ class RouteClient:
     Args:
         target: gRPC target.
         state: takes what the stream says.
+        subscriber: who asks.
+        patience: with a broken stream.
     """
 
     def __init__(self, target: str, state: RouteState, subscriber: Subscriber, patience: Patience) -> None:
@@ -62,47 +67,64 @@ class RouteClient:
     async def run(self) -> None:
         """Connects, applies, and connects again; ends only by cancellation."""
         retry_s = FIRST_RETRY_S
-        patience: asyncio.Task[None] | None = None
+        impatience: asyncio.Task[None] | None = None
         try:
             while True:
-                applied = await self._stream_once(patience)
+                applied = await self._stream_once(impatience)
                 retry_s = FIRST_RETRY_S if applied else min(retry_s * 2, LONGEST_RETRY_S)
-                if patience is None or applied:
-                    patience = asyncio.create_task(self._lose_patience())
+                if impatience is None or applied:
+                    impatience = asyncio.create_task(self._lose_patience())
                 # Jitter: a transceiver that restarts must not meet all relays at once.
                 await asyncio.sleep(retry_s * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
         finally:
-            if patience is not None:
-                patience.cancel()
+            if impatience is not None:
+                impatience.cancel()
+
+    async def retire(self) -> None:
+        """After `run` has been cancelled because the target left discovery: takes leave of its transceiver.
+
+        It may be gone, or only not ready for a moment; its flows must show life from now on.
+        """
+        self.state.release()
+        await asyncio.sleep(self._patience.forget_s)
+        self.state.forget()
 
     async def _lose_patience(self) -> None:
         await asyncio.sleep(self._patience.release_s)
         self.state.release()
-        await asyncio.sleep(self._patience.forget_s)
+        await asyncio.sleep(max(self._patience.forget_s - self._patience.release_s, 0))
         _log.warning("transceiver forgotten", target=self._target, transceiver=self.state.transceiver_id)
         self.state.forget()
 
-    async def _stream_once(self, patience: asyncio.Task[None] | None) -> bool:
+    async def _stream_once(self, impatience: asyncio.Task[None] | None) -> bool:
         """One stream from beginning to end. True if anything of it was applied."""
         applied = False
         try:
-            async with grpc.aio.insecure_channel(self._target) as channel:
+            async with grpc.aio.insecure_channel(self._target, _CHANNEL_OPTIONS) as channel:
                 stream: _Stream = route_pb2_grpc.RouteServiceStub(channel).Sync()
-                await stream.write(self._subscribe())
+                await _write(stream, self._subscribe())
                 while isinstance(response := await asyncio.wait_for(stream.read(), SILENCE_S), route_pb2.SyncResponse):
-                    if not applied and patience is not None:
-                        patience.cancel()
+                    if not applied and impatience is not None:
+                        impatience.cancel()
                     await self._apply(stream, response)
                     applied = True
+            self._log_end("the transceiver closed it")
         except SyncError as error:
             self.state.start_over()
             _log.warning("flow sync starts over", target=self._target, why=str(error))
-        except (grpc.aio.AioRpcError, TimeoutError) as error:
-            why = error.code().name if isinstance(error, grpc.aio.AioRpcError) else "silence"
-            _log.info("flow sync stream ended", target=self._target, why=why)
+        except grpc.aio.AioRpcError as error:
+            self._log_end(error.code().name)
+        except TimeoutError:
+            self._log_end("silence")
+        except asyncio.InvalidStateError:
+            # grpc.aio's word for a write on a call that the other end has finished meanwhile.
+            self._log_end("the transceiver closed it")
         finally:
             self.state.lost()
         return applied
+
+    def _log_end(self, why: str) -> None:
+        _log.info("flow sync stream ended", target=self._target, why=why)
 
     def _subscribe(self) -> route_pb2.SyncRequest:
         self.streams_opened += 1
@@ -126,4 +148,8 @@ class RouteClient:
         if not self.first_snapshot.is_set():
             self.first_snapshot.set()
             _log.info("flow sync is up", target=self._target, transceiver=self.state.transceiver_id)
-        await stream.write(route_pb2.SyncRequest(acknowledge=route_pb2.Acknowledge(version=version)))
+        await _write(stream, route_pb2.SyncRequest(acknowledge=route_pb2.Acknowledge(version=version)))
+
+
+async def _write(stream: _Stream, request: route_pb2.SyncRequest) -> None:
+    await asyncio.wait_for(stream.write(request), SILENCE_S)

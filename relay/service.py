@@ -19,14 +19,14 @@ from relay.engine.interface import Engine
 from relay.engine.python import open_python_engine
 from relay.metrics import RelayCollector
 from relay.route_client import Patience, Subscriber
-from relay.route_state import RouteState
 from relay.subscriptions import Subscriptions
-from wire.address import format_address, parse_address
+from wire.address import Address, format_address, parse_address
 from wire.ufrag import KeyRing
 
 _log = structlog.get_logger(__name__)
 
 RELEASE_AFTER_S = 30.0
+"""A transceiver whose stream is gone this long vouches for nothing: RFC 7675 would end its calls by then, too."""
 
 
 def run(config: RelayConfig, ready_file: Path | None) -> int:
@@ -46,75 +46,93 @@ async def serve(config: RelayConfig, stop: asyncio.Event, ready_file: Path | Non
         OSError: an address cannot be bound.
     """
     async with contextlib.AsyncExitStack() as stack:
-        key_rings = watch_key_ring(config.keys_file)
-        keys = await anext(key_rings)
-        engine = open_python_engine(config.engine_settings)
-        stack.push_async_callback(engine.close)
-        engine.set_keys(keys)
-        _in_background(stack, _follow_keys(engine, key_rings))
-
-        subscriptions = Subscriptions(
-            config.transceivers,
-            lambda: RouteState(engine, config.cluster_id),
-            Subscriber(config.relay_id, secrets.randbits(63), engine.upstream_addresses),
-            Patience(release_s=RELEASE_AFTER_S, forget_s=config.transceiver_lost_s),
-        )
-        _in_background(stack, subscriptions.run())
-        relay = _Relay(engine, subscriptions, stop)
-        registry = CollectorRegistry()
-        registry.register(RelayCollector(engine, subscriptions))
-        admin = AdminServer(parse_address(config.admin_listen), registry, relay.readiness)
-        admin_address = await admin.start()
-        stack.push_async_callback(admin.stop)
-
-        await relay.listen_when_synced(config.sync_deadline_s)
-        write_ready_file(
-            ready_file,
-            {
-                "media": [format_address(address) for address in engine.listening],
-                "metrics": f"http://{format_address(admin_address)}/metrics",
-            },
-        )
-        await stop.wait()
-        _log.info("draining", drain_s=config.drain_s)
-        await asyncio.sleep(config.drain_s)
+        relay = _Relay(config, stop, stack)
+        if await relay.start(ready_file):
+            await relay.work()
+            _log.info("draining", drain_s=config.drain_s)
+            await asyncio.sleep(config.drain_s)
 
 
 class _Relay:
-    def __init__(self, engine: Engine, subscriptions: Subscriptions, stop: asyncio.Event) -> None:
-        self._engine = engine
-        self._subscriptions = subscriptions
+    """The parts of one process. What is opened is closed by the exit stack, last first."""
+
+    def __init__(self, config: RelayConfig, stop: asyncio.Event, stack: contextlib.AsyncExitStack) -> None:
+        self._config = config
         self._stop = stop
+        self._stack = stack
+        self._background: list[asyncio.Task[Any]] = [self._in_background(stop.wait())]
 
-    async def listen_when_synced(self, deadline_s: float) -> None:
-        try:
-            await asyncio.wait_for(self._subscriptions.first_snapshots(), deadline_s)
-        except TimeoutError:
-            _log.warning("not every transceiver has sent its flows; their clients wait for their next check")
+    async def start(self, ready_file: Path | None) -> bool:
+        """Opens everything. False if told to stop before it was ready."""
+        config = self._config
+        key_rings = watch_key_ring(config.keys_file)
+        keys = await anext(key_rings)
+        self._engine: Engine = open_python_engine(config.engine_settings)
+        self._stack.push_async_callback(self._engine.close)
+        self._engine.set_keys(keys)
+        self._subscriptions = Subscriptions(
+            config.transceivers,
+            self._engine,
+            config.cluster_id,
+            Subscriber(config.relay_id, secrets.randbits(63), self._engine.upstream_addresses),
+            Patience(release_s=RELEASE_AFTER_S, forget_s=config.transceiver_lost_s),
+        )
+        self._background.append(self._in_background(_follow_keys(self._engine, key_rings)))
+        self._background.append(self._in_background(self._subscriptions.run()))
+        metrics = await self._serve_admin()
+        await self._await_snapshots()
+        if self._stop.is_set():
+            return False
         await self._engine.listen()
-        _log.info("relay is ready")
+        media = [format_address(address) for address in self._engine.listening]
+        write_ready_file(ready_file, {"media": media, "metrics": f"http://{format_address(metrics)}/metrics"})
+        _log.info("relay is ready", listen=media)
+        return True
 
-    def readiness(self) -> str | None:
+    async def work(self) -> None:
+        """Returns when told to stop; raises what ended a part that should not have ended."""
+        await self._first_to_end(self._background)
+
+    async def _await_snapshots(self) -> None:
+        snapshots = self._in_background(self._subscriptions.first_snapshots())
+        await self._first_to_end([snapshots, *self._background], self._config.sync_deadline_s)
+        if not snapshots.done() and not self._stop.is_set():
+            _log.warning("not every transceiver has sent its flows; their clients wait for their next check")
+
+    async def _first_to_end(self, tasks: list[asyncio.Task[Any]], timeout_s: float | None = None) -> None:
+        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def _serve_admin(self) -> Address:
+        registry = CollectorRegistry()
+        registry.register(RelayCollector(self._engine, self._subscriptions))
+        admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness)
+        self._stack.push_async_callback(admin.stop)
+        return await admin.start()
+
+    def _readiness(self) -> str | None:
         if self._stop.is_set():
             return "draining"
         if not self._engine.listening:
             return "waiting for the transceivers' flows"
-        if not any(client.state.synced for client in self._subscriptions.clients):
-            return "no transceiver is connected"
+        # Only at first: a relay that has lost its streams still forwards every call it knows, and withdrawing it would
+        # cut those.
+        if not self._subscriptions.has_synced:
+            return "no transceiver has connected yet"
         return None
+
+    def _in_background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+
+        async def cancel() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        self._stack.push_async_callback(cancel)
+        return task
 
 
 async def _follow_keys(engine: Engine, key_rings: AsyncIterator[KeyRing]) -> None:
     async for keys in key_rings:
         engine.set_keys(keys)
-        _log.info("routing keys replaced")
-
-
-def _in_background(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.create_task(work)
-
-    async def cancel() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(cancel)

@@ -139,6 +139,8 @@ class Forwarding:
             return header
         if len(datagram) == HEADER_BYTES:
             return DropReason.EMPTY_DATAGRAM
+        if len(datagram) > HEADER_BYTES + MAX_DATAGRAM_BYTES:
+            return DropReason.OVERSIZED_DATAGRAM
         if not self._flows.touch(FlowKey(header.client, header.proxy), transceiver_id, now):
             return DropReason.UNKNOWN_RETURN_FLOW
         return Downstream(datagram[HEADER_BYTES:], header.client, header.proxy)

@@ -55,13 +55,24 @@ class EngineSettings:
 
 @dataclass(slots=True)
 class EngineCounters:
-    """Totals since the engine was opened. Bytes are UDP payload without the envelope."""
+    """Totals since the engine was opened. Bytes are UDP payload without the envelope, on both sides.
+
+    Attributes:
+        checks_verified: STUN checks with good integrity, forwarded or not.
+        synced_flows_refused: flows that a transceiver vouched for and that found no room.
+        drops: datagrams discarded. What was received and neither dropped nor forwarded does not exist.
+    """
 
     client_datagrams_received: int = 0
     client_bytes_received: int = 0
     client_datagrams_sent: int = 0
     client_bytes_sent: int = 0
+    transceiver_datagrams_received: int = 0
+    transceiver_bytes_received: int = 0
+    transceiver_datagrams_sent: int = 0
+    transceiver_bytes_sent: int = 0
     checks_verified: int = 0
+    synced_flows_refused: int = 0
     drops: Counter[DropReason] = field(default_factory=Counter)
 
 

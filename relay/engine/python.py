@@ -5,20 +5,23 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import cast
 
 from relay.engine.flow_table import FlowTable
-from relay.engine.forwarding import Downstream, Forwarding, Upstream
+from relay.engine.forwarding import MAX_DATAGRAM_BYTES, Downstream, Forwarding, Upstream
 from relay.engine.interface import EngineCounters, EngineSettings, FlowKey, Listener
 from wire.address import Address
 from wire.drop import DropReason
+from wire.spp import HEADER_BYTES
 from wire.ufrag import KeyRing
 
 SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 EXPIRY_INTERVAL_S = 1.0
 BATCH = 64
-# More than any datagram, so that an oversized one is seen as such.
-RECEIVE_BYTES = 65_535
+# One more than may pass on either side, so that a datagram cut short is seen as oversized. The kernel's copy goes into
+# a buffer of this size for each datagram: small is quick.
+RECEIVE_BYTES = HEADER_BYTES + MAX_DATAGRAM_BYTES + 1
 
 
 class PythonEngine:
@@ -73,15 +76,25 @@ class PythonEngine:
         decision = self._forwarding.from_client(datagram, key, time.monotonic())
         if not isinstance(decision, Upstream):
             counters.drops[decision] += 1
-        elif not _send(self._upstream_socket, decision.datagram, decision.transceiver):
+        elif _send(self._upstream_socket, decision.datagram, decision.transceiver):
+            counters.transceiver_datagrams_sent += 1
+            counters.transceiver_bytes_sent += len(datagram)
+        else:
             counters.drops[DropReason.SEND_FAILED] += 1
 
     def _from_transceiver(self, datagram: bytes, source: Address) -> None:
         counters = self._counters
+        counters.transceiver_datagrams_received += 1
+        counters.transceiver_bytes_received += max(len(datagram) - HEADER_BYTES, 0)
         decision = self._forwarding.from_transceiver(datagram, source, time.monotonic())
         if not isinstance(decision, Downstream):
             counters.drops[decision] += 1
-        elif _send(self._public.get(decision.proxy), decision.datagram, decision.client):
+            return
+        public = self._public.get(decision.proxy)
+        if public is None:
+            # Synced to every relay, but the client's packets go to another relay's address.
+            counters.drops[DropReason.UNKNOWN_RETURN_FLOW] += 1
+        elif _send(public, decision.datagram, decision.client):
             counters.client_datagrams_sent += 1
             counters.client_bytes_sent += len(decision.datagram)
         else:
@@ -107,7 +120,7 @@ class PythonEngine:
     def upsert_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
         """See Engine."""
         refused = self._flows.upsert_synced(transceiver_id, flows, time.monotonic())
-        self._counters.drops[DropReason.FLOW_TABLE_FULL] += refused
+        self._counters.synced_flows_refused += refused
 
     def remove_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
         """See Engine."""
@@ -116,7 +129,7 @@ class PythonEngine:
     def replace_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
         """See Engine."""
         refused = self._flows.replace_synced(transceiver_id, flows, time.monotonic())
-        self._counters.drops[DropReason.FLOW_TABLE_FULL] += refused
+        self._counters.synced_flows_refused += refused
 
     def release_flows(self, transceiver_id: int) -> None:
         """See Engine."""
@@ -128,15 +141,8 @@ class PythonEngine:
 
     def counters(self) -> EngineCounters:
         """See Engine."""
-        now = self._counters
-        return EngineCounters(
-            client_datagrams_received=now.client_datagrams_received,
-            client_bytes_received=now.client_bytes_received,
-            client_datagrams_sent=now.client_datagrams_sent,
-            client_bytes_sent=now.client_bytes_sent,
-            checks_verified=self._forwarding.checks_verified,
-            drops=Counter(now.drops),
-        )
+        counters = self._counters
+        return replace(counters, checks_verified=self._forwarding.checks_verified, drops=Counter(counters.drops))
 
     async def close(self) -> None:
         """See Engine."""
@@ -159,13 +165,12 @@ def _read_batch(opened: socket.socket, received: Callable[[bytes, Address], None
         except OSError:
             # What an ICMP error says of an earlier datagram to a client that is gone.
             continue
-        received(datagram, Address(source[0], source[1]))
+        # A link-local client's address comes with a zone (fe80::1%eth0), which no SPP header can carry.
+        received(datagram, Address(source[0].partition("%")[0], source[1]))
 
 
-def _send(opened: socket.socket | None, datagram: bytes, destination: Address) -> bool:
+def _send(opened: socket.socket, datagram: bytes, destination: Address) -> bool:
     """Hands a datagram to the kernel; False if it does not take it. Media does not wait."""
-    if opened is None:
-        return False
     try:
         opened.sendto(datagram, destination)
     except OSError:
