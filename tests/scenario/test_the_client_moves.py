@@ -92,7 +92,7 @@ def test_reused_nat_port_belongs_to_the_new_client() -> None:
     scene = TransceiverScene()
     first = scene.connect()
     first.speak(5)
-    first.client.ice.stop()
+    scene.callers.remove(first)
     second = scene.connect()
     assert first.session.paths == ()
     assert scene.flows.flows == {Path(CLIENT_A, PUBLIC): (second.session.call_id, (), True)}

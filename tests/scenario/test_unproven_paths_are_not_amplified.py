@@ -12,9 +12,9 @@ def test_victim_of_a_spoofed_source_gets_three_times_what_was_spent(setup: str, 
     scene = TransceiverScene()
     caller = scene.call(ClientOptions(setup=setup), start=False)
     ice = caller.client.ice
-    ice.start(
-        caller.session.local_ufrags[0].decode(), caller.session.answer.split("a=ice-pwd:")[1].split()[0], scene.now
-    )
+    pwd = caller.session.answer.split("a=ice-pwd:")[1].split()[0]
+    ice.start(caller.session.local_ufrags[0].decode(), pwd, scene.now)
+    scene.callers.clear()
     spent = 0
     for _ in range(checks):
         check = ice.check(scene.now, nominate=True)

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
+MTU = 1200
 REPEAT_S = 0.1
 MAX_REPEATS = 40
 _PROFILES = {
@@ -55,7 +56,7 @@ class ClientDtls:
         self._remote_fingerprint = remote_fingerprint.lower().replace(":", "")
         self._client = client
         self._ssl = SSL.Connection(identity.context)
-        self._ssl.set_ciphertext_mtu(1200)
+        self._ssl.set_ciphertext_mtu(MTU)
         if client:
             self._ssl.set_connect_state()
         else:
@@ -122,6 +123,8 @@ class ClientDtls:
 
     def _start_srtp(self) -> None:
         self.profile = self._ssl.get_selected_srtp_profile()
+        if not self.profile:
+            return  # nothing in common; the other side will see that too
         profile, key, salt = _PROFILES[self.profile]
         material = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
         first = material[:key] + material[2 * key : 2 * key + salt]
@@ -141,14 +144,17 @@ class ClientDtls:
             self.closed_by_remote = True
 
     def _drain(self) -> list[bytes]:
-        """What OpenSSL wrote, a datagram per record: as small as a stock client would ever cut it."""
-        datagrams = []
+        """What OpenSSL wrote, in datagrams of whole records as a stock client packs them."""
+        datagrams: list[bytes] = []
         try:
             records = self._ssl.bio_read(65_536)
         except SSL.WantReadError:
-            return []
+            return datagrams
         while records:
             end = 13 + int.from_bytes(records[11:13], "big")
-            datagrams.append(records[:end])
+            if datagrams and len(datagrams[-1]) + end <= MTU:
+                datagrams[-1] += records[:end]
+            else:
+                datagrams.append(records[:end])
             records = records[end:]
         return datagrams

@@ -41,8 +41,9 @@ class ClientIce:
         """The check that is due."""
         if self._next_check is None or now < self._next_check:
             return None
-        self._next_check = now + (CONSENT_S if self.connected else PACE_S)
-        return self.check(now, nominate=self._sent >= self._nominate_from)
+        nominate = self._sent >= self._nominate_from
+        self._next_check = now + (CONSENT_S if self.connected and nominate else PACE_S)
+        return self.check(now, nominate=nominate)
 
     def check(self, now: float, *, nominate: bool) -> bytes:
         """One Binding request."""

@@ -30,6 +30,8 @@ class VirtualNetwork:
     def __init__(self, seed: int = 1) -> None:
         self.now = 1000.0
         self._random = random.Random(seed)
+        # Sessions spread their reports at random; a run is repeatable only if that is seeded too.
+        random.seed(seed)
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
 

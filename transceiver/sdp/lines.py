@@ -45,8 +45,8 @@ def split_sections(sdp: str) -> tuple[Section, list[Section]]:
     """
     if len(sdp) > MAX_SDP_BYTES:
         raise OfferError(f"The offer is longer than {MAX_SDP_BYTES} bytes.", "sdp")
-    lines = sdp.splitlines()
-    if not lines or lines[0].strip() != "v=0":
+    lines = sdp.replace("\r\n", "\n").split("\n")
+    if lines[0].strip() != "v=0":
         raise OfferError("The body is not SDP: its first line must be 'v=0'.", "sdp")
     session = Section()
     media: list[Section] = []

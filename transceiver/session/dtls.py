@@ -181,17 +181,21 @@ class DtlsTransport:
             return
         self._next_timeout = None
         if not self._is_authentic():
-            self._ssl.shutdown()
-            self._outgoing += self._drain()
-            self._end(CloseReason.FINGERPRINT_MISMATCH)
+            self._refuse(CloseReason.FINGERPRINT_MISMATCH)
             return
         self.keys = self._export_keys()
         if self.keys is None:
-            self._end(CloseReason.DTLS_FAILED)
+            self._refuse(CloseReason.DTLS_FAILED)
             return
         self.state = DtlsState.CONNECTED
         # A client has nothing left to say; a server's last flight may get lost, and with it the client's patience.
         self._keep_flight(self._drain(), now)
+
+    def _refuse(self, reason: CloseReason) -> None:
+        """The handshake is complete but of no use: says so with close_notify."""
+        self._ssl.shutdown()
+        self._outgoing += self._drain()
+        self._end(reason)
 
     def _keep_flight(self, flight: list[bytes], now: float) -> None:
         if not flight:
