@@ -1,7 +1,10 @@
 """Waiting for processes and conditions, with a deadline."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
+
+from wire.address import Address
 
 
 def is_running(pid: int) -> bool:
@@ -30,3 +33,17 @@ def await_end(pids: Iterable[int]) -> None:
     """Returns once none of the processes is running."""
     left = list(pids)
     await_condition(lambda: not any(is_running(pid) for pid in left), f"end of processes {left}")
+
+
+def udp_addresses(pid: int) -> list[Address]:
+    """The IPv4 UDP sockets of a process, as bound."""
+    links = (os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+    inodes = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:[")}
+    with open(f"/proc/{pid}/net/udp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return [_address(row[1]) for row in rows if row[9] in inodes]
+
+
+def _address(text: str) -> Address:
+    host, port = text.split(":")
+    return Address(".".join(str(byte) for byte in reversed(bytes.fromhex(host))), int(port, 16))

@@ -97,7 +97,7 @@ class Caller:
         """Sends frames at their pace and lets time pass; returns their payloads."""
         sent = []
         for _ in range(frames):
-            self.timestamp += 960
+            self.timestamp = (self.timestamp + 960) % (1 << 32)
             payload = b"opus" + self.timestamp.to_bytes(4, "big")
             self.client.send_audio(payload, self.timestamp, level=30)
             sent.append(payload)

@@ -38,6 +38,8 @@ class ReceivedAudio:
     ssrc: int
     marker: bool
     at: float
+    extension: bytes
+    """The elements of its header extension, if it has one."""
 
 
 @dataclass
@@ -194,9 +196,10 @@ class WebRtcClient:
         first, second, sequence, timestamp, ssrc = unpack_from("!BBHII", packet)
         start = 12
         if first & 0x10:
-            start += 4 + 4 * unpack_from("!H", packet, 14)[0]
+            start += 4 + 4 * int(unpack_from("!H", packet, 14)[0])
+        extension = packet[16:start]
         self.audio.append(
-            ReceivedAudio(packet[start:], second & 0x7F, sequence, timestamp, ssrc, bool(second & 0x80), now)
+            ReceivedAudio(packet[start:], second & 0x7F, sequence, timestamp, ssrc, bool(second & 0x80), now, extension)
         )
 
     def audio_packet(
