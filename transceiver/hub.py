@@ -281,10 +281,10 @@ class SessionHub:
             session.handle_timeout(now)
             self._perform(session, now)
 
-    def _arm_session(self, session: Session) -> None:
+    def _arm_session(self, session: Session, now: float) -> None:
         # A session's timeout mostly moves away (each packet postpones something). Then its entry stays where it is,
         # fires early, does nothing and is put back: one heap operation per period instead of one per packet.
-        when = session.next_timeout()
+        when = now if session.has_actions else session.next_timeout()
         armed = self._armed.get(session.session_id)
         if when is None or (armed is not None and armed <= when):
             return
@@ -296,26 +296,32 @@ class SessionHub:
     # Actions
 
     def _perform(self, session: Session, now: float, relay: Address | None = None) -> None:
-        """Does what `session` has decided. `relay` is where the datagram at hand came through, if it was a check."""
-        for action in session.take_actions():
-            if session.session_id not in self._sessions:
-                # A listener has closed it; what came before the end no longer matters.
-                return
-            match action:
-                case actions.SendRtp(path, packet):
-                    self._port.send_rtp(session.session_id, path, packet)
-                case actions.AudioReceived():
-                    self._listeners[session.session_id].audio(session, action, now)
-                case actions.SendDatagram(path, datagram):
-                    self._port.send(path, datagram)
-                case actions.SendRtcp(path, packet):
-                    self._port.send_rtcp(session.session_id, path, packet)
-                case actions.Closed(reason):
-                    self._forget(session, reason, now)
-                    return
-                case _:
-                    self._perform_rare(session, action, now, relay)
-        self._arm_session(session)
+        """Does what `session` has decided. `relay` is where the datagram at hand came through, if it was a check.
+
+        A listener may call the hub from here, which then goes on with the same row of actions. If it raises, the rest
+        of them waits for the session's timer, which is set to fire at once.
+        """
+        try:
+            while (action := session.take_action()) is not None:
+                self._perform_one(session, action, now, relay)
+        finally:
+            if session.session_id in self._sessions:
+                self._arm_session(session, now)
+
+    def _perform_one(self, session: Session, action: actions.Action, now: float, relay: Address | None) -> None:
+        match action:
+            case actions.SendRtp(path, packet):
+                self._port.send_rtp(session.session_id, path, packet)
+            case actions.AudioReceived():
+                self._listeners[session.session_id].audio(session, action, now)
+            case actions.SendDatagram(path, datagram):
+                self._port.send(path, datagram)
+            case actions.SendRtcp(path, packet):
+                self._port.send_rtcp(session.session_id, path, packet)
+            case actions.Closed(reason):
+                self._forget(session, reason, now)
+            case _:
+                self._perform_rare(session, action, now, relay)
 
     def _perform_rare(self, session: Session, action: actions.Action, now: float, relay: Address | None) -> None:
         match action:
@@ -343,6 +349,7 @@ class SessionHub:
         if owner is not None:
             # A NAT has given the same port to another client: the ufrag beats what we knew.
             owner.forget_path(path, now)
+            self._perform(owner, now)
         self._by_path[path] = session
         self._flows.flow_bound(session, path, session.ssrcs, path == session.selected_path)
 

@@ -38,8 +38,12 @@ class HubTimer:
 
     def _fire(self) -> None:
         self._handle, self._when = None, float("inf")
-        if self._hub is not None:
+        if self._hub is None:
+            return
+        try:
             self._hub.handle_timeout(time.monotonic())
+        finally:
+            # Whatever a listener did wrong, the other sessions go on.
             following = self._hub.next_timeout()
             if following is not None:
                 self.arm(following)

@@ -6,7 +6,8 @@ from tests.support.transceiver_scene import CLIENT_A, CLIENT_B, TransceiverScene
 from tests.support.webrtc_client import ClientOptions
 from transceiver.config import SessionLimits
 from transceiver.hub import TooManySessions
-from transceiver.session.actions import CloseReason
+from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.session import Session
 from wire.drop import DropReason
 
 LIMITS = SessionLimits(setup_timeout_s=10.0, consent_timeout_s=20.0, max_duration_s=100.0)
@@ -126,4 +127,37 @@ def test_timers_of_many_ended_calls_do_not_pile_up() -> None:
         scene.hub.close(caller.session, CloseReason.HANGUP, scene.now)
     scene.run(4000.0)
     assert scene.hub.next_timeout() is None
+    assert_nothing_is_left(scene)
+
+
+def test_listener_that_raises_harms_no_other_call_and_does_not_stop_its_own_timers() -> None:
+    scene = TransceiverScene(limits=LIMITS)
+    faulty, sound = scene.connect(), scene.connect(address=CLIENT_B)
+
+    def fail(session: Session, frame: AudioReceived, now: float) -> None:
+        raise RuntimeError("a bug of the listener")
+
+    faulty.listener.audio = fail  # type: ignore[method-assign]  # the fault under test
+    with pytest.raises(RuntimeError):
+        faulty.speak(5)
+    sent = sound.speak(5)
+    scene.run(0.1)
+    assert [frame.payload for frame in sound.listener.audio_frames] == sent
+    faulty.client.ice.stop()
+    scene.run(21.0)
+    assert faulty.listener.closed_reason is CloseReason.CONSENT_EXPIRED
+    assert sound.listener.closed_reason is None
+
+
+def test_listener_may_close_its_session_from_within() -> None:
+    scene = TransceiverScene()
+    caller = scene.connect()
+
+    def close(session: Session, frame: AudioReceived, now: float) -> None:
+        scene.hub.close(session, CloseReason.WORKER_ENDED, now)
+
+    caller.listener.audio = close  # type: ignore[method-assign]  # a listener of this test's own
+    caller.speak(5)
+    scene.run(0.1)
+    assert caller.listener.closed_reason is CloseReason.WORKER_ENDED
     assert_nothing_is_left(scene)

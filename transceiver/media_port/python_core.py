@@ -183,18 +183,18 @@ class PythonMediaPort(MediaPort):
     def send_rtp(self, session_id: int, path: Path, packet: bytes) -> None:
         """Protects and sends an RTP packet."""
         srtp = self._srtp.get(session_id)
-        if srtp is None:
-            self._drop(DropReason.SRTP_NOT_READY)
-        else:
-            self.send(path, srtp.protect(packet))
+        self._send_protected(path, srtp.protect(packet) if srtp is not None else DropReason.SRTP_NOT_READY)
 
     def send_rtcp(self, session_id: int, path: Path, packet: bytes) -> None:
         """Protects and sends a compound RTCP packet."""
         srtp = self._srtp.get(session_id)
-        if srtp is None:
-            self._drop(DropReason.SRTP_NOT_READY)
+        self._send_protected(path, srtp.protect_rtcp(packet) if srtp is not None else DropReason.SRTP_NOT_READY)
+
+    def _send_protected(self, path: Path, protected: bytes | DropReason) -> None:
+        if isinstance(protected, DropReason):
+            self._drop(protected)
         else:
-            self.send(path, srtp.protect_rtcp(packet))
+            self.send(path, protected)
 
     def _drop(self, reason: DropReason) -> None:
         self.counters.drops[reason] += 1

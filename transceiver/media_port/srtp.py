@@ -11,7 +11,9 @@ from wire.drop import DropReason
 MAX_INBOUND_SSRCS: Final = 16
 """libsrtp keeps a replay window and a rollover counter per SSRC; an authentic client may not make it grow for ever."""
 MAX_PROTECTED_BYTES: Final = 1500
-"""libsrtp's buffer."""
+"""pylibsrtp's buffer."""
+MAX_PLAIN_BYTES: Final = 1352
+"""What pylibsrtp protects: its buffer less the longest trailer it reckons with. The longest Opus frame has 1275."""
 
 _PROFILES: Final = {
     SrtpProfile.AEAD_AES_128_GCM: pylibsrtp.Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
@@ -37,13 +39,13 @@ class SrtpSession:
         """An RTCP packet out of an SRTCP packet."""
         return self._open(self._inbound.unprotect_rtcp, packet, packet[4:8], DropReason.MALFORMED_RTCP)
 
-    def protect(self, packet: bytes) -> bytes:
+    def protect(self, packet: bytes) -> bytes | DropReason:
         """An SRTP packet out of an RTP packet of ours."""
-        return self._outbound.protect(packet)
+        return self._outbound.protect(packet) if len(packet) <= MAX_PLAIN_BYTES else DropReason.OVERSIZED_DATAGRAM
 
-    def protect_rtcp(self, packet: bytes) -> bytes:
+    def protect_rtcp(self, packet: bytes) -> bytes | DropReason:
         """An SRTCP packet out of an RTCP packet of ours."""
-        return self._outbound.protect_rtcp(packet)
+        return self._outbound.protect_rtcp(packet) if len(packet) <= MAX_PLAIN_BYTES else DropReason.OVERSIZED_DATAGRAM
 
     def _open(
         self, unprotect: Callable[[bytes], bytes], packet: bytes, ssrc: bytes, malformed: DropReason

@@ -12,6 +12,7 @@ was lost it takes. The one thing that needs a fresh record, a repeated Finished 
 flight, OpenSSL still does by its own clock, which is asked each time the timer here fires.
 """
 
+import contextlib
 from collections import deque
 from enum import Enum
 from typing import Final
@@ -131,8 +132,7 @@ class DtlsTransport:
     def close(self) -> None:
         """Sends close_notify, if there is anyone to tell."""
         if self.state is DtlsState.CONNECTED:
-            self._ssl.shutdown()
-            self._outgoing += self._drain()
+            self._say_close_notify()
         self._end(None)
 
     def next_timeout(self) -> float | None:
@@ -193,9 +193,14 @@ class DtlsTransport:
 
     def _refuse(self, reason: CloseReason) -> None:
         """The handshake is complete but of no use: says so with close_notify."""
-        self._ssl.shutdown()
-        self._outgoing += self._drain()
+        self._say_close_notify()
         self._end(reason)
+
+    def _say_close_notify(self) -> None:
+        # OpenSSL may refuse, for instance after a fatal alert; then the client knows already.
+        with contextlib.suppress(SSL.Error):
+            self._ssl.shutdown()
+        self._outgoing += self._drain()
 
     def _keep_flight(self, flight: list[bytes], now: float) -> None:
         if not flight:

@@ -1,14 +1,15 @@
 """One client's session: ICE, DTLS, RTP and RTCP put together. Sans-IO.
 
 Inputs: datagrams with the path they came on (STUN and DTLS as received, RTP and RTCP after SRTP), time, and the wishes
-of its owner (audio to send, close, renegotiate). Outputs: `Action`s, to be taken after each input. `now` is monotonic
-seconds and never goes back.
+of its owner (audio to send, close, renegotiate). Outputs: `Action`s, to be taken one by one after each input. `now` is
+monotonic seconds and never goes back.
 
     created ──authentic check──▶ reachable ──DTLS Finished──▶ connected ──▶ closed
        └──────────── setup timeout ───┴── consent expired, close_notify, close ──▲
 """
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -112,7 +113,7 @@ class Session:
         self._candidates = tuple(candidates)
         self._limits = limits
         self._data_channels = data_channels
-        self._actions: list[Action] = []
+        self._actions: deque[Action] = deque()
         mid = offer.media[offer.audio_index].mid
         self._ice = IceAgent(mint_credentials())
         self._paths = PathTable()
@@ -178,10 +179,14 @@ class Session:
             round_trip_s=self._reporter.round_trip_s,
         )
 
-    def take_actions(self) -> list[Action]:
-        """What is to be done, in order; empties the list."""
-        taken, self._actions = self._actions, []
-        return taken
+    def take_action(self) -> Action | None:
+        """What is to be done next; None if there is nothing."""
+        return self._actions.popleft() if self._actions else None
+
+    @property
+    def has_actions(self) -> bool:
+        """Whether something is to be done."""
+        return bool(self._actions)
 
     # From the client. Each returns why the datagram was dropped, or None.
 
@@ -323,7 +328,7 @@ class Session:
         if path is None or not self.connected or self.closed:
             return
         packet = self._sender.packetize(payload, rtp_timestamp, marker, now)
-        if packet is not None:
+        if packet is not None and self._paths.admit_sending(path, len(packet)):
             self._actions.append(SendRtp(path, packet))
 
     def send_application_data(self, data: bytes, now: float) -> None:
@@ -437,7 +442,7 @@ class Session:
 
     def _send_rtcp(self, packet: bytes) -> None:
         path = self._paths.selected
-        if path is not None:
+        if path is not None and self._paths.admit_sending(path, len(packet)):
             self._actions.append(SendRtcp(path, packet))
 
     def _after_dtls(self, now: float) -> None:

@@ -282,6 +282,17 @@ async def test_stopped_session_leaves_nothing(bench: Bench) -> None:
     assert bench.port.counters.datagrams_sent == 0
 
 
+async def test_packet_too_long_to_protect_is_dropped(bench: Bench) -> None:
+    peer = keyed()
+    bench.port.bind(PATH, 1, bench.relay.address)
+    bench.port.start_srtp(1, peer.keys)
+    bench.port.send_rtp(1, PATH, rtp(1, bytes(1275)))
+    assert len(peer.inbound.unprotect((await bench.relay.receive())[1])) == 12 + 1275
+    bench.port.send_rtp(1, PATH, rtp(2, bytes(1400)))
+    bench.port.send_rtcp(1, PATH, RTCP + bytes(1400))
+    await bench.dropped(DropReason.OVERSIZED_DATAGRAM, 2)
+
+
 async def test_counters_count_what_the_client_sent_and_got(bench: Bench) -> None:
     bench.port.bind(PATH, 1, bench.relay.address)
     bench.relay.send(DTLS)
