@@ -76,7 +76,13 @@ class LiveCaller(asyncio.DatagramProtocol):
         self._progress()
 
     async def request(
-        self, method: str, path: str, *, base_url: str | None = None, headers: dict[str, str] | None = None, body: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        base_url: str | None = None,
+        headers: dict[str, str] | None = None,
+        body: str = "",
     ) -> tuple[int, str, dict[str, str]]:
         """Another request with the same key: status, body, headers."""
         async with self._http.request(
@@ -106,9 +112,7 @@ class LiveCaller(asyncio.DatagramProtocol):
 
     def send_frame(self) -> None:
         """One frame, told apart by its number. Its first byte is an Opus TOC of 20 ms."""
-        self.client.send_audio(
-            frame(self.frames_sent), self.frames_sent * FRAME_SAMPLES, level=30
-        )
+        self.client.send_audio(frame(self.frames_sent), self.frames_sent * FRAME_SAMPLES, level=30)
         self.frames_sent += 1
         self._progress()
 

@@ -1,8 +1,8 @@
 """Waiting for processes and conditions, with a deadline."""
 
-import os
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from wire.address import Address
 
@@ -10,10 +10,10 @@ from wire.address import Address
 def is_running(pid: int) -> bool:
     """Whether the process exists and is not a zombie."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def await_condition(condition: Callable[[], bool], what: str, *, within_s: float = 20.0) -> None:
@@ -37,10 +37,9 @@ def await_end(pids: Iterable[int]) -> None:
 
 def udp_addresses(pid: int) -> list[Address]:
     """The IPv4 UDP sockets of a process, as bound."""
-    links = (os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd"))
+    links = [str(descriptor.readlink()) for descriptor in Path(f"/proc/{pid}/fd").iterdir()]
     inodes = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:[")}
-    with open(f"/proc/{pid}/net/udp") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/udp").read_text().splitlines()[1:]]
     return [_address(row[1]) for row in rows if row[9] in inodes]
 
 

@@ -12,7 +12,12 @@ CALLS = "/v1/realtime/calls"
 
 
 async def request(
-    fabric: Fabric, method: str, path: str, *, headers: dict[str, str] | None = None, data: Any = None
+    fabric: Fabric,
+    method: str,
+    path: str,
+    *,
+    headers: dict[str, str] | None = None,
+    data: bytes | str | aiohttp.MultipartWriter | None = None,
 ) -> tuple[int, dict[str, Any], Any]:
     """Sends one request with the key; returns status, error object and response headers."""
     async with (

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -95,11 +96,10 @@ def test_a_second_fabric_on_the_same_port_is_refused() -> None:
         assert "in use" in ended.stderr
 
 
-def test_a_wrong_configuration_file_ends_with_one_line_of_advice(tmp_path: object) -> None:
-    path = f"{tmp_path}/relay.yaml"
-    with open(path, "w") as file:
-        file.write("relay_id: r\ncolour: red\n")
-    ended = offhook("relay", "--config", path)
+def test_a_wrong_configuration_file_ends_with_one_line_of_advice(tmp_path: Path) -> None:
+    path = tmp_path / "relay.yaml"
+    path.write_text("relay_id: r\ncolour: red\n")
+    ended = offhook("relay", "--config", str(path))
     assert ended.returncode == 2
     assert "colour: no such setting" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
