@@ -73,13 +73,19 @@ test-rust: ## cargo test, without Python
 	@scripts/with-cargo.sh test --quiet --locked --no-default-features --manifest-path datapath/Cargo.toml
 
 .PHONY: lint
-lint: lint-python lint-proto lint-locks lint-rust ## Everything that needs no running code
+lint: lint-style lint-types lint-imports lint-proto lint-locks lint-rust ## Everything that needs no running code
 
-.PHONY: lint-python
-lint-python: setup-test
+.PHONY: lint-style
+lint-style: setup-test
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+
+.PHONY: lint-types
+lint-types: setup-test
 	@$(BIN)/mypy
+
+.PHONY: lint-imports
+lint-imports: setup-test
 	@$(BIN)/lint-imports
 
 .PHONY: lint-proto
