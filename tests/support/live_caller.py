@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -83,12 +83,12 @@ class LiveCaller(asyncio.DatagramProtocol):
         base_url: str | None = None,
         headers: dict[str, str] | None = None,
         body: str = "",
-    ) -> tuple[int, str, dict[str, str]]:
+    ) -> tuple[int, str, Mapping[str, str]]:
         """Another request with the same key: status, body, headers."""
         async with self._http.request(
             method, (base_url or self.fabric.http) + path, data=body or None, headers=headers
         ) as response:
-            return response.status, await response.text(), dict(response.headers)
+            return response.status, await response.text(), response.headers
 
     def accept_fragment(self, fragment: str) -> None:
         """Takes the server's new ICE credentials, as WHIP's PATCH answers them, and starts ICE anew."""
