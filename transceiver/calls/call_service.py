@@ -14,7 +14,7 @@ from transceiver.calls.loopback import MODEL as LOOPBACK
 from transceiver.calls.loopback import Loopback
 from transceiver.calls.worker_side import WorkerSide, worker_format
 from transceiver.hub import SessionHub, TooManySessions
-from transceiver.sdp.offer import OfferError
+from transceiver.sdp.errors import OfferError
 from transceiver.session.actions import CloseReason
 from transceiver.signalling.errors import ApiError
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected

@@ -58,7 +58,7 @@ def build_answer(offer: Offer, local: LocalDescription) -> str:
         lines.append("a=extmap-allow-mixed")
     if offer.bundled:
         mids = [line.mid for index, line in enumerate(offer.media) if index in accepted and line.mid in offer.bundled]
-        lines.append("a=group:BUNDLE " + " ".join(mid for mid in mids if mid is not None))
+        lines.append("a=group:BUNDLE " + " ".join(mids))
     lines.append(f"a=msid-semantic: WMS {STREAM_ID}")
     for index, line in enumerate(offer.media):
         if index == offer.audio_index:

@@ -11,7 +11,6 @@ monotonic seconds and never goes back.
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from transceiver.config import SessionLimits
@@ -45,33 +44,12 @@ from transceiver.session.ice import Conflict, IceAgent
 from transceiver.session.paths import PathTable
 from transceiver.session.reporting import Reporter
 from transceiver.session.rtp import parse_rtp
+from transceiver.session.stats import SessionStats
 from wire.address import Address
 from wire.drop import DropReason
 from wire.stun import BindingRequest
 
 _CNAME_BYTES: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStats:
-    """What a session knows of its media.
-
-    Attributes:
-        packets_lost: of the client's, expected minus received.
-        jitter_s: interarrival jitter of the client's packets.
-        remote_packets_lost, remote_fraction_lost: of ours, as the client reports.
-        round_trip_s: between us and the client, by RTCP; None before the first report.
-    """
-
-    packets_received: int
-    bytes_received: int
-    packets_lost: int
-    jitter_s: float
-    packets_sent: int
-    bytes_sent: int
-    remote_packets_lost: int
-    remote_fraction_lost: float
-    round_trip_s: float | None
 
 
 class Session:
@@ -215,10 +193,9 @@ class Session:
 
     def receive_dtls(self, datagram: bytes, path: Path, now: float) -> DropReason | None:
         """A datagram of DTLS records."""
-        if self.closed:
-            return DropReason.SESSION_CLOSED
-        if path not in self._paths:
-            return DropReason.UNVALIDATED_FIVE_TUPLE
+        refusal = self._refusal(path)
+        if refusal is not None:
+            return refusal
         was_connected = self.connected
         selected = self._paths.selected
         drop = self._dtls.receive(datagram, now)
@@ -234,10 +211,9 @@ class Session:
 
     def receive_rtp(self, packet: bytes, path: Path, now: float) -> DropReason | None:
         """An authentic RTP packet."""
-        if self.closed:
-            return DropReason.SESSION_CLOSED
-        if path not in self._paths:
-            return DropReason.UNVALIDATED_FIVE_TUPLE
+        refusal = self._refusal(path)
+        if refusal is not None:
+            return refusal
         parsed = parse_rtp(packet)
         if isinstance(parsed, DropReason):
             return parsed
@@ -252,12 +228,16 @@ class Session:
 
     def receive_rtcp(self, packet: bytes, path: Path, now: float) -> DropReason | None:
         """An authentic compound RTCP packet."""
-        if self.closed:
-            return DropReason.SESSION_CLOSED
-        if path not in self._paths:
-            return DropReason.UNVALIDATED_FIVE_TUPLE
+        refusal = self._refusal(path)
+        if refusal is not None:
+            return refusal
         self._media_received(path, now)
         return self._reporter.receive(packet, now)
+
+    def _refusal(self, path: Path) -> DropReason | None:
+        if self.closed:
+            return DropReason.SESSION_CLOSED
+        return None if path in self._paths else DropReason.UNVALIDATED_FIVE_TUPLE
 
     def forget_path(self, path: Path, now: float) -> None:
         """Another session has proved that `path` is its own: a NAT gave the same port to another client."""
