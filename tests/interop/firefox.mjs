@@ -5,8 +5,7 @@ import puppeteer from "puppeteer-core";
 const PREFERENCES = {
   "media.navigator.permission.disabled": true, // the microphone, unasked
   "media.autoplay.default": 0, // sound, unasked
-  "media.peerconnection.ice.loopback": true,
-  "media.peerconnection.ice.obfuscate_host_addresses": false, // no mDNS here to resolve what it would offer
+  "media.peerconnection.ice.loopback": true, // the tests' relays listen on 127.0.0.1, which Firefox else leaves alone
 };
 
 const OFFERED = "/page/offered_by_the_test.js";

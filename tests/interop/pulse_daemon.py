@@ -15,10 +15,11 @@ START_WITHIN_S = 10.0
 # Longer than any test; played from a file, because a player that is started again and again leaves gaps.
 LOOP_S = 300
 # What goes into `microphone` is what the default source gives; what a browser plays goes to `speaker` and nowhere.
+# `norewinds` keeps a null sink's clock at 50 ms; by default an idle one ticks every 2 s, and a first call waits for it.
 CONFIGURATION = """
 load-module module-native-protocol-unix socket={socket} auth-anonymous=1
-load-module module-null-sink sink_name=microphone rate=48000 channels=1
-load-module module-null-sink sink_name=speaker rate=48000 channels=2
+load-module module-null-sink norewinds=1 sink_name=microphone rate=48000 channels=1
+load-module module-null-sink norewinds=1 sink_name=speaker rate=48000 channels=2
 set-default-sink speaker
 set-default-source microphone.monitor
 """
@@ -41,7 +42,6 @@ async def running_pulse_daemon(speech: Path) -> AsyncIterator[str]:
         async with asyncio.timeout(START_WITHIN_S):
             await _until_listening(socket, daemon)
         loop, format_options = _write_loop(speech, home)
-        # Small steps: a player that fills two seconds of buffer ahead starves the source in turn.
         player = await _start(
             *("pacat", "--playback", "--device=microphone", "--latency-msec=40", *format_options, str(loop)),
             environment=environment,

@@ -10,6 +10,9 @@ import { hangUpCall, placeCall } from "./api.js";
 const SETUP_DEADLINE_MS = 15_000;
 const NO_PATH =
   "No sound could be exchanged: the relay's UDP port cannot be reached from here. A firewall may be in the way.";
+const LOOPBACK_ONLY =
+  "No sound could be exchanged: the relay offers only 127.0.0.1, where Firefox sends nothing. Start offhook with " +
+  "--media and this machine's network address, or use another browser.";
 const LOST = "The connection was lost.";
 const MICROPHONE_GONE = "The microphone is gone, so the call ended.";
 const REMOTE_END = "The other side ended the call.";
@@ -25,6 +28,13 @@ function explainMicrophone(error) {
     default:
       return `The microphone could not be opened: ${error.message}`;
   }
+}
+
+/** Why no path was found to the addresses that an SDP answer names; null: before the answer. */
+function explainNoPath(answer) {
+  const hosts = [...(answer ?? "").matchAll(/^a=candidate:\S+ \d \S+ \d+ (\S+)/gm)].map(([, host]) => host);
+  const loopback = hosts.length > 0 && hosts.every((host) => host.startsWith("127.") || host === "::1");
+  return loopback && navigator.userAgent.includes("Firefox/") ? LOOPBACK_ONLY : NO_PATH;
 }
 
 /**
@@ -118,12 +128,12 @@ export class Call extends EventTarget {
         case "disconnected":
           return this.#become("interrupted");
         case "failed":
-          return this.#fail(new Error(wasUp ? LOST : NO_PATH));
+          return wasUp ? this.#fail(new Error(LOST)) : this.#noPath();
         case "closed":
           return this.#remoteEnd();
       }
     });
-    this.#deadline = setTimeout(() => this.#fail(new Error(NO_PATH)), SETUP_DEADLINE_MS);
+    this.#deadline = setTimeout(() => this.#noPath(), SETUP_DEADLINE_MS);
   }
 
   /** A close_notify shows on the DTLS transport first; the connection itself may stay "connected" for long. */
@@ -163,6 +173,10 @@ export class Call extends EventTarget {
   #remoteEnd() {
     if (this.#lastError) this.#fail(new Error(`The call ended: ${this.#lastError}`));
     else this.#end(REMOTE_END);
+  }
+
+  #noPath() {
+    this.#fail(new Error(explainNoPath(this.peer.remoteDescription?.sdp)));
   }
 
   #fail(error) {
