@@ -51,19 +51,20 @@ class RouteService(route_pb2_grpc.RouteServiceServicer):
     def flow_bound(self, session: Session, path: Path, ssrcs: Collection[int], selected: bool) -> None:
         """`session` proved itself over `path`, or what is known of it changed."""
         self._log.upsert(path, ssrcs, selected=selected)
-        self._wake()
+        self.changed()
 
     def flow_unbound(self, path: Path) -> None:
         """`path` no longer belongs to a session."""
         self._log.remove(path)
-        self._wake()
+        self.changed()
 
     def set_draining(self) -> None:
         """Tells every relay and peer that no new call is taken here."""
         self._log.set_draining()
-        self._wake()
+        self.changed()
 
-    def _wake(self) -> None:
+    def changed(self) -> None:
+        """Wakes every stream: the flow log has something new."""
         # Every stream waits on the same event; a fresh one is made for the next change.
         self._changed.set()
         self._changed = asyncio.Event()
