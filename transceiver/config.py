@@ -49,7 +49,7 @@ class TransceiverConfig(Config):
     admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
     peers: tuple[str, ...] = Field(
         (),
-        description="route_listen of all transceivers (this one may be among them): ip:port, unix:/path, dns:name:port.",
+        description="route_listen of all transceivers, this one or not: ip:port, unix:/path or dns:name:port.",
     )
     workers: tuple[str, ...] = Field((), description="Workers: ip:port, unix:/path or dns:name:port.")
     candidates: tuple[str, ...] = Field(

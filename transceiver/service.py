@@ -223,9 +223,8 @@ class Transceiver:
         self._draining = True
         self._calls.stop_admitting()
         self._routes.set_draining()
-        deadline = asyncio.get_running_loop().time() + self._config.drain_s
-        while len(self._calls) and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.1)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._calls.idle(), self._config.drain_s)
         _log.info("ending the calls that are left", calls=len(self._calls))
         self._calls.end_all(CloseReason.SHUTDOWN)
 

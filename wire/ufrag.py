@@ -173,7 +173,7 @@ class _KeyCipher:
     def __init__(self, secret: bytes) -> None:
         """Derive both keys of a 32-byte secret."""
         # ECB over a single block that holds a 48-bit nonce is the plain block cipher: there is nothing to chain.
-        cipher = Cipher(AES128(_derive(secret, _BLOCK_KEY_INFO, 16)), ECB())
+        cipher = Cipher(AES128(_derive(secret, _BLOCK_KEY_INFO, 16)), ECB())  # noqa: S305 - the line above
         # Contexts are never finalised: in ECB every whole block comes out at once and leaves no state behind.
         self.encrypt = cipher.encryptor().update
         self.decrypt = cipher.decryptor().update

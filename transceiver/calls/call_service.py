@@ -1,5 +1,6 @@
 """Placing, finding and ending calls."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -46,6 +47,7 @@ class CallService:
         self._default_model = default_model
         self._playout_buffer_ms = playout_buffer_ms
         self._calls: dict[str, Call] = {}
+        self._last_ended = asyncio.Event()
         self._draining = False
         self.refused: Counter[str] = Counter()
 
@@ -142,6 +144,12 @@ class CallService:
         """Refuses new calls from now on."""
         self._draining = True
 
+    async def idle(self) -> None:
+        """Returns once there is no call."""
+        while self._calls:
+            self._last_ended.clear()
+            await self._last_ended.wait()
+
     def end_all(self, reason: CloseReason) -> None:
         """Ends every call."""
         for call in list(self._calls.values()):
@@ -149,6 +157,8 @@ class CallService:
 
     def _on_ended(self, call: Call, _reason: CloseReason) -> None:
         self._calls.pop(call.id, None)
+        if not self._calls:
+            self._last_ended.set()
 
 
 def session_config(session: Mapping[str, Any]) -> worker_pb2.SessionConfig:

@@ -37,7 +37,7 @@ class EventChannel:
     def __init__(self, hub: SessionHub, session: Session, now: float) -> None:
         self._hub = hub
         self._session = session
-        self._channels: "DataChannels" = open_data_channels(dtls_client=session.is_dtls_client, now=now)
+        self._channels: DataChannels = open_data_channels(dtls_client=session.is_dtls_client, now=now)
         self._channel_id: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.dropped_events = 0

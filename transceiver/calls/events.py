@@ -5,10 +5,9 @@ See the Realtime API reference for the shapes; every event has an `event_id` of 
 
 import json
 import secrets
-from typing import Any
 
 
-def _event(kind: str, **fields: Any) -> str:
+def _event(kind: str, **fields: object) -> str:
     return json.dumps({"type": kind, "event_id": f"event_{secrets.token_hex(10)}", **fields})
 
 
@@ -34,6 +33,6 @@ def error(code: str, message: str) -> str:
     )
 
 
-def _place(response_id: str) -> dict[str, Any]:
+def _place(response_id: str) -> dict[str, object]:
     """Where in a response a delta belongs. A response here has one item with one part."""
     return {"response_id": response_id, "item_id": f"item_{response_id}", "output_index": 0, "content_index": 0}

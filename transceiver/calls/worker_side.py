@@ -109,8 +109,7 @@ class WorkerSide:
         self._client.send_transcript(response_id, delta)
 
     def worker_message(self, output: worker_pb2.SessionOutput) -> None:
-        """The parts of the protocol that this transceiver acts on; the rest belongs to features a session must ask
-        for, and no session can yet."""
+        """Acts on the rest of the protocol, as far as a session can ask for it yet."""
         kind = output.WhichOneof("output")
         if kind == "flush":
             flushed_ms = self._pacer.flush(output.flush.response_id or None)

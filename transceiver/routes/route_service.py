@@ -79,7 +79,7 @@ class RouteService(route_pb2_grpc.RouteServiceServicer):
         """Who answers here."""
         return route_pb2.IdentifyResponse(transceiver=self._log.transceiver)
 
-    async def Sync(  # noqa: N802 - the name is the RPC's
+    async def Sync(
         self, request_iterator: AsyncIterator[route_pb2.SyncRequest], context: _Context
     ) -> AsyncIterator[route_pb2.SyncResponse]:
         """Serves one relay until its stream ends."""
@@ -153,7 +153,10 @@ async def _upstream_addresses(subscribe: route_pb2.Subscribe, context: _Context)
 
 
 async def _drain(requests: AsyncIterator[route_pb2.SyncRequest]) -> None:
-    """Takes acknowledgements until the relay closes its half. Nothing is kept of them: gRPC's own flow control paces
-    the stream, and a reader's place in the log lives in the stream that serves it."""
+    """Takes acknowledgements until the relay closes its half.
+
+    Nothing is kept of them: gRPC's own flow control paces the stream, and a relay's place in the log lives in the
+    stream that serves it.
+    """
     async for _ in requests:
         pass

@@ -1,5 +1,6 @@
 """Bearer keys."""
 
+import contextlib
 import hmac
 from collections.abc import Collection
 from pathlib import Path
@@ -40,11 +41,9 @@ class ApiKeys:
 
     def accepts(self, key: str) -> bool:
         """Whether `key` is one of ours. Takes the same time for every wrong key of a length."""
-        try:
+        # While the file is being replaced, the keys read last stay in force.
+        with contextlib.suppress(OSError):
             self._refresh()
-        except OSError:
-            # The file is being replaced; the keys read last stay in force.
-            pass
         given = key.encode()
         # No short cut: a match must not be visible in the time this takes.
         return sum(hmac.compare_digest(given, held) for held in self._keys) > 0

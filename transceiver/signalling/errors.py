@@ -61,7 +61,7 @@ async def error_middleware(request: web.Request, handler: Handler) -> web.Stream
         response = error.response()
     except web.HTTPException as error:
         response = _from_http_exception(request, error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last resort: logged with its trace, and the client gets a body
         _log.exception("request failed", method=request.method, route=_route(request), request_id=request_id)
         message = f"The transceiver failed to handle this request; its log tells why under {request_id}."
         response = ApiError(500, message, code="internal_error").response()

@@ -4,7 +4,6 @@ Call ids carry a route token, so any transceiver behind the HTTP Service can tel
 sessions and without a database. The request goes on as it came, once: a peer never passes it further.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import aiohttp
@@ -94,7 +93,7 @@ class CallOwner:
             ) as answer:
                 passed = {name: answer.headers[name] for name in PASSED_RESPONSE_HEADERS if name in answer.headers}
                 return web.Response(status=answer.status, headers=passed, body=await answer.read())
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ClientError) as error:
             # It may have restarted elsewhere: the next request asks anew where it is.
             self._peers.forget(transceiver_id)
             _log.warning("owner of a call did not answer", error=type(error).__name__)

@@ -1,6 +1,7 @@
 """What a relay learns from a transceiver: everything once, then every change, resumable."""
 
 from offhook_proto.route.v1 import route_pb2
+
 from transceiver.media_port.interface import Path
 from transceiver.routes.flow_log import FLOWS_PER_MESSAGE, FlowLog, flow_key
 from wire.address import Address

@@ -33,5 +33,5 @@ def test_a_port_that_another_fabric_shares_is_refused() -> None:
 
 
 def test_an_address_that_is_not_ours_is_refused() -> None:
-    with pytest.raises(PortInUse, match="192.0.2.1"):
+    with pytest.raises(PortInUse, match=r"192\.0\.2\.1"):
         reserve(Address("192.0.2.1", 0), socket.SOCK_DGRAM)
