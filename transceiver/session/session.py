@@ -15,10 +15,8 @@ from typing import Final
 
 from transceiver.config import SessionLimits
 from transceiver.media_port.interface import Path
-from transceiver.sdp.answer import LocalDescription, build_answer
 from transceiver.sdp.codecs import AudioFormat
 from transceiver.sdp.credentials import DtlsRole, IceCredentials
-from transceiver.sdp.errors import OfferError
 from transceiver.sdp.offer import Offer
 from transceiver.session.actions import (
     Action,
@@ -41,6 +39,7 @@ from transceiver.session.audio_sender import AudioSender
 from transceiver.session.certificate import Certificate
 from transceiver.session.dtls import DtlsState, DtlsTransport
 from transceiver.session.ice import Conflict, IceAgent
+from transceiver.session.negotiation import LocalTransport, Negotiation
 from transceiver.session.paths import PathTable
 from transceiver.session.reporting import Reporter
 from transceiver.session.rtp import parse_rtp
@@ -84,38 +83,36 @@ class Session:
         self.call_id = call_id
         self.closed = False
         self.connected = False
-        self._offer = offer
-        self._remote_ufrag = offer.ice.ufrag
-        self._certificate = certificate
-        self._mint_credentials = mint_credentials
-        self._candidates = tuple(candidates)
         self._limits = limits
-        self._data_channels = data_channels
         self._actions: deque[Action] = deque()
-        mid = offer.media[offer.audio_index].mid
+        self._mint_credentials = mint_credentials
+        self._remote_ufrag = offer.ice.ufrag
         self._ice = IceAgent(mint_credentials())
         self._paths = PathTable()
         self._dtls = DtlsTransport(certificate, offer.setup, offer.fingerprints)
+        mid = offer.media[offer.audio_index].mid
         self._receiver = AudioReceiver(offer.audio, mid)
         self._sender = AudioSender(offer.audio, mid)
-        self._cname = secrets.token_urlsafe(_CNAME_BYTES)
-        self._reporter = Reporter(self._sender, self._receiver, self._cname)
-        self._sdp_id = secrets.randbits(62)
-        self._sdp_version = 0
+        cname = secrets.token_urlsafe(_CNAME_BYTES)
+        self._reporter = Reporter(self._sender, self._receiver, cname)
+        transport = LocalTransport(
+            certificate.fingerprint, candidates, offer.setup, self._sender.ssrc, cname, data_channels
+        )
+        self._negotiation = Negotiation(offer, transport)
         self._setup_deadline = now + limits.setup_timeout_s
         self._duration_deadline = now + limits.max_duration_s
         self._last_check: float | None = None
-        self.answer = self._build_answer()
+        self.answer = self._negotiation.answer(self._ice.local)
 
     @property
     def negotiated(self) -> AudioFormat:
         """The audio codec in use, with its clock rate."""
-        return self._offer.audio.format
+        return self._negotiation.offer.audio.format
 
     @property
     def has_data_channel(self) -> bool:
         """Whether the client offered a data channel and we accepted it."""
-        return self._data_channels and self._offer.application_index is not None
+        return self._negotiation.has_data_channel
 
     @property
     def is_dtls_client(self) -> bool:
@@ -340,18 +337,11 @@ class Session:
         Raises:
             OfferError: it wants another codec or another DTLS association; nothing has changed then.
         """
-        if offer.audio.format.codec != self.negotiated.codec:
-            raise OfferError(
-                f"The call uses {self.negotiated.codec}; a later offer cannot change the codec.", "a=rtpmap"
-            )
-        if set(offer.fingerprints) != set(self._offer.fingerprints):
-            raise OfferError("A later offer cannot change the certificate; place a new call.", "a=fingerprint")
+        self._negotiation.accept(offer)
         self.restart_ice(offer.ice)
-        self._offer = offer
-        mid = offer.media[offer.audio_index].mid
-        self._receiver.configure(offer.audio, mid)
-        self._sender.configure(offer.audio, mid)
-        self.answer = self._build_answer()
+        self._receiver.configure(offer.audio, self._negotiation.mid)
+        self._sender.configure(offer.audio, self._negotiation.mid)
+        self.answer = self._negotiation.answer(self._ice.local)
         return self.answer
 
     def close(self, reason: CloseReason, now: float) -> None:
@@ -366,23 +356,6 @@ class Session:
         self._actions.append(Closed(reason))
 
     # Inside
-
-    def _build_answer(self) -> str:
-        self._sdp_version += 1
-        return build_answer(
-            self._offer,
-            LocalDescription(
-                sdp_id=self._sdp_id,
-                version=self._sdp_version,
-                ice=self._ice.local,
-                fingerprint=self._certificate.fingerprint,
-                role=self._dtls.role,
-                candidates=self._candidates,
-                ssrc=self._sender.ssrc,
-                cname=self._cname,
-                data_channels=self._data_channels,
-            ),
-        )
 
     def _bind(self, path: Path, size: int, *, nominated: bool, now: float) -> None:
         selected = self._paths.selected
