@@ -1,13 +1,15 @@
 //! The native part of offhook.
 //!
-//! Protocol logic lives in plain Rust modules that do no I/O and know no Python ([`sctp`]); the `python` module is the
-//! thin face that the private Python module `offhook_datapath` shows. Nothing here is unsafe: the module that will own
-//! batched sockets is the only place where that may change.
+//! Protocol logic lives in plain Rust modules that do no I/O and know no Python ([`wire`], [`sctp`], most of [`relay`]);
+//! the `python` module is the thin face that the private Python module `offhook_datapath` shows. `unsafe` is allowed in
+//! one file, `udp/syscalls.rs`, for the system calls that move many datagrams at once.
 
 #![deny(unsafe_code)]
 
 pub mod build_info;
+pub mod relay;
 pub mod sctp;
+pub mod udp;
 pub mod wire;
 
 #[cfg(feature = "python")]

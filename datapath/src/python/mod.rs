@@ -1,6 +1,7 @@
 //! The private Python module `offhook_datapath`. Its documented face is `offhook_datapath.pyi`.
 
 mod build_info;
+mod relay;
 mod sctp;
 
 /// The native part of offhook.
@@ -8,6 +9,8 @@ mod sctp;
 mod offhook_datapath {
     #[pymodule_export]
     use super::build_info::{build_info, BuildInfo};
+    #[pymodule_export]
+    use super::relay::{RelayEngine, RelayThreadReport};
     #[pymodule_export]
     use super::sctp::{BufferFull, SctpAssociation, SctpError};
 }

@@ -1,0 +1,71 @@
+//! Whether to wait for a packet or to let packets gather.
+//!
+//! Waking up costs more than forwarding a packet, and a train saves only what it joins. So a busy thread lets packets
+//! gather for a bounded time before it receives. A quiet one must not: there a timer costs more than the wake-up it
+//! saves, and the packet would be late for nothing. Takes time as an argument, keeps no clock.
+
+use std::time::{Duration, Instant};
+
+/// Rates are measured over at least this long.
+const WINDOW: Duration = Duration::from_millis(5);
+
+/// When a thread lets packets gather.
+#[derive(Clone, Copy, Debug)]
+pub struct PaceSettings {
+    /// For how long at most; zero: never.
+    pub gather: Duration,
+    /// Above how many packets per second, both directions together.
+    pub threshold: u32,
+}
+
+/// What to do before the next receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Block until there is a packet.
+    ForPacket,
+    /// Sleep until then.
+    Until(Instant),
+    /// There is more already.
+    NotAtAll,
+}
+
+/// One thread's pace.
+pub struct Pace {
+    settings: PaceSettings,
+    window_start: Instant,
+    window_packets: u64,
+    gathering: bool,
+}
+
+impl Pace {
+    /// Begins quiet.
+    #[must_use]
+    pub fn new(settings: PaceSettings, now: Instant) -> Self {
+        Self { settings, window_start: now, window_packets: 0, gathering: false }
+    }
+
+    /// A receive that began at `received_at` has brought so many packets, and perhaps left some; what comes next?
+    pub fn after(&mut self, packets: usize, more: bool, received_at: Instant) -> Wait {
+        self.window_packets += packets as u64;
+        self.measure(received_at);
+        if more {
+            Wait::NotAtAll
+        } else if self.gathering && packets > 0 {
+            Wait::Until(received_at + self.settings.gather)
+        } else {
+            Wait::ForPacket
+        }
+    }
+
+    /// Starting to gather takes the threshold, stopping three quarters of it, so that no rate makes it flap.
+    fn measure(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.window_start);
+        if elapsed < WINDOW {
+            return;
+        }
+        let quarters = if self.gathering { 3 } else { 4 };
+        let threshold = u128::from(self.settings.threshold) * elapsed.as_micros() * quarters / 4;
+        self.gathering = !self.settings.gather.is_zero() && u128::from(self.window_packets) * 1_000_000 > threshold;
+        (self.window_start, self.window_packets) = (now, 0);
+    }
+}

@@ -1,0 +1,41 @@
+//! How a UDP socket is opened.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+
+use rustix::net::{bind, socket_with, sockopt, AddressFamily, SocketFlags, SocketType};
+
+use super::syscalls::enable_gro;
+
+/// What differs between sockets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SocketOptions {
+    /// `SO_REUSEPORT`: several sockets share the address and the kernel spreads five-tuples over them.
+    pub shared: bool,
+    /// `UDP_GRO`: trains arrive whole, see [`super::Received::segment_bytes`].
+    pub gro: bool,
+    /// `SO_RCVBUF` and `SO_SNDBUF`; the kernel caps both at its `net.core.*mem_max`.
+    pub buffer_bytes: usize,
+}
+
+/// Opens a non-blocking socket bound to an address. An IPv6 socket takes no IPv4.
+///
+/// Errors are the system's: the address is in use, or not one of this host's.
+pub fn open(address: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
+    if options.shared {
+        sockopt::set_socket_reuseport(&socket, true)?;
+    }
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    sockopt::set_socket_recv_buffer_size(&socket, options.buffer_bytes)?;
+    sockopt::set_socket_send_buffer_size(&socket, options.buffer_bytes)?;
+    if options.gro {
+        enable_gro(&socket)?;
+    }
+    bind(&socket, &address)?;
+    Ok(UdpSocket::from(socket))
+}
