@@ -33,12 +33,21 @@ class RouteState:
         engine: told of transceiver and flows.
         cluster_id: a transceiver of another cluster is refused.
         siblings: the states of all subscriptions of this relay; this one may be among them.
+        max_snapshot_flows: bound on what is gathered before a snapshot is complete.
     """
 
-    def __init__(self, engine: Engine, cluster_id: int, siblings: Collection["RouteState"] = ()) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        cluster_id: int,
+        siblings: Collection["RouteState"] = (),
+        *,
+        max_snapshot_flows: int = MAX_SNAPSHOT_FLOWS,
+    ) -> None:
         self._engine = engine
         self._cluster_id = cluster_id
         self._siblings = siblings
+        self._max_snapshot_flows = max_snapshot_flows
         self._transceiver: route_pb2.Transceiver | None = None
         self._version: int | None = None
         self._loading: list[FlowKey] = []
@@ -119,7 +128,7 @@ class RouteState:
         if self._transceiver is None:
             raise SyncError("a snapshot that does not say whose it is")
         self._loading += _keys(flow.key for flow in snapshot.flows)
-        if len(self._loading) > MAX_SNAPSHOT_FLOWS:
+        if len(self._loading) > self._max_snapshot_flows:
             raise SyncError("a snapshot without an end")
         if not snapshot.complete:
             return None
