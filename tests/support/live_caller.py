@@ -150,10 +150,14 @@ class LiveCaller(asyncio.DatagramProtocol):
         assert self._transport is not None
         self._transport.sendto(datagram, self._candidate)
 
-    def _progress(self) -> None:
+    def flush(self) -> None:
+        """Sends what the client has queued."""
         assert self._transport is not None
         for datagram in self.client.take_datagrams():
             self._transport.sendto(datagram, self._candidate)
+
+    def _progress(self) -> None:
+        self.flush()
         self._arrived.set()
         if self._timer is not None:
             self._timer.cancel()
