@@ -127,10 +127,6 @@ class BrowserCall:
         """Presses the button."""
         await self._ask("hangUp")
 
-    async def screenshot(self, path: Path) -> None:
-        """Writes what the page shows as a PNG."""
-        await self._ask("screenshot", path=str(path))
-
     async def _ask(self, method: str, **params: object) -> Any:  # noqa: ANN401 - JSON
         return await self._driver.ask(method, call=self._number, **params)
 

@@ -52,10 +52,6 @@ class Driver {
   hangUp({ call }) {
     return this.#pages[call].evaluate(inPage.hangUp);
   }
-
-  async screenshot({ call, path }) {
-    await this.#pages[call].screenshot({ path });
-  }
 }
 
 async function serve(lines) {

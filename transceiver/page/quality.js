@@ -3,10 +3,12 @@
 const WINDOW_MS = 10_000;
 
 function roundTrip(reports) {
+  // By RTCP: every second or so and in microseconds. Until its first report, by ICE: every few seconds, in milliseconds.
+  const reported = reports.find((report) => report.type === "remote-inbound-rtp")?.roundTripTime;
+  if (reported !== undefined) return reported;
   const pairs = reports.filter((report) => report.type === "candidate-pair" && report.state === "succeeded");
   const pair = pairs.find((report) => report.nominated) ?? pairs[0];
-  if (pair?.currentRoundTripTime !== undefined) return pair.currentRoundTripTime;
-  return reports.find((report) => report.type === "remote-inbound-rtp")?.roundTripTime ?? null;
+  return pair?.currentRoundTripTime ?? null;
 }
 
 export class Quality {
