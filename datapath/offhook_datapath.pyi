@@ -98,3 +98,91 @@ class SctpAssociation:
 
     def abort(self) -> None:
         """Ends the association at once, without a word to the peer."""
+
+@final
+class RelayThreadReport:
+    """What one thread of a `RelayEngine` has counted since it was opened. Bytes are without the SPP header."""
+
+    flows: Final[int]
+    client_datagrams_received: Final[int]
+    client_bytes_received: Final[int]
+    client_datagrams_sent: Final[int]
+    client_bytes_sent: Final[int]
+    transceiver_datagrams_received: Final[int]
+    transceiver_bytes_received: Final[int]
+    transceiver_datagrams_sent: Final[int]
+    transceiver_bytes_sent: Final[int]
+    checks_verified: Final[int]
+    synced_flows_refused: Final[int]
+    """Counted by the first thread for all."""
+    trains_sent: Final[int]
+    """GSO sends towards transceivers."""
+    train_datagrams_sent: Final[int]
+    """Datagrams in them."""
+    gathered: Final[int]
+    """How often the thread let packets gather before it received."""
+    batches: Final[list[int]]
+    """Batches by their datagrams, both directions: item i counts those of at most 2**i, the last all that are larger."""
+    drops: Final[list[tuple[str, int]]]
+    """Every drop reason's slug and how many datagrams were discarded for it."""
+
+@final
+class RelayEngine:
+    """The relay's data path: threads with sockets and flow tables of their own. See `relay.engine.native`.
+
+    Addresses are texts, `127.0.0.1:3478` or `[::1]:3478`. Flows are bytes: the SPP header of each, joined. Methods let
+    go of the interpreter's lock, and raise RuntimeError after `close` or if a thread has died.
+    """
+
+    def __new__(
+        cls,
+        *,
+        cluster_id: int,
+        listeners: list[tuple[str, str]],
+        upstream: str,
+        max_flows: int,
+        unsynced_flow_idle_s: float,
+        threads: int,
+        gather_us: int,
+        gather_above: int,
+    ) -> RelayEngine:
+        """Binds one upstream socket per thread and starts the threads, each pinned to a core of this process.
+
+        `listeners`: where each public socket is bound, and the same as clients reach it (port 0: as bound).
+        `upstream`: with a port other than 0, the threads have that one and those that follow.
+        `threads`: 0 is one per core. `gather_us`: 0 is never. `gather_above`: packets per second of one thread.
+        Raises OSError if an address cannot be bound, ValueError for one that is none or for more than 62 listeners.
+        """
+
+    def upstream_addresses(self) -> list[str]:
+        """Where datagrams to transceivers come from, one per thread."""
+
+    def listen(self) -> list[str]:
+        """Binds the public sockets and begins to forward; returns where they are bound. Raises OSError."""
+
+    def set_keys(self, keys: list[tuple[str, bytes, bytes]]) -> None:
+        """Replaces the routing keys: config id, 16 bytes for AES, 32 for HMAC. Raises ValueError for other lengths."""
+
+    def set_transceiver(self, transceiver_id: int, media_address: str) -> None:
+        """Adds or moves a transceiver."""
+
+    def remove_transceiver(self, transceiver_id: int) -> None:
+        """Forgets a transceiver and its flows."""
+
+    def upsert_flows(self, transceiver_id: int, flows: bytes) -> None:
+        """The transceiver vouches for these."""
+
+    def remove_flows(self, transceiver_id: int, flows: bytes) -> None:
+        """The transceiver takes these back."""
+
+    def replace_flows(self, transceiver_id: int, flows: bytes) -> None:
+        """The transceiver vouches for exactly these."""
+
+    def release_flows(self, transceiver_id: int) -> None:
+        """Nobody vouches for the transceiver's flows any more."""
+
+    def reports(self) -> list[RelayThreadReport]:
+        """What each thread has counted, after all calls made before. Waits for the threads, about a millisecond."""
+
+    def close(self) -> None:
+        """Ends the threads and closes every socket. Closing twice is harmless."""

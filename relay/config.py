@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from offhook.service.config import Config
 from offhook.service.discovery import parse_target
+from relay.engine.choice import EngineName
 from relay.engine.interface import EngineSettings, Listener
 from wire.address import parse_address
 
@@ -34,7 +35,21 @@ class RelayConfig(Config):
     )
     keys_file: Path = Field(description="The routing keys (a mounted Secret); read again when it changes.")
     admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
-    engine: Literal["python"] = Field("python", description="What forwards datagrams.")
+    engine: EngineName = Field(
+        "auto", description="What forwards datagrams. auto: native where it is installed, else python."
+    )
+    threads: int = Field(
+        0, ge=0, le=1024, description="Threads of the native engine, each with its sockets; 0: one per core."
+    )
+    gather_us: int = Field(
+        500,
+        ge=0,
+        le=10_000,
+        description="Microseconds a busy native thread lets packets gather, which halves their cost; 0: never.",
+    )
+    gather_above: int = Field(
+        20_000, ge=0, description="Packets per second, both directions together, from which a thread is busy."
+    )
     max_flows: int = Field(100_000, gt=0, description="Client five-tuples held at once; a new one beyond is refused.")
     unsynced_flow_idle_s: float = Field(
         30.0,
@@ -99,4 +114,7 @@ class RelayConfig(Config):
             upstream=parse_address(self.upstream_listen),
             max_flows=self.max_flows,
             unsynced_flow_idle_s=self.unsynced_flow_idle_s,
+            threads=self.threads,
+            gather_us=self.gather_us,
+            gather_above=self.gather_above,
         )

@@ -15,8 +15,8 @@ from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
 from relay.config import RelayConfig
+from relay.engine.choice import open_engine
 from relay.engine.interface import Engine
-from relay.engine.python import open_python_engine
 from relay.metrics import RelayCollector
 from relay.route_client import Patience, Subscriber
 from relay.subscriptions import Subscriptions
@@ -67,7 +67,7 @@ class _Relay:
         config = self._config
         key_rings = watch_key_ring(config.keys_file)
         keys = await anext(key_rings)
-        self._engine: Engine = open_python_engine(config.engine_settings)
+        self._engine: Engine = open_engine(config.engine, config.engine_settings)
         self._stack.push_async_callback(self._engine.close)
         self._engine.set_keys(keys)
         self._subscriptions = Subscriptions(

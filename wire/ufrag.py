@@ -102,6 +102,17 @@ class RouteKey:
             raise ValueError(f"route key {self.config_id!r} needs a secret of 32 bytes, not {len(self.secret)}")
 
 
+class DerivedKeys(NamedTuple):
+    """What HKDF makes of one route key: all that a native engine needs. Never to be logged.
+
+    config_id: as in RouteKey. block_key: 16 bytes, for AES-128. password_key: 32 bytes, for HMAC-SHA256.
+    """
+
+    config_id: str
+    block_key: bytes
+    password_key: bytes
+
+
 class KeyRing:
     """The route keys a role holds: one mints, all of them are accepted.
 
@@ -156,6 +167,13 @@ class KeyRing:
             raise ValueError("the ufrag names a route key that is not held")
         return cipher.password(ufrag.encode("ascii"))
 
+    def derived_keys(self) -> tuple[DerivedKeys, ...]:
+        """Return the keys of every configuration held, for an engine that is not written in Python."""
+        return tuple(
+            DerivedKeys(chr(config_id), cipher.block_key, cipher.password_key)
+            for config_id, cipher in self._ciphers.items()
+        )
+
     def mint_call_id(self, token: RouteToken) -> str:
         """Return the call id of a token, `rtc_` and 23 URL-safe characters. Raises ValueError as `mint_ufrag` does."""
         return CALL_ID_PREFIX + self.mint_ufrag(token).translate(_TO_CALL_ID)
@@ -172,16 +190,17 @@ class _KeyCipher:
 
     def __init__(self, secret: bytes) -> None:
         """Derive both keys of a 32-byte secret."""
+        self.block_key = _derive(secret, _BLOCK_KEY_INFO, 16)
         # ECB over a single block that holds a 48-bit nonce is the plain block cipher: there is nothing to chain.
-        cipher = Cipher(AES128(_derive(secret, _BLOCK_KEY_INFO, 16)), ECB())  # noqa: S305 - the line above
+        cipher = Cipher(AES128(self.block_key), ECB())  # noqa: S305 - the line above
         # Contexts are never finalised: in ECB every whole block comes out at once and leaves no state behind.
         self.encrypt = cipher.encryptor().update
         self.decrypt = cipher.decryptor().update
-        self._password_key = _derive(secret, _PASSWORD_KEY_INFO, 32)
+        self.password_key = _derive(secret, _PASSWORD_KEY_INFO, 32)
 
     def password(self, ufrag: bytes) -> str:
         """Return the 24 ice-chars of the derived ICE password."""
-        return b64encode(hmac.digest(self._password_key, ufrag, "sha256")[:_PASSWORD_BYTES]).decode("ascii")
+        return b64encode(hmac.digest(self.password_key, ufrag, "sha256")[:_PASSWORD_BYTES]).decode("ascii")
 
 
 def _derive(secret: bytes, info: bytes, length: int) -> bytes:

@@ -1,1 +1,1 @@
-"""Engines: what forwards datagrams. `interface` says what an engine is, `python` is the readable one."""
+"""Engines: what forwards datagrams. `interface` says what one is, `python` is the readable one, `native` the quick."""

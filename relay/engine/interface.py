@@ -44,6 +44,9 @@ class EngineSettings:
         upstream: where datagrams to transceivers come from and theirs are taken; port 0 picks one.
         max_flows: flows held at once; a new one beyond that is refused, never an old one evicted.
         unsynced_flow_idle_s: how long a flow that no transceiver vouches for lives without an authentic packet.
+        threads: of an engine that has threads; 0 is one per core that this process may use.
+        gather_us: how long a busy thread of such an engine lets packets gather; 0 is never.
+        gather_above: from how many packets per second a thread is busy, both directions together.
     """
 
     cluster_id: int
@@ -51,6 +54,9 @@ class EngineSettings:
     upstream: Address
     max_flows: int = 100_000
     unsynced_flow_idle_s: float = 30.0
+    threads: int = 0
+    gather_us: int = 500
+    gather_above: int = 20_000
 
 
 @dataclass(slots=True)
@@ -77,7 +83,11 @@ class EngineCounters:
 
 
 class Engine(Protocol):
-    """See the module's docstring. No method blocks or raises for what a client or transceiver has sent."""
+    """See the module's docstring. No method raises for what a client or transceiver has sent, or waits for one.
+
+    A datagram sent after a method has returned is handled as that method said, unless it was about very many flows:
+    then some milliseconds may pass.
+    """
 
     @property
     def upstream_addresses(self) -> Sequence[Address]:

@@ -3,20 +3,28 @@
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from aioice import stun
 
+from relay.engine.choice import native_engine_installed, open_engine
 from relay.engine.interface import Engine, EngineSettings, FlowKey, Listener
-from relay.engine.python import open_python_engine
 from tests.support.udp_peer import Received, UdpPeer, udp_peer, until
 from wire.address import Address
 from wire.drop import DropReason
 from wire.spp import HEADER_BYTES, SppHeader, decode_header, encode_header
 from wire.ufrag import KeyRing, RouteKey, RouteToken
 
-ENGINES: Final[dict[str, Callable[[EngineSettings], Engine]]] = {"python": open_python_engine}
+ENGINES: Final[dict[str, Callable[[EngineSettings], Engine]]] = {
+    "python": partial(open_engine, "python"),
+    "native": lambda settings: open_engine("native", replace(settings, threads=1)),
+    "native on three threads": lambda settings: open_engine("native", replace(settings, threads=3)),
+}
 """Every engine passes the same suite."""
+if not native_engine_installed():
+    del ENGINES["native"], ENGINES["native on three threads"]
 
 CLUSTER = 7
 ALICE, BOB = 1, 2

@@ -14,8 +14,10 @@ use super::Millis;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::ufrag::KeyRing;
 
-/// Places that are done between two batches: some hundred microseconds at most.
-pub const PLACES_PER_BATCH: usize = 4096;
+/// What is done between two batches, in table entries read: some hundred microseconds at most.
+pub const WORK_PER_BATCH: usize = 65_536;
+/// A flow that is looked up counts as so many entries read in a row.
+const LOOK_UP: usize = 16;
 
 /// Flows named by the control plane; all threads read the same copy.
 pub type Flows = Arc<[FlowKey]>;
@@ -100,15 +102,15 @@ impl Work {
         }
     }
 
-    /// Does up to `places` places of what has begun. Returns how many are left of them, and how many flows found no room.
-    pub fn proceed(&mut self, forwarding: &mut Forwarding, places: usize, now: Millis) -> (usize, usize) {
-        let (mut left, mut refused) = (places, 0);
+    /// Does up to so much of what has begun. Returns how much of it is left, and how many flows found no room.
+    pub fn proceed(&mut self, forwarding: &mut Forwarding, work: usize, now: Millis) -> (usize, usize) {
+        let (mut left, mut refused) = (work, 0);
         while let Some(step) = self.steps.front() {
-            let total = step.places(forwarding);
-            let count = left.min(total - self.done);
+            let (total, cost) = step.places(forwarding);
+            let count = (left / cost).min(total - self.done);
             refused += step.run(forwarding, self.done, count, now);
             self.done += count;
-            left -= count;
+            left -= count * cost;
             if self.done < total {
                 break;
             }
@@ -120,11 +122,12 @@ impl Work {
 }
 
 impl Step {
-    fn places(&self, forwarding: &Forwarding) -> usize {
+    /// How many places there are to do, and what each costs.
+    fn places(&self, forwarding: &Forwarding) -> (usize, usize) {
         match self {
-            Self::Upsert(_, flows) | Self::Remove(_, flows) | Self::Mark(_, flows) => flows.len(),
-            Self::KeepMarked(_) | Self::RemoveAll(_) | Self::Release(_) => forwarding.flows.capacity(),
-            Self::Free(_) => 0,
+            Self::Upsert(_, flows) | Self::Remove(_, flows) | Self::Mark(_, flows) => (flows.len(), LOOK_UP),
+            Self::KeepMarked(_) | Self::RemoveAll(_) | Self::Release(_) => (forwarding.flows.capacity(), 1),
+            Self::Free(_) => (0, 1),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{epoll, Timespec};
 
 use super::batches::{ClientBatch, Ready, ReturnBatch, CLIENT_SLOTS, FIRST_PUBLIC, UPSTREAM, WOKEN};
-use super::command::{Command, Work, PLACES_PER_BATCH};
+use super::command::{Command, Work, WORK_PER_BATCH};
 use super::counters::Counters;
 use super::flow_table::FlowKey;
 use super::forwarding::{Forwarding, News};
@@ -61,6 +61,7 @@ pub struct RelayThread {
     counters: Counters,
     started: Instant,
     swept_at: Instant,
+    asked: Option<SyncSender<Report>>,
     stopping: bool,
 }
 
@@ -80,6 +81,7 @@ impl RelayThread {
             counters: Counters::default(),
             started: now,
             swept_at: now,
+            asked: None,
             stopping: false,
         };
         thread.watch(&thread.parts.wake, WOKEN)?;
@@ -96,15 +98,14 @@ impl RelayThread {
             self.clients.receive(&self.publics, ready);
             self.returns.receive(&self.parts.upstream, ready);
             // Whoever sent an order before a packet finds it done when the packet is handled.
-            let asked: Option<SyncSender<Report>> = self.parts.questions.try_recv().ok();
+            if self.asked.is_none() {
+                self.asked = self.parts.questions.try_recv().ok();
+            }
             let now = self.millis(received_at);
             self.do_orders(now);
             let packets = self.forward(now);
             self.sweep(received_at, now);
-            self.tell_siblings();
-            if let Some(reply) = asked {
-                self.report(&reply);
-            }
+            self.answer();
             let more = self.clients.is_full() || self.returns.is_full() || !self.work.is_done();
             wait = self.parts.pace.after(packets, more, received_at);
         }
@@ -140,10 +141,10 @@ impl RelayThread {
     }
 
     fn do_orders(&mut self, now: Millis) {
-        let mut places = PLACES_PER_BATCH;
+        let mut work = WORK_PER_BATCH;
         loop {
-            let (left, refused) = self.work.proceed(&mut self.parts.forwarding, places, now);
-            places = left;
+            let (left, refused) = self.work.proceed(&mut self.parts.forwarding, work, now);
+            work = left;
             if self.parts.counts_refusals {
                 self.counters.synced_flows_refused += refused as u64;
             }
@@ -178,8 +179,11 @@ impl RelayThread {
     /// Handles both batches; returns how many datagrams they held.
     fn forward(&mut self, now: Millis) -> usize {
         self.route_clients(now);
+        // Before anything leaves: whatever a check causes elsewhere finds every thread informed.
+        self.tell_siblings();
         self.send_trains();
         let packets = self.clients.len() + self.forward_returns(now);
+        self.tell_siblings();
         self.counters.checks_verified = self.parts.forwarding.checks_verified;
         self.counters.batch(packets);
         packets
@@ -276,9 +280,16 @@ impl RelayThread {
         }
     }
 
-    fn report(&self, reply: &SyncSender<Report>) {
-        // Whoever asked may have gone.
-        let _ = reply.try_send(Report { counters: self.counters.clone(), flows: self.parts.forwarding.flows.len() });
+    /// Answers a question that was asked before the orders now done.
+    fn answer(&mut self) {
+        if !self.work.is_done() {
+            return;
+        }
+        if let Some(reply) = self.asked.take() {
+            let flows = self.parts.forwarding.flows.len();
+            // Whoever asked may have gone.
+            let _ = reply.try_send(Report { counters: self.counters.clone(), flows });
+        }
     }
 
     fn millis(&self, at: Instant) -> Millis {
