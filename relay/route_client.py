@@ -15,8 +15,6 @@ from wire.address import Address
 
 _log = structlog.get_logger(__name__)
 
-# The transceiver sends a heartbeat every second.
-SILENCE_S = 3.0
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 
@@ -35,15 +33,17 @@ class Subscriber(NamedTuple):
 
 
 class Patience(NamedTuple):
-    """How long a broken stream is put up with, both counted from its end.
+    """How long a transceiver's silence is put up with.
 
     Attributes:
-        release_s: then nobody vouches for its flows any more.
-        forget_s: then the transceiver is forgotten.
+        release_s: so long after the end of a stream nobody vouches for its flows any more.
+        forget_s: so long after the end of a stream the transceiver is forgotten.
+        stream_s: nothing for so long, and the stream counts as broken. Heartbeats come every second.
     """
 
     release_s: float
     forget_s: float
+    stream_s: float = 3.0
 
 
 class RouteClient:
@@ -102,8 +102,8 @@ class RouteClient:
         try:
             async with grpc.aio.insecure_channel(self._target, _CHANNEL_OPTIONS) as channel:
                 stream: _Stream = route_pb2_grpc.RouteServiceStub(channel).Sync()
-                await _write(stream, self._subscribe())
-                while isinstance(response := await asyncio.wait_for(stream.read(), SILENCE_S), route_pb2.SyncResponse):
+                await self._write(stream, self._subscribe())
+                while (response := await self._read(stream)) is not None:
                     if not applied and impatience is not None:
                         impatience.cancel()
                     await self._apply(stream, response)
@@ -148,8 +148,14 @@ class RouteClient:
         if not self.first_snapshot.is_set():
             self.first_snapshot.set()
             _log.info("flow sync is up", target=self._target, transceiver=self.state.transceiver_id)
-        await _write(stream, route_pb2.SyncRequest(acknowledge=route_pb2.Acknowledge(version=version)))
+        await self._write(stream, route_pb2.SyncRequest(acknowledge=route_pb2.Acknowledge(version=version)))
 
+    async def _write(self, stream: _Stream, request: route_pb2.SyncRequest) -> None:
+        async with asyncio.timeout(self._patience.stream_s):
+            await stream.write(request)
 
-async def _write(stream: _Stream, request: route_pb2.SyncRequest) -> None:
-    await asyncio.wait_for(stream.write(request), SILENCE_S)
+    async def _read(self, stream: _Stream) -> route_pb2.SyncResponse | None:
+        """The next message; None at the end of the stream."""
+        async with asyncio.timeout(self._patience.stream_s):
+            response = await stream.read()
+        return response if isinstance(response, route_pb2.SyncResponse) else None
