@@ -1,20 +1,9 @@
-"""The fabric that foreign clients call, and how their figures are shown."""
+"""What foreign clients need, and what happens where it is missing."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-
-from tests.support.fabric import Fabric, running_fabric
-
-
-@pytest.fixture(scope="session")
-def fabric() -> Iterator[Fabric]:
-    """Two relays, two transceivers, one echo worker. For tests that leave it as they found it."""
-    with running_fabric(
-        *("--relays", "2", "--transceivers", "2", "--workers", "1", "--worker", "echo", "--engine", "python")
-    ) as running:
-        yield running
 
 
 @pytest.fixture
@@ -28,14 +17,3 @@ def require() -> Callable[[str | None], None]:
             pytest.skip(missing)
 
     return check
-
-
-@pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a measured figure whether or not the test passes."""
-
-    def write(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {text}", flush=True)
-
-    return write
