@@ -184,5 +184,8 @@ class RelayEngine:
     def reports(self) -> list[RelayThreadReport]:
         """What each thread has counted, after all calls made before. Waits for the threads, about a millisecond."""
 
+    def hand_over(self) -> None:
+        """Takes no new datagram from clients; forwards what is queued and what transceivers send."""
+
     def close(self) -> None:
         """Ends the threads and closes every socket. Closing twice is harmless."""

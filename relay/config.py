@@ -62,7 +62,15 @@ class RelayConfig(Config):
     transceiver_lost_s: float = Field(
         300.0, gt=0, description="A transceiver whose stream stays broken this long is forgotten."
     )
-    drain_s: float = Field(5.0, ge=0, description="After SIGTERM: how long packets are still forwarded.")
+    drain_s: float = Field(
+        5.0, ge=0, description="After SIGTERM: how long clients are still served, while load balancers turn away."
+    )
+    handover_s: float = Field(
+        6.0,
+        ge=0,
+        description="Then clients are left to the relays that share the address, and for so long transceivers' packets "
+        "are still passed on: until every client has shown itself there (consent checks, RFC 7675: 6 s at most).",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
     log_format: Literal["console", "json"] = Field("console", description="Shape of log lines on standard error.")
 

@@ -28,6 +28,9 @@ _log = structlog.get_logger(__name__)
 RELEASE_AFTER_S = 30.0
 """A transceiver whose stream is gone this long vouches for nothing: RFC 7675 would end its calls by then, too."""
 
+QUEUES_EMPTY_WITHIN_S = 0.05
+"""What the sockets have queued is forwarded by then; a closed one would lose it."""
+
 
 def run(config: RelayConfig, ready_file: Path | None) -> int:
     """Runs a relay until it is told to stop. Returns the exit code."""
@@ -36,7 +39,7 @@ def run(config: RelayConfig, ready_file: Path | None) -> int:
 
 
 async def serve(config: RelayConfig, stop: asyncio.Event, ready_file: Path | None = None) -> None:
-    """Relays until `stop` is set, then goes on for `drain_s`.
+    """Relays until `stop` is set, then goes on for `drain_s` and hands over to the relays that share its addresses.
 
     The public port is bound last: with SO_REUSEPORT or behind a load balancer packets come at once, and they belong to
     calls that only the snapshots tell about.
@@ -51,6 +54,8 @@ async def serve(config: RelayConfig, stop: asyncio.Event, ready_file: Path | Non
             await relay.work()
             _log.info("draining", drain_s=config.drain_s)
             await asyncio.sleep(config.drain_s)
+            relay.hand_over()
+            await asyncio.sleep(max(config.handover_s, QUEUES_EMPTY_WITHIN_S))
 
 
 class _Relay:
@@ -92,6 +97,11 @@ class _Relay:
     async def work(self) -> None:
         """Returns when told to stop; raises what ended a part that should not have ended."""
         await self._first_to_end(self._background)
+
+    def hand_over(self) -> None:
+        """New packets of clients go to the relays that share the public addresses."""
+        _log.info("handing over", handover_s=self._config.handover_s)
+        self._engine.hand_over()
 
     async def _await_snapshots(self) -> None:
         snapshots = self._in_background(self._subscriptions.first_snapshots())

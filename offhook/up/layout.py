@@ -122,6 +122,7 @@ class Layout:
                 "keys_file": str(self._directory / "keys.json"),
                 "engine": options.engine,
                 "drain_s": 0,
+                "handover_s": 0,
             },
         )
 

@@ -131,5 +131,12 @@ class Engine(Protocol):
     def counters(self) -> EngineCounters:
         """A snapshot of the totals."""
 
+    def hand_over(self) -> None:
+        """Takes no new datagram from clients: the kernel gives them to the other sockets that share the address.
+
+        What is queued already is still forwarded, and so is what transceivers send; `close` later loses nothing. Where
+        nobody shares the address, clients are refused from now on.
+        """
+
     async def close(self) -> None:
-        """Stops forwarding and closes every socket."""
+        """Stops forwarding and closes every socket. What is queued in them is lost; see `hand_over`."""

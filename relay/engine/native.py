@@ -83,6 +83,10 @@ class NativeEngine:
         """What each thread has counted, batch sizes and trains included; after `close` the last of it."""
         return self._engine.reports() if self._last_reports is None else self._last_reports
 
+    def hand_over(self) -> None:
+        """See Engine."""
+        self._engine.hand_over()
+
     async def close(self) -> None:
         """Ends the threads, which takes about a millisecond."""
         self._last_reports = self.thread_reports()

@@ -1,11 +1,13 @@
 """The `python` engine: `Forwarding` on asyncio sockets. The reference, and the fallback without a native build."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import cast
 
 from relay.engine.flow_table import FlowTable
@@ -144,6 +146,11 @@ class PythonEngine:
         counters = self._counters
         return replace(counters, checks_verified=self._forwarding.checks_verified, drops=Counter(counters.drops))
 
+    def hand_over(self) -> None:
+        """See Engine."""
+        for public, opened in self._public.items():
+            _leave_group(opened, public)
+
     async def close(self) -> None:
         """See Engine."""
         if self._expiry is not None:
@@ -193,6 +200,21 @@ def _udp_socket(address: Address, *, shared: bool) -> socket.socket:
         opened.close()
         raise
     return opened
+
+
+def _leave_group(shared: socket.socket, public: Address) -> None:
+    """Connects a socket to itself: the kernel passes over connected sockets when it spreads clients over those that
+    share an address, and its queue stays to be read.
+
+    One bound to every interface is connected to its public address instead, as connecting fixes the address that it
+    sends from.
+    """
+    bound = _bound_address(shared)
+    peer = bound if not ip_address(bound.host).is_unspecified else Address(public.host, bound.port)
+    if ip_address(peer.host).is_unspecified:
+        return  # nobody has said which address clients see
+    with contextlib.suppress(OSError):  # no route to the public address: then this socket serves until it is closed
+        shared.connect(peer)
 
 
 def _bound_address(bound: socket.socket) -> Address:

@@ -201,6 +201,10 @@ impl RelayEngine {
         Ok(reports.into_iter().map(RelayThreadReport::from).collect())
     }
 
+    fn hand_over(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(self.detached(py, |engine| engine.hand_over())?)
+    }
+
     fn close(&self, py: Python<'_>) {
         self.detached(py, Engine::close);
     }

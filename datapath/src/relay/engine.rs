@@ -166,6 +166,11 @@ impl Engine {
         Some(FlowKey { client: flow.client, proxy })
     }
 
+    /// Takes no new datagram from clients; what is queued and what transceivers send is still forwarded.
+    pub fn hand_over(&self) -> Result<(), EngineError> {
+        self.mailboxes.iter().try_for_each(|mailbox| order(mailbox, Order::HandOver))
+    }
+
     /// What each thread has counted, after all commands given before.
     pub fn reports(&self) -> Result<Vec<Report>, EngineError> {
         let (reply, replies) = sync_channel(self.mailboxes.len());

@@ -15,6 +15,8 @@ pub enum Order {
     Route(Command),
     /// Begin to receive from clients: a socket per public address, in their order.
     Listen(Vec<(UdpSocket, Endpoint)>),
+    /// Leave the clients to the other sockets that share the public addresses, see [`crate::udp::leave_group`].
+    HandOver,
     /// End the thread.
     Stop,
 }

@@ -20,6 +20,7 @@ use super::pace::{Pace, Wait};
 use super::senders::{DownstreamSender, UpstreamSender};
 use super::trains::{first_train, Trains};
 use super::Millis;
+use crate::udp::leave_group;
 use crate::wire::drop_reason::DropReason;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::spp::SppHeader;
@@ -154,6 +155,7 @@ impl RelayThread {
             match self.parts.orders.try_recv() {
                 Ok(Order::Route(command)) => self.work.begin(command, &mut self.parts.forwarding, now),
                 Ok(Order::Listen(sockets)) => self.listen(sockets),
+                Ok(Order::HandOver) => self.hand_over(),
                 Ok(Order::Stop) => self.stopping = true,
                 // Disconnected: the engine is gone without a word, which its Drop does not do.
                 Err(_) => return,
@@ -168,6 +170,13 @@ impl RelayThread {
                 self.parts.forwarding.set_proxy(number, public);
                 self.publics.push(socket);
             }
+        }
+    }
+
+    fn hand_over(&self) {
+        for (number, socket) in (0..).zip(&self.publics) {
+            // Without a route to its public address it serves until it is closed.
+            let _ = leave_group(socket, self.parts.forwarding.proxy(number).into());
         }
     }
 

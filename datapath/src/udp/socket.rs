@@ -39,3 +39,19 @@ pub fn open(address: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket
     bind(&socket, &address)?;
     Ok(UdpSocket::from(socket))
 }
+
+/// Takes a socket out of those that share its address, and leaves it its queue.
+///
+/// It is connected to itself: the kernel passes over connected sockets when it spreads clients over a group. One bound to
+/// every interface is connected to `public` instead, as connecting fixes the address that it sends from; with neither, it
+/// stays in the group.
+///
+/// Errors are the system's: there is no route to `public`.
+pub fn leave_group(socket: &UdpSocket, public: SocketAddr) -> io::Result<()> {
+    let bound = socket.local_addr()?;
+    let ip = if bound.ip().is_unspecified() { public.ip() } else { bound.ip() };
+    if ip.is_unspecified() {
+        return Ok(());
+    }
+    socket.connect(SocketAddr::new(ip, bound.port()))
+}
