@@ -203,11 +203,10 @@ def _udp_socket(address: Address, *, shared: bool) -> socket.socket:
 
 
 def _leave_group(shared: socket.socket, public: Address) -> None:
-    """Connects a socket to itself: the kernel passes over connected sockets when it spreads clients over those that
-    share an address, and its queue stays to be read.
+    """Connects a socket to itself, which takes it out of those that share its address and leaves it its queue.
 
-    One bound to every interface is connected to its public address instead, as connecting fixes the address that it
-    sends from.
+    The kernel passes over connected sockets when it spreads clients. One bound to every interface is connected to its
+    public address instead, as connecting fixes the address that it sends from.
     """
     bound = _bound_address(shared)
     peer = bound if not ip_address(bound.host).is_unspecified else Address(public.host, bound.port)
