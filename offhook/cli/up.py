@@ -17,6 +17,7 @@ from offhook.service.lifecycle import write_ready_file
 from offhook.up.layout import Layout, Options, new_api_key
 from offhook.up.ports import PortInUse, Reservation, reserve
 from offhook.up.supervisor import StartFailed, Supervisor
+from relay.engine.choice import native_engine_installed
 from wire.address import Address, format_address, parse_address
 
 COLOURS = {"relay": "cyan", "transceiver": "magenta", "worker": "green"}
@@ -37,7 +38,10 @@ def up(
     transceivers: Annotated[int, typer.Option(min=1, max=32, help="Transceiver processes.")] = 2,
     workers: Annotated[int, typer.Option(min=0, max=32, help="Worker processes.")] = 1,
     worker: Annotated[str, typer.Option(help=f"Reference worker: {', '.join(REFERENCE_WORKERS)}.")] = "echo",
-    engine: Annotated[str, typer.Option(help="Engine of the relays: native or python.")] = "python",
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Engine of the relays: native or python.", show_default="native where it is built"),
+    ] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="Write this JSON file once a call can be made.", metavar="FILE")
     ] = None,
@@ -47,6 +51,10 @@ def up(
 
     Set OFFHOOK_API_KEY to choose the API key; else a fresh one is made and printed.
     """
+    if engine is None:
+        engine = "native" if native_engine_installed() else "python"
+        if engine == "python":
+            typer.echo("offhook up: the native engine is not built (no cargo?): relays run on Python", err=True)
     problem = _problem(engine, worker, log_level)
     if problem is not None:
         raise _usage(problem)
@@ -78,10 +86,10 @@ def up(
 
 
 def _problem(engine: str, worker: str, log_level: str) -> str | None:
-    if engine == "native":
-        return "this build has no native relay engine; use --engine python"
-    if engine != "python":
+    if engine not in ("native", "python"):
         return "--engine is native or python"
+    if engine == "native" and not native_engine_installed():
+        return "the native engine is not built here; install cargo and run 'make setup', or use --engine python"
     if worker not in REFERENCE_WORKERS:
         return f"--worker is one of: {', '.join(REFERENCE_WORKERS)}"
     if log_level not in ("debug", "info", "warning", "error"):

@@ -6,12 +6,12 @@ Each scene: nothing of it reaches a session, a counter says so under its reason,
 import asyncio
 import copy
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from tests.support.fabric import Fabric
+from tests.support.fabric import Fabric, running_fabric
 from tests.support.live_caller import LiveCaller, calling
 from tests.support.metrics import total
 from tests.support.processes import udp_addresses
@@ -66,6 +66,15 @@ class Scene:
             return bool(self.attacker.recv(2048))
         except BlockingIOError:
             return False
+
+
+@pytest.fixture(scope="module", params=["python", "native"])
+def fabric(request: pytest.FixtureRequest) -> Iterator[Fabric]:
+    """A fabric whose relays run the engine: both must stand every scene."""
+    if request.param == "native":
+        pytest.importorskip("offhook_datapath", reason="the native module is not built here")
+    with running_fabric("--relays", "2", "--transceivers", "2", "--workers", "1", "--engine", request.param) as running:
+        yield running
 
 
 @pytest.fixture
@@ -156,7 +165,7 @@ async def test_an_unknown_ssrc_that_is_not_authentic(scene: Scene) -> None:
 
 async def test_a_strangers_return_packet(scene: Scene) -> None:
     relay = scene.fabric.processes("relay")[0]
-    (inside,) = [address for address in udp_addresses(relay["pid"]) if address != scene.media]
+    inside = next(address for address in udp_addresses(relay["pid"]) if address != scene.media)
     victim = Address("127.0.0.1", scene.attacker.getsockname()[1])
     reflected = encode_header(victim, scene.media) + b"\x80" * 100
     await scene.counted("relay", "unknown_return_source", lambda: scene.attack(reflected, towards=inside))
