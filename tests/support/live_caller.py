@@ -6,11 +6,10 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import aiohttp
 
-from tests.support.fabric import Fabric
 from tests.support.webrtc_client import ClientOptions, WebRtcClient
 from wire.address import Address, parse_address
 
@@ -19,11 +18,24 @@ FRAME_SAMPLES = 960
 SPEAK_PAYLOAD_BYTES = 60
 
 
+class Reachable(Protocol):
+    """A fabric as a caller sees it: base URL of the API, and request headers with its key."""
+
+    @property
+    def http(self) -> str: ...
+
+    @property
+    def headers(self) -> dict[str, str]: ...
+
+
 class LiveCaller(asyncio.DatagramProtocol):
     """One client on a socket of its own. Use it as a context manager; `call` places the call."""
 
-    def __init__(self, fabric: Fabric, options: ClientOptions | None = None) -> None:
+    def __init__(
+        self, fabric: Reachable, options: ClientOptions | None = None, *, local_host: str = "127.0.0.1"
+    ) -> None:
         self.fabric = fabric
+        self._local_host = local_host
         self.client = WebRtcClient(options)
         self.location = ""
         self.frames_sent = 0
@@ -36,7 +48,7 @@ class LiveCaller(asyncio.DatagramProtocol):
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self._local_host, 0))
         return self
 
     async def __aexit__(
@@ -182,10 +194,15 @@ def frame_number(payload: bytes) -> int:
 
 @contextlib.asynccontextmanager
 async def calling(
-    fabric: Fabric, *, model: str = "echo", base_url: str | None = None, options: ClientOptions | None = None
+    fabric: Reachable,
+    *,
+    model: str = "echo",
+    base_url: str | None = None,
+    options: ClientOptions | None = None,
+    local_host: str = "127.0.0.1",
 ) -> AsyncIterator[LiveCaller]:
     """A connected call in which the client speaks."""
-    async with LiveCaller(fabric, options) as caller:
+    async with LiveCaller(fabric, options, local_host=local_host) as caller:
         await caller.call(path=f"/v1/realtime/calls?model={model}", base_url=base_url)
         caller.speak()
         await caller.until(lambda: len(caller.heard) >= 5, "the first echoes")
