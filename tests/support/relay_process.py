@@ -55,6 +55,8 @@ class RelayFiles:
             "engine": "python",
             "sync_deadline_s": DEADLINE_S,
             "drain_s": 0,
+            "handover_s": 0,
+            "handover_s": 0,
             "log_format": "json",
             "log_level": "debug",
         }

@@ -43,12 +43,12 @@ class RouteStream:
 
     Attributes:
         subscribe: what the relay said first.
-        peer: where it comes from, as gRPC puts it.
+        version: what was sent last.
     """
 
-    def __init__(self, subscribe: pb.Subscribe, peer: str) -> None:
+    def __init__(self, subscribe: pb.Subscribe) -> None:
         self.subscribe = subscribe
-        self.peer = peer
+        self.version = 0
         self.outbox: asyncio.Queue[pb.SyncResponse | None] = asyncio.Queue()
         self.acknowledged: asyncio.Queue[int] = asyncio.Queue()
 
@@ -68,7 +68,8 @@ class RouteStream:
 class RouteServer(RouteServiceServicer):
     """Make it with `route_server`."""
 
-    def __init__(self) -> None:
+    def __init__(self, heartbeat_s: float | None) -> None:
+        self._heartbeat_s = heartbeat_s
         self._streams: asyncio.Queue[RouteStream] = asyncio.Queue()
 
     async def stream(self) -> RouteStream:
@@ -89,14 +90,25 @@ class RouteServer(RouteServiceServicer):
         context: grpc.aio.ServicerContext[pb.SyncRequest, pb.SyncResponse],
     ) -> AsyncIterator[pb.SyncResponse]:
         first = await anext(aiter(request_iterator))
-        stream = RouteStream(first.subscribe, context.peer())
+        stream = RouteStream(first.subscribe)
         self._streams.put_nowait(stream)
         reader = asyncio.create_task(self._read(request_iterator, stream))
         try:
-            while (response := await stream.outbox.get()) is not None:
+            while (response := await self._next(stream)) is not None:
                 yield response
         finally:
             reader.cancel()
+
+    async def _next(self, stream: RouteStream) -> pb.SyncResponse | None:
+        """What the test sends next; a heartbeat if that takes long and something has been sent."""
+        try:
+            async with asyncio.timeout(self._heartbeat_s if stream.version else None):
+                response = await stream.outbox.get()
+        except TimeoutError:
+            return pb.SyncResponse(heartbeat=pb.Heartbeat(version=stream.version))
+        if response is not None:
+            stream.version = response.snapshot.version or response.changes.to_version
+        return response
 
     async def _read(self, requests: AsyncIterator[pb.SyncRequest], stream: RouteStream) -> None:
         async for request in requests:
@@ -104,9 +116,12 @@ class RouteServer(RouteServiceServicer):
 
 
 @asynccontextmanager
-async def route_server(target: str) -> AsyncIterator[RouteServer]:
-    """Serves at `target`, such as "unix:/path" or "127.0.0.1:7000"."""
-    servicer = RouteServer()
+async def route_server(target: str, *, heartbeat_s: float | None = None) -> AsyncIterator[RouteServer]:
+    """Serves at `target`, such as "unix:/path" or "127.0.0.1:7000".
+
+    Without `heartbeat_s` nothing is sent but what the test sends.
+    """
+    servicer = RouteServer(heartbeat_s)
     server = grpc.aio.server()
     add_RouteServiceServicer_to_server(servicer, server)
     server.add_insecure_port(target)

@@ -51,7 +51,7 @@ def target(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def routes(target: str) -> AsyncIterator[RouteServer]:
-    async with route_server(target) as server:
+    async with route_server(target, heartbeat_s=0.5) as server:
         yield server
 
 
@@ -114,7 +114,7 @@ async def test_losing_its_streams_it_stays_ready_and_goes_on(
 ) -> None:
     files = RelayFiles(tmp_path, target)
     async with relay_process(files) as relay:
-        async with route_server(target) as routes:
+        async with route_server(target, heartbeat_s=0.5) as routes:
             await ready(relay, routes, media, FlowKey(client.address, files.media))
             assert await relay.metric("fabric_relay_transceivers_synced") == 1
         while await relay.metric("fabric_relay_transceivers_synced"):
@@ -122,7 +122,7 @@ async def test_losing_its_streams_it_stays_ready_and_goes_on(
         assert await relay.get("/readyz") == (200, "ok\n")
         client.send(SRTP_PACKET, files.media)
         assert (await media.receive()).datagram[HEADER_BYTES:] == SRTP_PACKET
-        async with route_server(target) as routes:
+        async with route_server(target, heartbeat_s=0.5) as routes:
             stream = await routes.stream()
             assert stream.subscribe.resume == pb.Resume(transceiver_incarnation=1, version=1)
 
