@@ -56,7 +56,6 @@ class RelayFiles:
             "sync_deadline_s": DEADLINE_S,
             "drain_s": 0,
             "handover_s": 0,
-            "handover_s": 0,
             "log_format": "json",
             "log_level": "debug",
         }
