@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ async def test_no_frame_is_lost_when_relays_are_replaced(
         for caller in callers:
             await caller.stop_speaking()
         for caller in callers:
-            await caller.until(lambda caller=caller: has_heard_all(caller), "every frame has come back")
+            await caller.until(partial(has_heard_all, caller), "every frame has come back")
         frames = sum(caller.frames_sent for caller in callers)
         show(f"{engine}: {RESTARTS} restarts under {CALLS} calls, {frames} frames there and back, none lost")
 
@@ -54,7 +55,11 @@ async def replace(fabric: PlannedFabric, old: RoleProcess, name: str, callers: l
 async def everyone_hears(callers: list[LiveCaller], more: int) -> None:
     wanted = [len(caller.heard) + more for caller in callers]
     for caller, count in zip(callers, wanted, strict=True):
-        await caller.until(lambda caller=caller, count=count: len(caller.heard) >= count, "the call goes on")
+        await caller.until(partial(has_heard, caller, count), "the call goes on")
+
+
+def has_heard(caller: LiveCaller, count: int) -> bool:
+    return len(caller.heard) >= count
 
 
 def has_heard_all(caller: LiveCaller) -> bool:
