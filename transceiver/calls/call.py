@@ -36,7 +36,8 @@ class Call:
         self._channel: EventChannel | None = None
         self._started_at = time.monotonic()
         self.ice_generation = 1
-        self.model = ""
+        self.end_reason: CloseReason | None = None
+        """Why the call is over; None while it is not."""
 
     # Set-up, by the call service
 
@@ -44,10 +45,11 @@ class Call:
         """Names the session that the hub has opened for this call."""
         self._session = session
 
-    def join(self, name: str, side: ModelSide) -> None:
-        """Puts a model on the line."""
-        self.model = name
+    def join(self, side: ModelSide) -> None:
+        """Puts a model on the line; lets it go at once if the call has ended while the model was asked."""
         self._model = side
+        if self.end_reason is not None:
+            side.close(self.end_reason)
 
     @property
     def session(self) -> Session:
@@ -83,6 +85,8 @@ class Call:
         """Media flows."""
         if session.has_data_channel:
             self._channel = EventChannel(self._hub, session, now)
+        if self._model is not None:
+            self._model.connected()
         _log.info("call connected", call=session.call_id, setup_ms=round((now - self._started_at) * 1000))
 
     def audio(self, session: Session, frame: AudioReceived, now: float) -> None:
@@ -97,6 +101,7 @@ class Call:
 
     def closed(self, session: Session, reason: CloseReason, now: float) -> None:
         """Lets everything go."""
+        self.end_reason = reason
         _log.info("call ended", call=session.call_id, reason=reason.value, duration_s=round(now - self._started_at, 1))
         if self._channel is not None:
             self._channel.close()

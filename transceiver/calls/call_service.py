@@ -7,12 +7,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
-from google.protobuf import json_format
-from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.calls.call import Call
 from transceiver.calls.loopback import MODEL as LOOPBACK
 from transceiver.calls.loopback import Loopback
+from transceiver.calls.session_config import session_config
 from transceiver.calls.worker_side import WorkerSide, worker_format
 from transceiver.hub import SessionHub, TooManySessions
 from transceiver.sdp.errors import OfferError
@@ -75,7 +74,8 @@ class CallService:
             return await self._create(offer, self._model(model), session)
         except ApiError as error:
             self.refused[error.code] += 1
-            _log.info("call refused", code=error.code, why=error.message)
+            # Not the message: it quotes the client.
+            _log.info("call refused", code=error.code, param=error.param)
             raise
 
     async def _create(self, offer: str, model: str, session: Mapping[str, Any]) -> Call:
@@ -104,7 +104,7 @@ class CallService:
 
     async def _join(self, call: Call, model: str, session: Mapping[str, Any]) -> None:
         if model == LOOPBACK:
-            call.join(model, Loopback(call))
+            call.join(Loopback(call))
             return
         negotiated = call.session.negotiated
         side = WorkerSide(call, now=time.monotonic, playout_buffer_ms=self._playout_buffer_ms)
@@ -126,7 +126,10 @@ class CallService:
         except WorkerRejected as error:
             raise ApiError(400, str(error), code="rejected_by_worker", param="session") from None
         side.join(joined)
-        call.join(model, side)
+        call.join(side)
+        if call.end_reason is not None:
+            message = f"The call ended before it was answered ({call.end_reason}). Call again."
+            raise ApiError(503, message, code="call_ended", retry=True)
 
     def find(self, call_id: str) -> Call | None:
         """The live call with this id."""
@@ -159,37 +162,3 @@ class CallService:
         self._calls.pop(call.id, None)
         if not self._calls:
             self._last_ended.set()
-
-
-def session_config(session: Mapping[str, Any]) -> worker_pb2.SessionConfig:
-    """The Realtime API's session object as workers get it: what the protocol names, and the rest as it came.
-
-    Raises:
-        ApiError: 400 for a field of the wrong type.
-    """
-    config = worker_pb2.SessionConfig()
-    audio_output = _mapping(_mapping(session, "audio"), "output")
-    for field, source, key in (
-        ("instructions", session, "instructions"),
-        ("voice", audio_output, "voice"),
-        ("speed", audio_output, "speed"),
-        ("temperature", session, "temperature"),
-    ):
-        if source.get(key) is not None:
-            _set(config, field, source[key])
-    known = {"type", "model", "instructions", "temperature"}
-    json_format.ParseDict({key: value for key, value in session.items() if key not in known}, config.extra)
-    return config
-
-
-def _set(config: worker_pb2.SessionConfig, field: str, value: object) -> None:
-    try:
-        setattr(config, field, value)
-    except TypeError:
-        message = f"'session.{field}' has the wrong type."
-        raise ApiError(400, message, code="invalid_type", param=f"session.{field}") from None
-
-
-def _mapping(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = source.get(key)
-    return value if isinstance(value, Mapping) else {}

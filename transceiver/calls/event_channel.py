@@ -27,7 +27,7 @@ LABEL = "oai-events"
 class EventChannel:
     """One call's event channel, from the moment its DTLS is up.
 
-    Events are dropped, and counted, while the client has no such channel open or does not read it.
+    Events are dropped while the client has no such channel open or does not read it.
 
     Args:
         hub, session: carry SCTP packets.
@@ -40,7 +40,7 @@ class EventChannel:
         self._channels: DataChannels = open_data_channels(dtls_client=session.is_dtls_client, now=now)
         self._channel_id: int | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.dropped_events = 0
+        self._closed = False
 
     def receive(self, datagram: bytes, now: float) -> None:
         """An SCTP packet of the client."""
@@ -50,17 +50,19 @@ class EventChannel:
     def send_event(self, event: str, now: float) -> None:
         """Sends one event as a text message."""
         if self._channel_id is None:
-            self.dropped_events += 1
             return
         try:
             self._channels.send_text(self._channel_id, event)
         except ChannelError as error:
-            self.dropped_events += 1
             _log.info("event not sent", call=self._session.call_id, why=str(error))
         self._progress(now)
 
     def close(self) -> None:
-        """Ends the timer; the DTLS connection below is gone."""
+        """Ends the timer for good; the DTLS connection below is gone."""
+        self._closed = True
+        self._disarm()
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -76,9 +78,10 @@ class EventChannel:
         self._arm(now)
 
     def _arm(self, now: float) -> None:
-        self.close()
+        self._disarm()
         timeout = self._channels.next_timeout()
-        if timeout is not None:
+        # What was just sent may have ended the session.
+        if timeout is not None and not self._closed:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, timeout - now), self._fire)
 
     def _fire(self) -> None:

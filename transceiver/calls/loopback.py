@@ -15,6 +15,9 @@ class Loopback:
     def __init__(self, client: ClientSide) -> None:
         self._client = client
 
+    def connected(self) -> None:
+        """Nothing has waited for it."""
+
     def audio(self, frame: AudioReceived) -> None:
         """Sends the frame back at once, on the client's own timeline."""
         self._client.send_audio(frame.payload, frame.rtp_timestamp, frame.marker)

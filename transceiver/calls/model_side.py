@@ -41,6 +41,9 @@ class ClientSide(Protocol):
 class ModelSide(Protocol):
     """What a call asks of the model it is joined to. Nothing blocks."""
 
+    def connected(self) -> None:
+        """The client can hear from now on. Called once; until then what is sent to it is lost."""
+
     def audio(self, frame: AudioReceived) -> None:
         """The client said this."""
 

@@ -51,16 +51,24 @@ class WorkerSide:
         self._client = client
         self._now = now
         self._pacer = Pacer(client.clock_rate, max_buffered_ms=playout_buffer_ms)
-        self._timer: asyncio.TimerHandle | None = None
         self._session: WorkerSession | None = None
-        self._response_id = ""
-        self.frames_refused = 0
+        self._connected = False
+        self._ended = False
+        self._next_frame: asyncio.TimerHandle | None = None
+        self._last_report: asyncio.TimerHandle | None = None
+        self._ungranted_ms = 0
 
     def join(self, session: WorkerSession) -> None:
-        """Names the session that the worker has accepted."""
+        """Names the session that the worker has accepted. It may have spoken before."""
         self._session = session
+        self._grant(0)
 
     # ModelSide
+
+    def connected(self) -> None:
+        """Plays what the worker has said so far: a greeting is mostly there before the client is."""
+        self._connected = True
+        self._play()
 
     def audio(self, frame: AudioReceived) -> None:
         """Passes the frame on untouched."""
@@ -85,7 +93,6 @@ class WorkerSide:
 
     def worker_audio(self, frame: worker_pb2.AudioFrame) -> None:
         """Queues one frame for its time."""
-        self._response_id = frame.response_id
         accepted = self._pacer.push(
             frame.payload,
             media_time_us=frame.media_time_us,
@@ -94,10 +101,8 @@ class WorkerSide:
         )
         if not accepted:
             # Beyond its credit. What is not played costs the worker nothing.
-            self.frames_refused += 1
             self._grant(frame.duration_us // 1000)
-            return
-        if self._timer is None:
+        elif self._connected and self._next_frame is None:
             self._play()
 
     def worker_text(self, response_id: str, delta: str) -> None:
@@ -122,41 +127,57 @@ class WorkerSide:
             _log.debug("worker message without effect", kind=kind)
 
     def worker_ended(self) -> None:
-        """The worker is done: so is the call."""
-        self._client.end(CloseReason.WORKER_ENDED)
+        """The worker is done: so is the call, once the caller has heard what is queued."""
+        self._session = None
+        self._ended = True
+        if self._pacer.next_due(self._now()) is None:
+            self._client.end(CloseReason.WORKER_ENDED)
 
     def worker_lost(self, reason: LostReason) -> None:
         """Tells the caller why, rather than going silent."""
+        self._session = None
         self._client.send_error("worker_lost", "The model serving this call is gone. Call again to reach another one.")
         self._client.end(CloseReason.WORKER_LOST)
 
     # Playout
 
     def _play(self) -> None:
-        self._timer = None
-        now = self._now()
+        self._next_frame = None
+        now, loop = self._now(), asyncio.get_running_loop()
         for frame in self._pacer.release(now):
             self._client.send_audio(frame.payload, frame.rtp_timestamp, frame.marker)
-        self._report()
+        self._report(at_least_ms=REPORT_EVERY_MS)
         due = self._pacer.next_due(now)
         if due is not None:
-            self._timer = asyncio.get_running_loop().call_later(due - now, self._play)
+            self._next_frame = loop.call_later(due - now, self._play)
+        elif self._ended:
+            self._client.end(CloseReason.WORKER_ENDED)
+        elif self._last_report is None:
+            # The end of a response is less than a step.
+            self._last_report = loop.call_later(REPORT_EVERY_MS / 1000, self._report_rest)
 
-    def _report(self) -> None:
-        played_ms = self._pacer.take_played_ms(at_least=REPORT_EVERY_MS)
+    def _report_rest(self) -> None:
+        self._last_report = None
+        self._report(at_least_ms=1)
+
+    def _report(self, *, at_least_ms: int) -> None:
+        played_ms = self._pacer.take_played_ms(at_least=at_least_ms)
         if played_ms == 0 or self._session is None:
             return
         self._grant(played_ms)
-        if self._response_id:
-            played_us = self._pacer.played_us(self._response_id)
-            self._session.playout(self._response_id, played_us, self._pacer.buffered_ms)
+        response_id = self._pacer.playing
+        if response_id:
+            self._session.playout(response_id, self._pacer.played_us(response_id), self._pacer.buffered_ms)
 
     def _grant(self, audio_ms: int) -> None:
+        self._ungranted_ms += audio_ms
         if self._session is not None:
-            self._session.grant_output(audio_ms)
+            self._session.grant_output(self._ungranted_ms)
+            self._ungranted_ms = 0
 
     def _stop_playing(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._next_frame, self._last_report):
+            if timer is not None:
+                timer.cancel()
+        self._next_frame = self._last_report = None
         self._pacer.flush()

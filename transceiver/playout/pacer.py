@@ -66,6 +66,11 @@ class Pacer:
         """Audio queued and not yet released."""
         return self._buffered_us // 1000
 
+    @property
+    def playing(self) -> str:
+        """The response whose audio was released last; empty before the first."""
+        return self._playing
+
     def played_us(self, response_id: str) -> int:
         """How much of the current response's audio has been released; 0 for any other."""
         return self._played_us if response_id == self._playing else 0

@@ -1,0 +1,172 @@
+"""What a worker says reaches the client whole, whenever it is said, and the worker learns what was heard."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from offhook_proto.worker.v1 import worker_pb2 as pb
+
+from tests.support.worker_scene import HandWorker, hand_worker, hello, open_session, pool_of, until
+from transceiver.calls.worker_side import WorkerSide
+from transceiver.session.actions import CloseReason
+from transceiver.worker_link import LostReason
+
+FRAME_MS = 20
+
+
+class RecordingClient:
+    """A client side that keeps what it is told."""
+
+    codec = "opus"
+    clock_rate = 48_000
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.errors: list[str] = []
+        self.end_reasons: list[CloseReason] = []
+
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
+        self.heard.append(payload)
+
+    def send_text(self, response_id: str, delta: str) -> None:
+        raise AssertionError("no text is sent here")
+
+    def send_transcript(self, response_id: str, delta: str) -> None:
+        raise AssertionError("no transcript is sent here")
+
+    def send_input_transcript(self, item_id: str, delta: str) -> None:
+        raise AssertionError("no transcript is sent here")
+
+    def send_error(self, code: str, message: str) -> None:
+        self.errors.append(code)
+
+    def end(self, reason: CloseReason) -> None:
+        self.end_reasons.append(reason)
+
+
+class Scene:
+    """A worker side whose worker is written by hand, over a real stream."""
+
+    def __init__(self, worker: HandWorker, client: RecordingClient, side: WorkerSide, number: int) -> None:
+        self.worker = worker
+        self.client = client
+        self.side = side
+        self._number = number
+        self._media_us = 0
+
+    async def say(self, *payloads: bytes, response_id: str = "r1") -> None:
+        """The worker sends frames of 20 ms in one message."""
+        outputs = []
+        for payload in payloads:
+            frame = pb.AudioFrame(
+                payload=payload, media_time_us=self._media_us, duration_us=FRAME_MS * 1000, response_id=response_id
+            )
+            outputs.append(pb.SessionOutput(session=self._number, audio=frame))
+            self._media_us += FRAME_MS * 1000
+        await self.worker.send(*outputs)
+
+    async def end(self) -> None:
+        """The worker's code returns."""
+        await self.worker.send(pb.SessionOutput(session=self._number, end=pb.SessionEnd()))
+
+    async def flush(self) -> None:
+        """The worker takes back what has not been played."""
+        await self.worker.send(pb.SessionOutput(session=self._number, flush=pb.Flush()))
+
+    @property
+    def positions(self) -> list[tuple[str, int]]:
+        """Playout positions the worker was told."""
+        return [(each.playout.response_id, each.playout.played_us) for each in self.worker.of_kind("playout")]
+
+    @property
+    def granted_ms(self) -> int:
+        """Output credit the worker was given after the opening."""
+        return sum(each.credit.audio_ms for each in self.worker.of_kind("credit"))
+
+
+@asynccontextmanager
+async def scene(*early: bytes) -> AsyncIterator[Scene]:
+    """An open session whose client is not there yet; `early` was said in the very message that accepted it."""
+    async with hand_worker(hello("model")) as (worker, address), pool_of([address]) as pool:
+        client = RecordingClient()
+        side = WorkerSide(client, now=asyncio.get_running_loop().time, playout_buffer_ms=1000)
+        opening = asyncio.ensure_future(open_session(pool, side, model="model"))
+        await until(lambda: bool(worker.of_kind("open")))
+        number = worker.of_kind("open")[0].session
+        made = Scene(worker, client, side, number)
+        accept = pb.SessionOutput(session=number, accept=pb.SessionAccept(input_credit_ms=1000))
+        frames = [pb.AudioFrame(payload=each, duration_us=FRAME_MS * 1000, response_id="r1") for each in early]
+        await worker.send(accept, *(pb.SessionOutput(session=number, audio=frame) for frame in frames))
+        side.join(await opening)
+        yield made
+        side.close(CloseReason.HANGUP)
+
+
+async def test_a_greeting_said_with_the_accept_is_heard_whole_once_the_client_is_there() -> None:
+    async with scene(b"hello", b"you") as call:
+        await call.say(b"there")
+        assert call.client.heard == []
+        call.side.connected()
+        await until(lambda: len(call.client.heard) == 3)
+        assert call.client.heard == [b"hello", b"you", b"there"]
+
+
+async def test_the_worker_learns_that_a_short_answer_was_heard_to_its_end() -> None:
+    async with scene() as call:
+        call.side.connected()
+        await call.say(b"yes", b"sir")
+        await until(lambda: ("r1", 2 * FRAME_MS * 1000) in call.positions)
+        await until(lambda: call.granted_ms == 2 * FRAME_MS)
+
+
+async def test_the_position_is_that_of_the_answer_being_played_not_of_the_newest() -> None:
+    async with scene() as call:
+        call.side.connected()
+        await call.say(*[b"a"] * 12, response_id="r1")
+        await call.say(*[b"b"] * 12, response_id="r2")
+        await until(lambda: ("r2", 12 * FRAME_MS * 1000) in call.positions)
+        assert call.positions[0][0] == "r1"
+
+
+async def test_credit_comes_back_for_what_was_flushed() -> None:
+    async with scene(*[b"a"] * 5) as call:
+        await call.flush()
+        await until(lambda: call.granted_ms == 5 * FRAME_MS)
+        call.side.connected()
+        await call.say(b"b")
+        await until(lambda: bool(call.client.heard))
+        assert call.client.heard == [b"b"]
+
+
+async def test_a_worker_that_ends_is_heard_out() -> None:
+    async with scene() as call:
+        call.side.connected()
+        await call.say(b"good", b"bye")
+        await call.end()
+        await until(lambda: bool(call.client.end_reasons))
+        assert call.client.heard == [b"good", b"bye"]
+        assert call.client.end_reasons == [CloseReason.WORKER_ENDED]
+
+
+async def test_a_worker_that_ends_without_a_word_ends_the_call() -> None:
+    async with scene() as call:
+        await call.end()
+        await until(lambda: call.client.end_reasons == [CloseReason.WORKER_ENDED])
+
+
+async def test_the_caller_is_told_that_the_worker_is_lost() -> None:
+    async with scene(b"hello") as call:
+        call.side.worker_lost(LostReason.STREAM_ENDED)
+        assert call.client.errors == ["worker_lost"]
+        assert call.client.end_reasons == [CloseReason.WORKER_LOST]
+
+
+async def test_nothing_is_played_after_the_call_is_over() -> None:
+    async with scene() as call:
+        call.side.connected()
+        await call.say(*[b"a"] * 10)
+        await until(lambda: bool(call.client.heard))
+        call.side.close(CloseReason.HANGUP)
+        heard = len(call.client.heard)
+        await until(lambda: bool(call.worker.of_kind("close")))
+        assert len(call.client.heard) == heard
