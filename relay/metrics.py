@@ -1,12 +1,12 @@
 """What Prometheus sees of a relay. Values are read from the engine and the subscriptions at scrape time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from offhook.service.metric_families import counter, counters_by, gauge
+from offhook.service.metric_families import counter, counters_by, gauge, gauges_by
 from relay.engine.interface import Engine
 from relay.subscriptions import Subscriptions
 from wire.drop import DropReason
@@ -39,16 +39,25 @@ _TOTALS: Final = {
 
 
 class RelayCollector(Collector):
-    """Reads one relay process."""
+    """Reads one relay process.
 
-    def __init__(self, engine: Engine, subscriptions: Subscriptions) -> None:
+    Args:
+        engine, subscriptions: what is read.
+        key_ids: ids of the routing keys in force.
+    """
+
+    def __init__(self, engine: Engine, subscriptions: Subscriptions, key_ids: Callable[[], Collection[str]]) -> None:
         self._engine = engine
         self._subscriptions = subscriptions
+        self._key_ids = key_ids
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
         yield from self._traffic()
         yield gauge("fabric_relay_flows", "Client five-tuples held.", self._engine.flow_count())
+        yield gauges_by(
+            "fabric_relay_route_key", "1 for each routing key in force.", "id", dict.fromkeys(self._key_ids(), 1.0)
+        )
         yield from self._flow_sync()
 
     def _traffic(self) -> Iterator[Metric]:

@@ -74,7 +74,7 @@ class _Relay:
         keys = await anext(key_rings)
         self._engine: Engine = open_engine(config.engine, config.engine_settings)
         self._stack.push_async_callback(self._engine.close)
-        self._engine.set_keys(keys)
+        self._use_keys(keys)
         self._subscriptions = Subscriptions(
             config.transceivers,
             self._engine,
@@ -82,7 +82,7 @@ class _Relay:
             Subscriber(config.relay_id, secrets.randbits(63), self._engine.upstream_addresses),
             Patience(release_s=RELEASE_AFTER_S, forget_s=config.transceiver_lost_s),
         )
-        self._background.append(self._in_background(_follow_keys(self._engine, key_rings)))
+        self._background.append(self._in_background(self._follow_keys(key_rings)))
         self._background.append(self._in_background(self._subscriptions.run()))
         metrics = await self._serve_admin()
         await self._await_snapshots()
@@ -114,9 +114,17 @@ class _Relay:
         for task in done:
             task.result()
 
+    async def _follow_keys(self, key_rings: AsyncIterator[KeyRing]) -> None:
+        async for keys in key_rings:
+            self._use_keys(keys)
+
+    def _use_keys(self, keys: KeyRing) -> None:
+        self._engine.set_keys(keys)
+        self._key_ids = [key.config_id for key in keys.derived_keys()]
+
     async def _serve_admin(self) -> Address:
         registry = CollectorRegistry()
-        registry.register(RelayCollector(self._engine, self._subscriptions))
+        registry.register(RelayCollector(self._engine, self._subscriptions, lambda: self._key_ids))
         admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness)
         self._stack.push_async_callback(admin.stop)
         return await admin.start()
@@ -141,8 +149,3 @@ class _Relay:
 
         self._stack.push_async_callback(cancel)
         return task
-
-
-async def _follow_keys(engine: Engine, key_rings: AsyncIterator[KeyRing]) -> None:
-    async for keys in key_rings:
-        engine.set_keys(keys)

@@ -10,6 +10,14 @@ def gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=value)
 
 
+def gauges_by(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    """Values told apart by one label, of which there are few."""
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, level in values.items():
+        family.add_metric([value], level)
+    return family
+
+
 def counter(name: str, text: str, value: float) -> Metric:
     """A total; Prometheus sees it as `name`_total."""
     return CounterMetricFamily(name, text, value=value)
