@@ -117,11 +117,13 @@ class RouteService(route_pb2_grpc.RouteServiceServicer):
             elif await self._changed_within(self._heartbeat_interval_s):
                 await asyncio.sleep(self._batch_interval_s)
             else:
-                yield route_pb2.SyncResponse(heartbeat=route_pb2.Heartbeat(version=self._log.version))
+                # The version that this stream is at: the log may have gone on since the wait ended.
+                yield route_pb2.SyncResponse(heartbeat=route_pb2.Heartbeat(version=changes.to_version))
 
     async def _changed_within(self, timeout_s: float) -> bool:
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
         except TimeoutError:
             return False
         return True
