@@ -3,6 +3,7 @@
 use std::iter::once;
 use std::net::UdpSocket;
 
+use super::flow_table::FlowKey;
 use super::MAX_DATAGRAM_BYTES;
 use crate::udp::{self, Received, GRO_BYTES};
 use crate::wire::endpoint::Endpoint;
@@ -84,9 +85,14 @@ impl ClientBatch {
         self.count == CLIENT_SLOTS
     }
 
-    /// Where datagram `index` came from, at which public socket, and its length on the wire.
-    pub fn origin(&self, index: usize) -> (Endpoint, u16, usize) {
-        (self.received[index].source, self.proxies[index], self.received[index].bytes)
+    /// The flow of datagram `index`.
+    pub fn flow_key(&self, index: usize) -> FlowKey {
+        FlowKey { client: self.received[index].source, proxy: self.proxies[index] }
+    }
+
+    /// Length on the wire of datagram `index`.
+    pub fn bytes(&self, index: usize) -> usize {
+        self.received[index].bytes
     }
 
     /// Datagram `index`; None if it was too long for its slot.

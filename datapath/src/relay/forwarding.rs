@@ -101,20 +101,30 @@ impl Forwarding {
         now: Millis,
     ) -> Result<(FlowKey, &'a [u8]), DropReason> {
         let (header, payload) = SppHeader::read(datagram)?;
+        let key = self.return_key(&header);
         if payload.is_empty() {
             return Err(DropReason::EmptyDatagram);
         }
         if payload.len() > MAX_DATAGRAM_BYTES {
             return Err(DropReason::OversizedDatagram);
         }
-        let proxy = self.proxies.iter().position(|address| *address == header.proxy);
-        let proxy = proxy.and_then(|proxy| u16::try_from(proxy).ok()).ok_or(DropReason::UnknownReturnFlow)?;
-        let key = FlowKey { client: header.client, proxy };
+        let key = key.ok_or(DropReason::UnknownReturnFlow)?;
         let due = self.flows.touch(&key, source, now).ok_or(DropReason::UnknownReturnFlow)?;
         if due {
             self.tell(key, source);
         }
         Ok((key, payload))
+    }
+
+    /// Gets ready for a batch of datagrams from transceivers, see [`FlowTable::warm`].
+    pub fn warm_returns<'a>(&self, datagrams: impl Iterator<Item = &'a [u8]>) {
+        self.flows.warm(datagrams.filter_map(|datagram| self.return_key(&SppHeader::read(datagram).ok()?.0)));
+    }
+
+    /// The flow that a header names; None if its proxy address is not one of this relay's.
+    fn return_key(&self, header: &SppHeader) -> Option<FlowKey> {
+        let proxy = self.proxies.iter().position(|address| *address == header.proxy)?;
+        Some(FlowKey { client: header.client, proxy: u16::try_from(proxy).ok()? })
     }
 
     /// What siblings have to hear since the last call.

@@ -12,7 +12,6 @@ use rustix::event::{epoll, Timespec};
 use super::batches::{ClientBatch, Ready, ReturnBatch, CLIENT_SLOTS, FIRST_PUBLIC, UPSTREAM, WOKEN};
 use super::command::{Command, Work, WORK_PER_BATCH};
 use super::counters::Counters;
-use super::flow_table::FlowKey;
 use super::forwarding::{Forwarding, News};
 use super::mailbox::Mailbox;
 use super::mailbox::{Order, Report};
@@ -202,11 +201,11 @@ impl RelayThread {
     fn route_clients(&mut self, now: Millis) {
         let forwarding = &mut self.parts.forwarding;
         self.trains.clear();
+        forwarding.flows.warm((0..self.clients.len()).map(|index| self.clients.flow_key(index)));
         for index in 0..self.clients.len() {
-            let (source, proxy, bytes) = self.clients.origin(index);
+            let key = self.clients.flow_key(index);
             self.counters.client_datagrams_received += 1;
-            self.counters.client_bytes_received += bytes as u64;
-            let key = FlowKey { client: source, proxy };
+            self.counters.client_bytes_received += self.clients.bytes(index) as u64;
             let decision = match self.clients.datagram(index) {
                 Some(datagram) => forwarding.from_client(datagram, &key, now),
                 None => Err(DropReason::OversizedDatagram),
@@ -215,7 +214,7 @@ impl RelayThread {
                 Err(reason) => self.counters.drop(reason),
                 Ok(transceiver) => {
                     let length =
-                        self.clients.seal(index, &SppHeader { client: source, proxy: forwarding.proxy(proxy) });
+                        self.clients.seal(index, &SppHeader { client: key.client, proxy: forwarding.proxy(key.proxy) });
                     self.trains.push(transceiver, length, index, forwarding.flows.hash(&key));
                 }
             }
@@ -240,6 +239,7 @@ impl RelayThread {
         let Self { parts, publics, returns, counters, .. } = self;
         let mut sender = DownstreamSender::new(publics, counters);
         let mut packets = 0;
+        parts.forwarding.warm_returns(returns.trains().flat_map(|(_, train)| train));
         for (source, train) in returns.trains() {
             let source = parts.forwarding.return_source(&source);
             for datagram in train {

@@ -1,0 +1,62 @@
+"""One relay engine in a process of its own, with flows already synced. The benchmark's child; ends with its input.
+
+Prints `{"ready": true}` once it forwards, and at the end what it has counted.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from ipaddress import ip_address
+
+from relay.engine.choice import open_engine
+from relay.engine.interface import EngineSettings, FlowKey, Listener
+from wire.address import Address, parse_address
+
+TRANSCEIVER_ID = 1
+FLOWS_PER_CALL = 10_000
+
+
+def arguments() -> argparse.Namespace:
+    """What the benchmark asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", choices=["native", "python"], required=True)
+    parser.add_argument("--public", type=parse_address, required=True)
+    parser.add_argument("--upstream", type=parse_address, required=True)
+    parser.add_argument("--transceiver", type=parse_address, required=True)
+    parser.add_argument("--first-client", type=parse_address, required=True, help="The others have the next hosts.")
+    parser.add_argument("--flows", type=int, required=True)
+    parser.add_argument("--gather-us", type=int, required=True)
+    parser.add_argument("--gather-above", type=int, default=20_000)
+    return parser.parse_args()
+
+
+async def main(wanted: argparse.Namespace) -> None:
+    """Forwards until standard input ends."""
+    settings = EngineSettings(
+        cluster_id=1,
+        listeners=[Listener(wanted.public, wanted.public)],
+        upstream=wanted.upstream,
+        max_flows=max(wanted.flows, 100_000),
+        threads=1,
+        gather_us=wanted.gather_us,
+        gather_above=wanted.gather_above,
+    )
+    engine = open_engine(wanted.engine, settings)
+    engine.set_transceiver(TRANSCEIVER_ID, wanted.transceiver)
+    first, port = ip_address(wanted.first_client.host), wanted.first_client.port
+    for start in range(0, wanted.flows, FLOWS_PER_CALL):
+        numbers = range(start, min(start + FLOWS_PER_CALL, wanted.flows))
+        engine.upsert_flows(
+            TRANSCEIVER_ID, [FlowKey(Address(str(first + number), port), wanted.public) for number in numbers]
+        )
+    await engine.listen()
+    print(json.dumps({"ready": True, "flows": engine.flow_count()}), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    print(json.dumps(asdict(engine.counters())), flush=True)
+    await engine.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(arguments()))
