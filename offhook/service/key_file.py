@@ -11,8 +11,8 @@ from wire.ufrag import KeyRing
 
 _log = structlog.get_logger(__name__)
 
-# Changes when the file is written, replaced, or when the symbolic link of a mounted Secret points elsewhere.
-_Stamp = tuple[int, int, int]
+FileStamp = tuple[int, int, int]
+"""Changes when a file is written, replaced, or when the symbolic link of a mounted Secret points elsewhere."""
 
 
 async def watch_key_ring(path: Path, interval_s: float = 1.0) -> AsyncIterator[KeyRing]:
@@ -23,11 +23,11 @@ async def watch_key_ring(path: Path, interval_s: float = 1.0) -> AsyncIterator[K
     Raises:
         ConfigError: the file is wrong at the start.
     """
-    stamp = _stamp(path)
+    stamp = file_stamp(path)
     yield load_key_ring(path)
     while True:
         await asyncio.sleep(interval_s)
-        previous, stamp = stamp, _stamp(path)
+        previous, stamp = stamp, file_stamp(path)
         if stamp == previous:
             continue
         try:
@@ -42,7 +42,7 @@ async def watch_key_ring(path: Path, interval_s: float = 1.0) -> AsyncIterator[K
         yield key_ring
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def file_stamp(path: Path) -> FileStamp | None:
     """What changes with the file's content; None while it cannot be looked at."""
     try:
         status = path.stat()
