@@ -93,7 +93,7 @@ class CallService:
         try:
             await self._join(call, model, session)
         except BaseException:
-            # Nobody will get the answer: also when the client went away while we waited for a worker.
+            # Nobody will get the answer: also when the request ran out of time while we waited for a worker.
             call.end(CloseReason.REFUSED)
             raise
         _log.info("call placed", call=call.id, model=model)

@@ -10,10 +10,13 @@ from transceiver.calls.call_service import CallService
 from transceiver.signalling.auth import ApiKeys
 from transceiver.signalling.calls_api import MAX_BODY_BYTES, CallsApi
 from transceiver.signalling.cors import cors_middleware
+from transceiver.signalling.deadline import deadline_middleware
 from transceiver.signalling.errors import error_middleware
 from transceiver.signalling.owner import CallOwner
 from transceiver.signalling.whip import WhipApi
 
+# Above the sum of what a request waits for: its body, several workers' answers, a peer.
+REQUEST_TIMEOUT_S = 20.0
 PAGE = Path(__file__).parent.parent / "page"
 # The page loads nothing from elsewhere and runs no inline code.
 CONTENT_SECURITY_POLICY = (
@@ -33,11 +36,23 @@ async def _page_headers(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def make_app(
-    calls: CallService, keys: ApiKeys, owner: CallOwner, *, cors_origins: Collection[str], max_body_bytes: int
+    calls: CallService,
+    keys: ApiKeys,
+    owner: CallOwner,
+    *,
+    cors_origins: Collection[str],
+    max_body_bytes: int,
+    request_timeout_s: float = REQUEST_TIMEOUT_S,
 ) -> web.Application:
-    """Builds the application. `max_body_bytes` bounds every request body."""
+    """Builds the application. `max_body_bytes` bounds every request body, `request_timeout_s` its handling."""
     app = web.Application(
-        middlewares=[cors_middleware(cors_origins), error_middleware, _page_headers], client_max_size=max_body_bytes
+        middlewares=[
+            cors_middleware(cors_origins),
+            _page_headers,
+            error_middleware,
+            deadline_middleware(request_timeout_s),
+        ],
+        client_max_size=max_body_bytes,
     )
     app[MAX_BODY_BYTES] = max_body_bytes
     CallsApi(calls, keys, owner).add_routes(app)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from transceiver.calls.call_service import CallService
 from transceiver.signalling.auth import ApiKeys, require_key
@@ -12,6 +13,8 @@ from transceiver.signalling.errors import ApiError
 from transceiver.signalling.owner import CallOwner, no_such_call
 
 SDP = "application/sdp"
+# The API has two. An empty part has no content to count, so parts are bounded themselves.
+MAX_PARTS = 16
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,12 @@ async def _parts(request: web.Request) -> dict[str, str]:
     # The SDKs' parts carry a content type but no file name, so they are read as plain parts, not as uploads.
     limit = request.app[MAX_BODY_BYTES]
     parts: dict[str, str] = {}
-    read = 0
+    read = count = 0
     try:
         async for part in await request.multipart():
+            count += 1
+            if count > MAX_PARTS:
+                raise ApiError(400, f"The form has more than {MAX_PARTS} parts.", code="invalid_form")
             if not isinstance(part, BodyPartReader) or part.name is None:
                 continue
             content = bytearray()
@@ -68,7 +74,7 @@ async def _parts(request: web.Request) -> dict[str, str]:
                     raise web.HTTPRequestEntityTooLarge(limit, read)
                 content += chunk
             parts[part.name] = content.decode()
-    except ValueError:
+    except (ValueError, HttpProcessingError):
         raise ApiError(400, "The multipart form is malformed.", code="invalid_form") from None
     return parts
 
@@ -76,7 +82,7 @@ async def _parts(request: web.Request) -> dict[str, str]:
 def _session(text: str) -> dict[str, Any]:
     try:
         session = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ApiError(400, "'session' is not valid JSON.", code="invalid_json", param="session") from None
     if not isinstance(session, dict):
         raise ApiError(400, "'session' must be a JSON object.", code="invalid_type", param="session")
