@@ -1,0 +1,1 @@
+"""CPU, latency and loss of a relay under load."""

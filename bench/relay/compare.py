@@ -2,8 +2,8 @@
 
 The relay runs on one core, clients and transceiver on another, across a veth pair of network namespaces made for the
 run. CPU is the running time of the relay's one thread (`/proc/<pid>/task/<tid>/schedstat`), which on kernels without
-IRQ time accounting includes the softirq work that its sends cause; user time is sampled by the kernel's tick. Rates count
-both directions together. Prints one JSON object.
+IRQ time accounting includes the softirq work that its sends cause; user time is sampled by the kernel's tick. Rates
+count both directions together. Prints one JSON object.
 
 Needs root, `ip`, `taskset`, a C compiler and two cores. Every load ends by itself.
 """

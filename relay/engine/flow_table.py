@@ -88,7 +88,7 @@ class FlowTable:
 
         Flows that only a check has made stay: their confirmation may be on its way.
         """
-        kept = set(keys)
+        kept = dict.fromkeys(keys)  # without repetitions, in order
         for key in [key for key, flow in self._flows.items() if flow.transceiver_id == transceiver_id]:
             if self._flows[key].synced and key not in kept:
                 del self._flows[key]

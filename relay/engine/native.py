@@ -5,7 +5,7 @@ the thread empties between batches; only `flow_count` and `counters` wait for an
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from offhook_datapath import RelayEngine, RelayThreadReport
 
@@ -63,7 +63,7 @@ class NativeEngine:
 
     def replace_flows(self, transceiver_id: int, flows: Collection[FlowKey]) -> None:
         """See Engine."""
-        self._engine.replace_flows(transceiver_id, _packed(flows))
+        self._engine.replace_flows(transceiver_id, _packed(dict.fromkeys(flows)))
 
     def release_flows(self, transceiver_id: int) -> None:
         """See Engine."""
@@ -93,7 +93,7 @@ class NativeEngine:
         self._engine.close()
 
 
-def _packed(flows: Collection[FlowKey]) -> bytes:
+def _packed(flows: Iterable[FlowKey]) -> bytes:
     """Flows as the native module takes them: their SPP headers, one after the other."""
     return b"".join(encode_header(flow.client, flow.proxy) for flow in flows)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -53,6 +53,11 @@ class UdpPeer(asyncio.DatagramProtocol):
         """The next datagram."""
         async with asyncio.timeout(DEADLINE_S):
             return await self._received.get()
+
+    def take(self) -> Iterator[Received]:
+        """What has been received and not been taken yet."""
+        while not self._received.empty():
+            yield self._received.get_nowait()
 
     @property
     def is_idle(self) -> bool:
