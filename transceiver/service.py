@@ -162,7 +162,8 @@ class Transceiver:
         )
         if config.workers:
             try:
-                await asyncio.wait_for(self._workers.wait_ready(), FIRST_WORKER_WITHIN_S)
+                async with asyncio.timeout(FIRST_WORKER_WITHIN_S):
+                    await self._workers.wait_ready()
             except TimeoutError:
                 _log.warning("no worker has answered yet; calls for their models get 503 until one does")
 
@@ -224,7 +225,8 @@ class Transceiver:
         self._calls.stop_admitting()
         self._routes.set_draining()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._calls.idle(), self._config.drain_s)
+            async with asyncio.timeout(self._config.drain_s):
+                await self._calls.idle()
         _log.info("ending the calls that are left", calls=len(self._calls))
         self._calls.end_all(CloseReason.SHUTDOWN)
 
