@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,7 +66,8 @@ class Supervisor:
         self._print_line = print_line
         self._changed = changed
         self._running: dict[str, Running] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._printers: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     def entries(self) -> list[dict[str, Any]]:
@@ -89,9 +90,11 @@ class Supervisor:
         self._watch(running)
 
     def _watch(self, running: Running) -> None:
-        task = asyncio.ensure_future(self._keep_alive(running))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if self._stopping:
+            return
+        keeper = asyncio.ensure_future(self._keep_alive(running))
+        self._keepers.add(keeper)
+        keeper.add_done_callback(self._keepers.discard)
 
     async def _spawn(self, plan: ProcessPlan) -> Running:
         plan.ready_file.unlink(missing_ok=True)
@@ -115,8 +118,8 @@ class Supervisor:
         running = Running(plan, process, time.monotonic())
         self._running[plan.id] = running
         printer = asyncio.ensure_future(self._print_output(running))
-        self._tasks.add(printer)
-        printer.add_done_callback(self._tasks.discard)
+        self._printers.add(printer)
+        printer.add_done_callback(self._printers.discard)
         return running
 
     async def _print_output(self, running: Running) -> None:
@@ -149,8 +152,6 @@ class Supervisor:
         delay_s = FIRST_RESTART_S
         while True:
             code = await running.process.wait()
-            if self._stopping:
-                return
             self._running.pop(running.plan.id, None)
             if time.monotonic() - running.started_at > STABLE_AFTER_S:
                 delay_s = FIRST_RESTART_S
@@ -161,10 +162,15 @@ class Supervisor:
             if await self._wait_ready(running):
                 self._print_line(running.plan.id, f"restarted, pid {running.process.pid}")
                 self._changed()
+            elif running.process.returncode is None:
+                self._print_line(running.plan.id, f"not ready within {READY_WITHIN_S:.0f} s")
+                _signal(running.process, signal.SIGKILL)
 
     async def stop(self, *, grace_s: float = 5.0) -> None:
         """Asks every process to end, transceivers first so that callers get an orderly end through the relays."""
         self._stopping = True
+        # First, lest one of them start again what has just been stopped.
+        await _cancel(self._keepers)
         for role in ("transceiver", "relay", "worker"):
             doomed = [running.process for running in self._running.values() if running.plan.role == role]
             for process in doomed:
@@ -175,9 +181,14 @@ class Supervisor:
             for process in doomed:
                 _signal(process, signal.SIGKILL)
             await asyncio.gather(*waits)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _cancel(self._printers)
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    cancelled = list(tasks)
+    for task in cancelled:
+        task.cancel()
+    await asyncio.gather(*cancelled, return_exceptions=True)
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
