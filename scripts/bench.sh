@@ -11,5 +11,5 @@ fi
 echo "machine: $(nproc) cores, $(grep -m 1 'model name' /proc/cpuinfo | cut -d : -f 2- | xargs), $(uname -sr)"
 for benchmark in "${benchmarks[@]}"; do
   echo "== $benchmark"
-  "$1/python" "$benchmark"
+  PYTHONPATH=. "$1/python" "$benchmark"
 done

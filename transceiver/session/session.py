@@ -102,6 +102,7 @@ class Session:
         self._setup_deadline = now + limits.setup_timeout_s
         self._duration_deadline = now + limits.max_duration_s
         self._last_check: float | None = None
+        self._timeout: float | None = None
         self.answer = self._negotiation.answer(self._ice.local)
 
     @property
@@ -178,6 +179,7 @@ class Session:
             self._send_stun(path, check.response)
             return DropReason.ROLE_CONFLICT
         self._last_check = now
+        self._timeouts_changed()
         if check.retired is not None:
             self._actions.append(RetireUfrag(check.retired.encode()))
         self._bind(path, len(datagram), nominated=check.nominated, now=now)
@@ -221,6 +223,8 @@ class Session:
             if ssrc != parsed.ssrc:
                 self._actions.append(SsrcChanged(parsed.ssrc))
             self._actions += self._receiver.take_frames()
+            if self._receiver.next_timeout() is not None:
+                self._timeouts_changed()
         return drop
 
     def receive_rtcp(self, packet: bytes, path: Path, now: float) -> DropReason | None:
@@ -246,10 +250,19 @@ class Session:
     # Time
 
     def next_timeout(self) -> float | None:
-        """When `handle_timeout` is to be called next; None once closed."""
+        """When `handle_timeout` is to be called next, possibly too early; None once closed.
+
+        Asked after every packet, so the answer is kept. Media in order only ever puts timeouts off: what can bring one
+        closer calls `_timeouts_changed`.
+        """
         if self.closed:
             return None
-        return min(self._timeouts())
+        if self._timeout is None:
+            self._timeout = min(self._timeouts())
+        return self._timeout
+
+    def _timeouts_changed(self) -> None:
+        self._timeout = None
 
     def _timeouts(self) -> Iterable[float]:
         yield self._duration_deadline
@@ -270,6 +283,7 @@ class Session:
         if expired is not None:
             self.close(expired, now)
             return
+        self._timeouts_changed()
         self._dtls.handle_timeout(now)
         self._after_dtls(now)
         self._receiver.handle_timeout(now)
@@ -400,6 +414,7 @@ class Session:
 
     def _after_dtls(self, now: float) -> None:
         """Passes on whatever the last call into DTLS has brought about."""
+        self._timeouts_changed()
         self._send_dtls()
         if self._dtls.keys is not None and not self.connected:
             self.connected = True
