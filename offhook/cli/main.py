@@ -13,7 +13,7 @@ import typer
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from offhook import __version__
-from offhook.cli import roles, up
+from offhook.cli import doctor, roles, up
 
 app = typer.Typer(
     name="offhook",
@@ -26,6 +26,7 @@ app.command("up")(up.up)
 app.command("relay")(roles.relay)
 app.command("transceiver")(roles.transceiver)
 app.command("worker")(roles.worker)
+app.command("doctor")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:

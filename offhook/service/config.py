@@ -37,13 +37,18 @@ def load_config(path: Path, model: type[_C]) -> _C:
         ConfigError: the file cannot be read, is not YAML, or a field is missing, unknown or wrong.
     """
     try:
-        return model.model_validate(_read_mapping(path))
+        return model.model_validate(read_mapping(path))
     except ValidationError as error:
         faults = "; ".join(_fault(details) for details in error.errors(include_url=False, include_input=False))
         raise ConfigError(f"{path}: {faults}") from None
 
 
-def _read_mapping(path: Path) -> dict[Any, Any]:
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """Read a YAML file whose top level is a mapping; the settings in it are not checked.
+
+    Raises:
+        ConfigError: it cannot be read, or is not such a file.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
