@@ -1,0 +1,112 @@
+//! Cost of the parts of a relay's decision: classify, ufrag decode, a whole check, flow look-up.
+//!
+//! `cargo bench --no-default-features`. Random flows are looked up, so the figures hold cache misses.
+
+use std::hint::black_box;
+
+use criterion::{criterion_main, BatchSize, Criterion};
+use hmac::{Hmac, KeyInit, Mac};
+use offhook_datapath::relay::flow_table::{FlowKey, FlowTable};
+use offhook_datapath::wire::demux::classify;
+use offhook_datapath::wire::endpoint::Endpoint;
+use offhook_datapath::wire::stun::{parse_binding_request, verify_integrity};
+use offhook_datapath::wire::ufrag::{KeyRing, RouteToken, UFRAG_CHARS};
+use sha1::Sha1;
+
+const TOKEN: RouteToken = RouteToken { cluster_id: 1, transceiver_id: 2, nonce: 3 };
+const BATCH: u32 = 64;
+
+fn key_ring() -> KeyRing {
+    let mut ring = KeyRing::default();
+    assert!(ring.insert(b'A', &[1; 16], &[2; 32]));
+    ring
+}
+
+/// A check as libwebrtc sends it: USERNAME, GOOG-NETWORK-INFO, ICE-CONTROLLING, USE-CANDIDATE, PRIORITY, signed.
+fn check(ring: &KeyRing, ufrag: &[u8; UFRAG_CHARS]) -> Vec<u8> {
+    let username = [&ufrag[..], b":h6vY"].concat();
+    let mut message = vec![0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    let attributes: [(u16, &[u8]); 5] = [
+        (0x0006, &username),
+        (0xC057, &[0, 0, 0, 10]),
+        (0x802A, &[7; 8]),
+        (0x0025, &[]),
+        (0x0024, &[110, 127, 30, 255]),
+    ];
+    for (kind, value) in attributes {
+        message.extend(kind.to_be_bytes());
+        message.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
+        message.extend(value);
+        message.resize(message.len().next_multiple_of(4), 0);
+    }
+    let signed = u16::try_from(message.len() + 24 - 20).unwrap();
+    message[2..4].copy_from_slice(&signed.to_be_bytes());
+    let mut mac = Hmac::<Sha1>::new_from_slice(&ring.ice_pwd(ufrag).unwrap()).unwrap();
+    mac.update(&message);
+    message.extend([0, 8, 0, 20]);
+    message.extend(mac.finalize().into_bytes());
+    message[2..4].copy_from_slice(&(signed + 8).to_be_bytes());
+    let fingerprint = crc32fast::hash(&message) ^ 0x5354_554E;
+    message.extend([0x80, 0x28, 0, 4]);
+    message.extend(fingerprint.to_be_bytes());
+    message
+}
+
+/// All that a relay does with a check before it touches the flow table.
+fn verify(ring: &KeyRing, datagram: &[u8]) -> RouteToken {
+    let request = parse_binding_request(datagram).unwrap();
+    let token = ring.decode_ufrag(request.local_ufrag).unwrap();
+    let password = ring.ice_pwd(request.local_ufrag).unwrap();
+    assert!(verify_integrity(datagram, request.integrity_offset, &password));
+    token
+}
+
+fn parsing(criterion: &mut Criterion) {
+    let ring = key_ring();
+    let ufrag = ring.mint_ufrag(b'A', &TOKEN).unwrap();
+    let datagram = check(&ring, &ufrag);
+    criterion.bench_function("classify", |bencher| bencher.iter(|| classify(black_box(&[0x80, 111, 0, 0]))));
+    criterion.bench_function("ufrag decode", |bencher| bencher.iter(|| ring.decode_ufrag(black_box(&ufrag))));
+    criterion
+        .bench_function("parse check", |bencher| bencher.iter(|| parse_binding_request(black_box(&datagram)).is_ok()));
+    criterion.bench_function("whole check", |bencher| bencher.iter(|| verify(&ring, black_box(&datagram))));
+}
+
+fn key(number: u32) -> FlowKey {
+    let mut host = [0; 16];
+    host[10..12].copy_from_slice(&[0xFF, 0xFF]);
+    host[12..].copy_from_slice(&number.to_be_bytes());
+    FlowKey { client: Endpoint { host, port: 40_000 }, proxy: 0 }
+}
+
+fn look_up(criterion: &mut Criterion) {
+    for flows in [100, 10_000, 100_000, 1_000_000] {
+        let mut table = FlowTable::new(flows.max(100_000) as usize, 30_000);
+        (0..flows).for_each(|number| assert!(table.upsert_synced(&key(number), 0, false, 0)));
+        let mut state = 1_u32;
+        let mut batch = || {
+            let keys = (0..BATCH).map(|_| {
+                // Any full-period generator does.
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                key(state % flows)
+            });
+            keys.collect::<Vec<_>>()
+        };
+        criterion.bench_function(&format!("64 look-ups among {flows} flows"), |bencher| {
+            let look_up_all = |keys: Vec<FlowKey>| {
+                table.warm(keys.iter().copied());
+                keys.iter().filter(|key| table.owner(key).is_some()).count()
+            };
+            bencher.iter_batched(&mut batch, look_up_all, BatchSize::SmallInput);
+        });
+    }
+}
+
+/// The macro makes a public function without a word on it.
+#[allow(missing_docs)]
+mod groups {
+    criterion::criterion_group!(benches, super::parsing, super::look_up);
+}
+use groups::benches;
+
+criterion_main!(benches);

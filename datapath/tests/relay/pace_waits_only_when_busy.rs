@@ -1,0 +1,66 @@
+//! A quiet thread forwards at once; a busy one lets packets gather; neither flaps.
+
+use std::time::{Duration, Instant};
+
+use offhook_datapath::relay::pace::{Pace, PaceSettings, Wait};
+
+const GATHER: Duration = Duration::from_micros(500);
+const SETTINGS: PaceSettings = PaceSettings { gather: GATHER, threshold: 20_000 };
+
+/// What a thread does last that receives `packets` every `interval` for some time.
+fn after_a_while(pace: &mut Pace, now: &mut Instant, packets: usize, interval: Duration) -> Wait {
+    let mut wait = Wait::ForPacket;
+    for _ in 0..1000 {
+        *now += interval;
+        wait = pace.after(packets, false, *now);
+    }
+    wait
+}
+
+#[test]
+fn below_the_threshold_it_never_sleeps() {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(SETTINGS, now);
+    assert_eq!(after_a_while(&mut pace, &mut now, 1, Duration::from_micros(60)), Wait::ForPacket);
+}
+
+#[test]
+fn above_it_sleeps_until_the_gathering_ends() {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(SETTINGS, now);
+    let wait = after_a_while(&mut pace, &mut now, 1, Duration::from_micros(40));
+    assert_eq!(wait, Wait::Until(now + GATHER));
+}
+
+#[test]
+fn a_little_less_does_not_end_it_much_less_does() {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(SETTINGS, now);
+    after_a_while(&mut pace, &mut now, 1, Duration::from_micros(40));
+    let a_little_less = after_a_while(&mut pace, &mut now, 9, Duration::from_micros(500));
+    assert_eq!(a_little_less, Wait::Until(now + GATHER));
+    assert_eq!(after_a_while(&mut pace, &mut now, 6, Duration::from_micros(500)), Wait::ForPacket);
+}
+
+#[test]
+fn silence_ends_it_at_once() {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(SETTINGS, now);
+    after_a_while(&mut pace, &mut now, 1, Duration::from_micros(40));
+    assert_eq!(pace.after(0, false, now + GATHER), Wait::ForPacket);
+}
+
+#[test]
+fn what_is_left_over_is_taken_at_once() {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(SETTINGS, now);
+    after_a_while(&mut pace, &mut now, 64, Duration::from_micros(500));
+    assert_eq!(pace.after(256, true, now + GATHER), Wait::NotAtAll);
+}
+
+#[test]
+fn zero_means_never() {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(PaceSettings { gather: Duration::ZERO, threshold: 0 }, now);
+    assert_eq!(after_a_while(&mut pace, &mut now, 64, Duration::from_micros(10)), Wait::ForPacket);
+}
