@@ -1,11 +1,14 @@
 """The transceiver's configuration file."""
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from offhook.service.config import Config
+from offhook.service.discovery import parse_target
 from wire.address import Address, parse_address
 
 
@@ -86,14 +89,62 @@ class TransceiverConfig(Config):
         parse_address(value)
         return value
 
-    @field_validator("candidates")
+    @field_validator("media_address", "candidates")
     @classmethod
-    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            parse_address(text)
+    def _can_be_reached(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for text in (value,) if isinstance(value, str) else value or ():
+            address = parse_address(text)
+            if _is_unspecified(address) or not address.port:
+                raise ValueError("must name an address and a port that others can reach")
         return value
+
+    @field_validator("peer_url")
+    @classmethod
+    def _is_base_url(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if (
+                parts.scheme not in ("http", "https")
+                or not parts.hostname
+                or value != f"{parts.scheme}://{parts.netloc}"
+            ):
+                raise ValueError("must be http://host:port without a path")
+        return value
+
+    @field_validator("route_listen")
+    @classmethod
+    def _is_one_target(cls, value: str) -> str:
+        if not isinstance(parse_target(value), str):
+            raise ValueError("must be ip:port or unix:/path")  # noqa: TRY004 - pydantic wants a ValueError
+        return value
+
+    @field_validator("peers", "workers")
+    @classmethod
+    def _are_targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for target in value:
+            parse_target(target)
+        return value
+
+    @field_validator("relay_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text)
+        return value
+
+    @model_validator(mode="after")
+    def _says_where_it_is(self) -> Self:
+        if self.peer_url is None and _is_unspecified(parse_address(self.peer_listen)):
+            raise ValueError("peer_url: is required where peer_listen is every interface")
+        if self.media_address is None and _is_unspecified(parse_address(self.media_listen)):
+            raise ValueError("media_address: is required where media_listen is every interface")
+        return self
 
     @property
     def candidate_addresses(self) -> tuple[Address, ...]:
         """`candidates`, parsed."""
         return tuple(parse_address(text) for text in self.candidates)
+
+
+def _is_unspecified(address: Address) -> bool:
+    return ip_address(address.host).is_unspecified

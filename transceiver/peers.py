@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Final
 
 import grpc
 import structlog
@@ -11,6 +12,13 @@ from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
 from offhook.service.discovery import watch_targets
 
 _log = structlog.get_logger(__name__)
+
+_CHANNEL_OPTIONS: Final = (
+    # Channels that share connections also share gRPC's own back-off, which grows to minutes.
+    ("grpc.use_local_subchannel_pool", 1),
+    # Peers are inside; a proxy named in the environment is for the outside.
+    ("grpc.enable_http_proxy", 0),
+)
 
 
 class PeerDirectory:
@@ -70,7 +78,7 @@ class PeerDirectory:
 
 
 async def _identify(target: str) -> route_pb2.Transceiver | None:
-    async with grpc.aio.insecure_channel(target) as channel:
+    async with grpc.aio.insecure_channel(target, _CHANNEL_OPTIONS) as channel:
         try:
             answer = await route_pb2_grpc.RouteServiceStub(channel).Identify(route_pb2.IdentifyRequest(), timeout=2.0)
         except grpc.aio.AioRpcError as error:

@@ -59,13 +59,14 @@ async def serve(config: TransceiverConfig, stop: asyncio.Event, ready_file: Path
     Raises:
         ConfigError: a file that the configuration names is missing or wrong.
         OSError: an address cannot be bound.
+        Exception: whatever ended a part that should run for as long as the process.
     """
     async with contextlib.AsyncExitStack() as stack:
         transceiver = Transceiver(config, stack)
         ready = await transceiver.start()
         write_ready_file(ready_file, ready)
         _log.info("transceiver is ready")
-        await stop.wait()
+        await transceiver.work(stop)
         await transceiver.drain()
 
 
@@ -81,6 +82,7 @@ class Transceiver:
         self._config = config
         self._stack = stack
         self._draining = False
+        self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> dict[str, object]:
         """Opens everything. Returns the content of the ready file."""
@@ -170,7 +172,10 @@ class Transceiver:
     async def _serve_routes(self) -> None:
         server = grpc.aio.server()
         route_pb2_grpc.add_RouteServiceServicer_to_server(self._routes, server)
-        server.add_insecure_port(self._config.route_listen)
+        try:
+            server.add_insecure_port(self._config.route_listen)
+        except RuntimeError as error:
+            raise OSError(f"route_listen: cannot listen on {self._config.route_listen}") from error
         await server.start()
         self._stack.push_async_callback(server.stop, 0.5)
         self._in_background(self._routes.expire_relays())
@@ -219,6 +224,14 @@ class Transceiver:
             return "no relay has subscribed yet"
         return None
 
+    async def work(self, stop: asyncio.Event) -> None:
+        """Returns when told to stop; raises what ended a part that should not have ended."""
+        stopped = asyncio.ensure_future(stop.wait())
+        done, _ = await asyncio.wait([stopped, *self._background], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in done:
+            task.result()
+
     async def drain(self) -> None:
         """Takes no new call, lets calls end by themselves for `drain_s`, then ends them in order."""
         self._draining = True
@@ -236,11 +249,11 @@ class Transceiver:
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
+        self._background.append(task)
 
         async def cancel() -> None:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
         self._stack.push_async_callback(cancel)
 
