@@ -1,6 +1,7 @@
 """Structured log lines on standard error, ours and the libraries' in one shape.
 
-Nothing here redacts: what must not be logged (secrets, client addresses, audio) is not handed to the logger.
+What must not be logged (secrets, client addresses, audio) is not handed to the logger. The one library that would do so
+is silenced here.
 """
 
 import logging
@@ -8,6 +9,7 @@ import sys
 from typing import Literal
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 
@@ -51,6 +53,19 @@ def configure_logging(level: str, format: Literal["console", "json"], **bound: s
     root.setLevel(number)
     for library in ("aiohttp", "aioice", "asyncio", "grpc"):
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
+    logging.getLogger("aiohttp.server").addFilter(_without_client)
+
+
+def _without_client(record: logging.LogRecord) -> bool:
+    """Drops aiohttp's word on requests that are no HTTP, and takes the client's address out of what else it says.
+
+    Such a request is anybody's, and its fault quotes the line that is wrong, which may hold a key.
+    """
+    fault = record.exc_info[1] if record.exc_info else None
+    if isinstance(fault, HttpProcessingError):
+        return False
+    record.msg, record.args = "an HTTP request failed", ()
+    return True
 
 
 def _binder(bound: dict[str, str]) -> Processor:
