@@ -114,7 +114,10 @@ class MediaPort(Protocol):
         """Sends a STUN or DTLS datagram on a bound path."""
 
     def send_rtp(self, session_id: int, path: Path, packet: bytes) -> None:
-        """Protects and sends an RTP packet on a bound path."""
+        """Protects and sends an RTP packet on a bound path.
+
+        The very same packet may come again within the last 64: it answers a NACK.
+        """
 
     def send_rtcp(self, session_id: int, path: Path, packet: bytes) -> None:
         """Protects and sends a compound RTCP packet on a bound path."""

@@ -65,6 +65,9 @@ class SrtpSession:
 def _session(profile: SrtpProfile, key: bytes, direction: int) -> pylibsrtp.Session:
     policy = pylibsrtp.Policy(key=key, ssrc_type=direction, srtp_profile=_PROFILES[profile])
     policy.window_size = _WINDOW_PACKETS
+    # A NACK is answered with the same packet again: the same index, but the same plaintext too, so no keystream meets
+    # a second text. It says nothing about the inbound side, whose replays are refused all the same.
+    policy.allow_repeat_tx = True
     return pylibsrtp.Session(policy=policy)
 
 

@@ -90,6 +90,8 @@ def _audio(offer: Offer, line: MediaLine, local: LocalDescription) -> Iterator[s
     yield f"a=rtpmap:{audio.format.rtpmap}"
     if audio.format.fmtp is not None:
         yield f"a=fmtp:{audio.format.fmtp}"
+    if audio.nack:
+        yield f"a=rtcp-fb:{audio.format.payload_type} nack"
     if audio.audio_level_id is not None:
         yield f"a=extmap:{audio.audio_level_id} {AUDIO_LEVEL_URI}"
     if audio.mid_id is not None:

@@ -48,6 +48,7 @@ class AudioOffer:
         audio_level_id: the id of the RFC 6464 header extension, None if not offered.
         mid_id: the id of the MID header extension, None if not offered.
         rtcp_rsize: whether reduced-size RTCP was offered (RFC 5506).
+        nack: whether the generic NACK was offered (RFC 4585 section 4.2).
     """
 
     format: AudioFormat
@@ -56,6 +57,7 @@ class AudioOffer:
     audio_level_id: int | None
     mid_id: int | None
     rtcp_rsize: bool
+    nack: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def _audio(section: Section, line: MediaLine, session: Section) -> AudioOffer:
     if chosen is None:
         raise OfferError("None of the offered audio codecs is served; offer opus, PCMU or PCMA.", "a=rtpmap")
     extensions = _extension_ids(section)
+    feedback = _feedback(section, line, chosen.payload_type)
     return AudioOffer(
         format=chosen,
         direction=_direction(section) or _direction(session) or Direction.SENDRECV,
@@ -161,6 +164,7 @@ def _audio(section: Section, line: MediaLine, session: Section) -> AudioOffer:
         audio_level_id=extensions.get(AUDIO_LEVEL_URI),
         mid_id=extensions.get(MID_URI),
         rtcp_rsize=section.has("rtcp-rsize"),
+        nack="nack" in feedback,
     )
 
 
@@ -178,6 +182,14 @@ def _extension_ids(section: Section) -> dict[str, int]:
         if number.isdecimal() and 1 <= int(number) <= 255 and int(number) != 15:
             ids.setdefault(uri, int(number))
     return ids
+
+
+def _feedback(section: Section, line: MediaLine, payload_type: int) -> frozenset[str]:
+    """What the client can do with RTCP feedback on our codec (RFC 4585 section 4.2); nothing with a plain profile."""
+    if not line.protocol.endswith("F"):
+        return frozenset()
+    offered = (value.partition(" ") for value in section.every("rtcp-fb"))
+    return frozenset(kind.strip() for target, _, kind in offered if target in ("*", str(payload_type)))
 
 
 def _ssrcs(section: Section) -> frozenset[int]:

@@ -1,11 +1,13 @@
-"""Our audio: frames in, RTP packets out, and what a sender report says about them."""
+"""Our audio: frames in, RTP packets out, again if the client misses them, and what a sender report says about them."""
 
 import secrets
+from collections.abc import Iterable
 from typing import Final
 
 from transceiver.sdp.offer import AudioOffer
+from transceiver.session.retransmission import RetransmissionHistory
 from transceiver.session.rtcp import ReportBlock
-from transceiver.session.rtp import build_extensions, build_rtp
+from transceiver.session.rtp import HEADER_BYTES, build_extensions, build_rtp
 
 _TIMESTAMP_RANGE: Final = 1 << 32
 _SEQUENCE_RANGE: Final = 1 << 16
@@ -23,6 +25,7 @@ class AudioSender:
         self.ssrc = secrets.randbits(32)
         self.packets_sent = 0
         self.octets_sent = 0
+        self.packets_repeated = 0
         self.fraction_lost = 0.0
         """Share of our packets that the client missed lately, by its last report."""
         self.packets_lost = 0
@@ -31,12 +34,17 @@ class AudioSender:
         self._last_timestamp = self._offset
         self._last_sent_at = 0.0
         self._heard = False
+        self._history: RetransmissionHistory | None = None
         self.configure(audio, mid)
 
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
         """Takes a later offer of the same client."""
         self._format = audio.format
         self._enabled = audio.direction.reversed.sends
+        if not audio.nack:
+            self._history = None
+        elif self._history is None:
+            self._history = RetransmissionHistory()
         self._mid_extension = b""
         if audio.mid_id is not None and mid is not None:
             self._mid_extension = build_extensions({audio.mid_id: mid.encode()})
@@ -53,7 +61,7 @@ class AudioSender:
         self._sequence = (self._sequence + 1) % _SEQUENCE_RANGE
         self.packets_sent += 1
         self.octets_sent += len(payload)
-        return build_rtp(
+        packet = build_rtp(
             payload_type=self._format.payload_type,
             marker=marker,
             sequence=self._sequence,
@@ -62,6 +70,21 @@ class AudioSender:
             payload=payload,
             extensions=b"" if self._heard else self._mid_extension,
         )
+        if self._history is not None:
+            self._history.add(self._sequence, packet, now)
+        return packet
+
+    def repeat(self, sequences: Iterable[int], now: float, round_trip_s: float) -> tuple[list[bytes], bool]:
+        """Packets that the client misses, as they were, and whether it asked for more than it gets."""
+        if self._history is None:
+            return [], False
+        packets, refused = self._history.repeat(sequences, now, round_trip_s)
+        self.packets_repeated += len(packets)
+        # RFC 3550 section 6.4.1 counts what was transmitted, payloads only.
+        self.packets_sent += len(packets)
+        for packet in packets:
+            self.octets_sent += len(packet) - HEADER_BYTES - (len(self._mid_extension) if packet[0] & 0x10 else 0)
+        return packets, refused
 
     def timestamp_at(self, now: float) -> int:
         """The RTP timestamp that belongs to `now`, extrapolated from the last packet."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from transceiver.session.audio_receiver import AudioReceiver
 from transceiver.session.audio_sender import AudioSender
+from transceiver.session.nack import is_nack, missing_sequences
 from transceiver.session.rtcp import (
     Bye,
     Feedback,
@@ -41,6 +42,7 @@ class Reporter:
         self._next_report: float | None = None
         self._packets_at_last_report = 0
         self._last_sr: tuple[int, int, float] | None = None
+        self._repeats: list[bytes] = []
 
     def start(self, now: float) -> None:
         """Media can be sent: schedules the first report."""
@@ -63,10 +65,11 @@ class Reporter:
         return self._report(now) + build_bye(self._sender.ssrc)
 
     def receive(self, compound: bytes, now: float) -> DropReason | None:
-        """Takes an authentic compound packet; a reason if it is malformed."""
+        """Takes an authentic compound packet; a reason if it is malformed, or asks for more than it gets."""
         packets = parse_rtcp(compound)
         if isinstance(packets, DropReason):
             return packets
+        drop: DropReason | None = None
         for packet in packets:
             match packet:
                 case SenderReport():
@@ -74,10 +77,23 @@ class Reporter:
                     self._reports_received(packet.reports, now)
                 case ReceiverReport():
                     self._reports_received(packet.reports, now)
+                case Feedback() if is_nack(packet) and packet.media_ssrc == self._sender.ssrc:
+                    drop = self._nack_received(packet, now) or drop
                 case Bye() | Feedback():
-                    # The end of a source is not the end of the session; feedback asks for nothing that we do yet.
+                    # The end of a source is not the end of the session; other feedback is about video.
                     pass
-        return None
+        return drop
+
+    def take_repeats(self) -> list[bytes]:
+        """Packets of ours to be sent again."""
+        repeats, self._repeats = self._repeats, []
+        return repeats
+
+    def _nack_received(self, nack: Feedback, now: float) -> DropReason | None:
+        missing = missing_sequences(nack.control_information)
+        packets, refused = self._sender.repeat(missing, now, self.round_trip_s or 0.0)
+        self._repeats += packets
+        return DropReason.RATE_LIMITED if refused else None
 
     def _reports_received(self, blocks: tuple[ReportBlock, ...], now: float) -> None:
         for block in blocks:

@@ -1,4 +1,4 @@
-"""RTCP packets: SR, RR, SDES and BYE both ways; feedback and anything else is stepped over.
+"""RTCP packets: SR, RR, SDES and BYE both ways, and the frame of feedback; anything else is stepped over.
 
 A compound packet is a row of these (RFC 3550 section 6.1, https://www.rfc-editor.org/rfc/rfc3550#section-6.1):
 
@@ -74,11 +74,12 @@ class Bye(NamedTuple):
 
 
 class Feedback(NamedTuple):
-    """Feedback of RFC 4585, not looked into: packet type, format and the media source it is about."""
+    """Feedback of RFC 4585 section 6.1: packet type, format, the source it is about, and what it says of it."""
 
     packet_type: int
     format: int
     media_ssrc: int
+    control_information: bytes
 
 
 RtcpPacket = SenderReport | ReceiverReport | Bye | Feedback
@@ -120,7 +121,7 @@ def _parse_one(packet_type: int, count: int, body: bytes) -> RtcpPacket | DropRe
         case 205 | 206:
             if len(body) < 8:
                 return DropReason.MALFORMED_RTCP
-            return Feedback(packet_type, count, int.from_bytes(body[4:8], "big"))
+            return Feedback(packet_type, count, int.from_bytes(body[4:8], "big"), body[8:])
         case _:
             return None
 

@@ -149,6 +149,7 @@ class Session:
             packets_lost=receiver.packets_lost,
             jitter_s=receiver.jitter_s,
             packets_sent=sender.packets_sent,
+            packets_repeated=sender.packets_repeated,
             bytes_sent=sender.octets_sent,
             remote_packets_lost=sender.packets_lost,
             remote_fraction_lost=sender.fraction_lost,
@@ -233,7 +234,10 @@ class Session:
         if refusal is not None:
             return refusal
         self._media_received(path, now)
-        return self._reporter.receive(packet, now)
+        drop = self._reporter.receive(packet, now)
+        for repeat in self._reporter.take_repeats():
+            self._send_rtp(repeat)
+        return drop
 
     def _refusal(self, path: Path) -> DropReason | None:
         if self.closed:
@@ -315,12 +319,11 @@ class Session:
 
         Ignored unless connected and the client receives audio.
         """
-        path = self._paths.selected
-        if path is None or not self.connected or self.closed:
+        if self._paths.selected is None or not self.connected or self.closed:
             return
         packet = self._sender.packetize(payload, rtp_timestamp, marker, now)
-        if packet is not None and self._paths.admit_sending(path, len(packet)):
-            self._actions.append(SendRtp(path, packet))
+        if packet is not None:
+            self._send_rtp(packet)
 
     def send_application_data(self, data: bytes, now: float) -> None:
         """Sends one SCTP packet over DTLS; ignored unless connected.
@@ -406,6 +409,11 @@ class Session:
             # What exceeds the budget of an unproven path is left to retransmission: by then more checks have come.
             if path is not None and self._paths.admit_sending(path, len(datagram)):
                 self._actions.append(SendDatagram(path, datagram))
+
+    def _send_rtp(self, packet: bytes) -> None:
+        path = self._paths.selected
+        if path is not None and self._paths.admit_sending(path, len(packet)):
+            self._actions.append(SendRtp(path, packet))
 
     def _send_rtcp(self, packet: bytes) -> None:
         path = self._paths.selected

@@ -124,3 +124,21 @@ def test_each_section_of_an_offer_is_answered(name: str) -> None:
         assert [line.split()[0] for line in answered if line.startswith("m=")] == kinds
         role = DtlsRole.SERVER if "a=setup:active" in sdp else DtlsRole.CLIENT
         assert f"a=setup:{role}" in answered
+
+
+@pytest.mark.parametrize(
+    ("attribute", "answered"),
+    [
+        ("a=rtcp-fb:111 nack", True),
+        ("a=rtcp-fb:* nack", True),
+        ("a=rtcp-fb:111 nack pli", False),
+        ("a=rtcp-fb:110 nack", False),
+        ("a=rtcp-fb:111 goog-remb", False),
+    ],
+)
+def test_nack_is_answered_where_it_is_offered_for_our_codec(attribute: str, answered: bool) -> None:
+    offer = CHROMIUM.replace("a=rtcp-fb:111 transport-cc", f"a=rtcp-fb:111 transport-cc\r\n{attribute}")
+    assert offer != CHROMIUM
+    assert ("a=rtcp-fb:111 nack" in answer_to(offer)) is answered
+    # The profile without feedback has none (RFC 4585 section 4.2).
+    assert not any("rtcp-fb" in line for line in answer_to(offer.replace("RTP/SAVPF", "RTP/SAVP")))
