@@ -117,7 +117,6 @@ class SessionHub:
         self._last_session_id = 0
         self._sessions: dict[int, Session] = {}
         self._listeners: dict[int, SessionListener] = {}
-        self._by_call_id: dict[str, Session] = {}
         self._by_ufrag: dict[bytes, Session] = {}
         self._by_path: dict[Path, Session] = {}
         # Entries may be early or stale, never late: see _arm_session.
@@ -129,11 +128,6 @@ class SessionHub:
 
     def __len__(self) -> int:
         return len(self._sessions)
-
-    @property
-    def sessions(self) -> list[Session]:
-        """The live sessions, as a copy."""
-        return list(self._sessions.values())
 
     def create(self, offer_sdp: str, listener: SessionListener, *, now: float) -> Session:
         """Opens a session for an offer; its answer is `session.answer`.
@@ -160,15 +154,10 @@ class SessionHub:
         )
         self._sessions[session.session_id] = session
         self._listeners[session.session_id] = listener
-        self._by_call_id[session.call_id] = session
         self._index_ufrags(session)
         self.counters.opened += 1
         self._perform(session, now)
         return session
-
-    def get(self, call_id: str) -> Session | None:
-        """The live session with this call id."""
-        return self._by_call_id.get(call_id)
 
     def send_audio(self, session: Session, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> None:
         """Sends one audio packet; see `Session.send_audio`. A closed session ignores it."""
@@ -369,7 +358,6 @@ class SessionHub:
             self._flows.flow_unbound(path)
         for ufrag in session.local_ufrags:
             del self._by_ufrag[ufrag]
-        del self._by_call_id[session.call_id]
         del self._sessions[session.session_id]
         self._armed.pop(session.session_id, None)
         self.counters.closed[reason] += 1
