@@ -18,8 +18,12 @@ _log = structlog.get_logger(__name__)
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 2.0
 
-# Channels that share connections also share gRPC's own back-off, which grows to minutes.
-_CHANNEL_OPTIONS: Final = (("grpc.use_local_subchannel_pool", 1),)
+_CHANNEL_OPTIONS: Final = (
+    # Channels that share connections also share gRPC's own back-off, which grows to minutes.
+    ("grpc.use_local_subchannel_pool", 1),
+    # Transceivers are inside; a proxy named in the environment is for the outside.
+    ("grpc.enable_http_proxy", 0),
+)
 
 _Stream = grpc.aio.StreamStreamCall[route_pb2.SyncRequest, route_pb2.SyncResponse]
 
