@@ -44,9 +44,8 @@ class RoleProcess:
     def has_ended(self) -> bool:
         return self._process.returncode is not None
 
-    def terminate(self) -> None:
-        """SIGTERM."""
-        self._process.send_signal(signal.SIGTERM)
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
 
     async def exit_code(self) -> int:
         """Once it has ended."""
