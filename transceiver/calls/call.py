@@ -44,6 +44,8 @@ class Call:
     def open(self, session: Session) -> None:
         """Names the session that the hub has opened for this call."""
         self._session = session
+        if session.has_data_channel:
+            self._channel = EventChannel(self._hub, session)
 
     def join(self, side: ModelSide) -> None:
         """Puts a model on the line; lets it go at once if the call has ended while the model was asked."""
@@ -83,8 +85,8 @@ class Call:
 
     def connected(self, session: Session, now: float) -> None:
         """Media flows."""
-        if session.has_data_channel:
-            self._channel = EventChannel(self._hub, session, now)
+        if self._channel is not None:
+            self._channel.connected(now)
         if self._model is not None:
             self._model.connected()
         _log.info("call connected", call=session.call_id, setup_ms=round((now - self._started_at) * 1000))
@@ -144,7 +146,8 @@ class Call:
 
     def end(self, reason: CloseReason) -> None:
         """Ends the session, a moment later if an event is still on its way."""
-        if self._channel is not None and reason in (CloseReason.WORKER_LOST, CloseReason.WORKER_ENDED):
+        told = self._channel is not None and self._channel.is_open
+        if told and reason in (CloseReason.WORKER_LOST, CloseReason.WORKER_ENDED):
             asyncio.get_running_loop().call_later(LAST_EVENT_HEADSTART_S, self._close, reason)
         else:
             self._close(reason)

@@ -6,6 +6,7 @@ session; this module carries bytes between them and keeps SCTP's timer.
 
 import asyncio
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import structlog
@@ -22,40 +23,50 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 LABEL = "oai-events"
+MAX_WAITING = 64
+"""Events that wait for the client to open the channel: those of a greeting, which is mostly said before."""
 
 
 class EventChannel:
-    """One call's event channel, from the moment its DTLS is up.
+    """One call's event channel.
 
-    Events are dropped while the client has no such channel open or does not read it.
+    While the client has no such channel open, the last MAX_WAITING events wait (drop_oldest). Events that a client with
+    an open channel does not read are dropped.
 
     Args:
         hub, session: carry SCTP packets.
-        now: monotonic seconds.
     """
 
-    def __init__(self, hub: SessionHub, session: Session, now: float) -> None:
+    def __init__(self, hub: SessionHub, session: Session) -> None:
         self._hub = hub
         self._session = session
-        self._channels: DataChannels = open_data_channels(dtls_client=session.is_dtls_client, now=now)
+        self._channels: DataChannels | None = None
+        self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
         self._channel_id: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the client has the channel open."""
+        return self._channel_id is not None
+
+    def connected(self, now: float) -> None:
+        """DTLS is up: SCTP may begin. `now` is in monotonic seconds."""
+        self._channels = open_data_channels(dtls_client=self._session.is_dtls_client, now=now)
+
     def receive(self, datagram: bytes, now: float) -> None:
         """An SCTP packet of the client."""
-        self._channels.receive(datagram, now)
-        self._progress(now)
+        if self._channels is not None:
+            self._channels.receive(datagram, now)
+            self._progress(self._channels, now)
 
     def send_event(self, event: str, now: float) -> None:
         """Sends one event as a text message."""
-        if self._channel_id is None:
-            return
-        try:
-            self._channels.send_text(self._channel_id, event)
-        except ChannelError as error:
-            _log.info("event not sent", call=self._session.call_id, why=str(error))
-        self._progress(now)
+        self._waiting.append(event)
+        if self._channels is not None:
+            self._send_waiting(self._channels)
+            self._progress(self._channels, now)
 
     def close(self) -> None:
         """Ends the timer for good; the DTLS connection below is gone."""
@@ -67,25 +78,33 @@ class EventChannel:
             self._timer.cancel()
             self._timer = None
 
-    def _progress(self, now: float) -> None:
-        for packet in self._channels.take_datagrams():
-            self._hub.send_application_data(self._session, packet, now)
-        for event in self._channels.take_events():
+    def _send_waiting(self, channels: "DataChannels") -> None:
+        while self._channel_id is not None and self._waiting:
+            try:
+                channels.send_text(self._channel_id, self._waiting.popleft())
+            except ChannelError as error:
+                _log.info("event not sent", call=self._session.call_id, why=str(error))
+
+    def _progress(self, channels: "DataChannels", now: float) -> None:
+        for event in channels.take_events():
             if isinstance(event, ChannelOpened) and event.label == LABEL:
                 self._channel_id = event.channel_id
+                self._send_waiting(channels)
             elif isinstance(event, ChannelClosed) and event.channel_id == self._channel_id:
                 self._channel_id = None
-        self._arm(now)
+        for packet in channels.take_datagrams():
+            self._hub.send_application_data(self._session, packet, now)
+        self._arm(channels, now)
 
-    def _arm(self, now: float) -> None:
+    def _arm(self, channels: "DataChannels", now: float) -> None:
         self._disarm()
-        timeout = self._channels.next_timeout()
+        timeout = channels.next_timeout()
         # What was just sent may have ended the session.
         if timeout is not None and not self._closed:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, timeout - now), self._fire)
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, timeout - now), self._fire, channels)
 
-    def _fire(self) -> None:
+    def _fire(self, channels: "DataChannels") -> None:
         self._timer = None
         now = time.monotonic()
-        self._channels.handle_timeout(now)
-        self._progress(now)
+        channels.handle_timeout(now)
+        self._progress(channels, now)

@@ -1,0 +1,94 @@
+"""What is told before the client has opened its event channel is told when it has, in order and in bounds."""
+
+import time
+from typing import cast
+
+import pytest
+
+from transceiver.calls.event_channel import MAX_WAITING, EventChannel
+from transceiver.hub import SessionHub
+from transceiver.session.data_channel_events import ChannelLimits, MessageReceived
+from transceiver.session.session import Session
+
+datapath = pytest.importorskip("offhook_datapath", reason="the native module is not built here")
+
+
+class Wire:
+    """Stands for hub and session: SCTP packets of the channel, straight to a client's association."""
+
+    call_id = "rtc_test"
+    is_dtls_client = True
+
+    def __init__(self) -> None:
+        # Here and not above: the module needs the native one.
+        from transceiver.session.data_channel import DataChannels  # noqa: PLC0415 - see the line above
+
+        limits = ChannelLimits()
+        association = datapath.SctpAssociation(
+            client=True,
+            max_message_bytes=limits.max_message_bytes,
+            max_buffered_bytes=limits.max_buffered_bytes,
+            now=time.monotonic(),
+        )
+        self.client = DataChannels(association, dtls_client=False, limits=limits)
+        self.channel = EventChannel(cast("SessionHub", self), cast("Session", self))
+        self.events: list[str] = []
+        self._packets: list[bytes] = []
+
+    def send_application_data(self, _session: Session, packet: bytes, _now: float) -> None:
+        """What the channel asks of the hub."""
+        self._packets.append(packet)
+
+    def settle(self) -> None:
+        """Carries packets both ways until none is left."""
+        while (up := self.client.take_datagrams()) or self._packets:
+            for packet in up:
+                self.channel.receive(packet, time.monotonic())
+            down, self._packets = self._packets, []
+            for packet in down:
+                self.client.receive(packet, time.monotonic())
+        self.events += [
+            event.data.decode() if isinstance(event.data, bytes) else event.data
+            for event in self.client.take_events()
+            if isinstance(event, MessageReceived)
+        ]
+
+
+async def test_early_events_come_once_the_client_has_opened_its_channel() -> None:
+    wire = Wire()
+    wire.channel.send_event("before DTLS", time.monotonic())
+    wire.channel.connected(time.monotonic())
+    wire.settle()
+    wire.channel.send_event("before the channel", time.monotonic())
+    assert not wire.channel.is_open
+    wire.client.open("oai-events")
+    wire.settle()
+    assert wire.channel.is_open
+    wire.channel.send_event("after", time.monotonic())
+    wire.settle()
+    wire.channel.close()
+    assert wire.events == ["before DTLS", "before the channel", "after"]
+
+
+async def test_the_oldest_give_way_when_the_client_never_opens_it() -> None:
+    wire = Wire()
+    wire.channel.connected(time.monotonic())
+    for number in range(MAX_WAITING + 10):
+        wire.channel.send_event(str(number), time.monotonic())
+    wire.settle()
+    wire.client.open("oai-events")
+    wire.settle()
+    wire.channel.close()
+    assert wire.events == [str(number) for number in range(10, MAX_WAITING + 10)]
+
+
+async def test_another_channel_hears_nothing() -> None:
+    wire = Wire()
+    wire.channel.connected(time.monotonic())
+    wire.channel.send_event("private", time.monotonic())
+    wire.settle()
+    wire.client.open("other")
+    wire.settle()
+    wire.channel.close()
+    assert not wire.channel.is_open
+    assert wire.events == []
