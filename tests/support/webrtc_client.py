@@ -16,6 +16,7 @@ from tests.support.client_ice import ClientIce
 OPUS = 111
 MID_ID = 4
 LEVEL_ID = 1
+TRANSPORT_CC_ID = 3
 
 _IDENTITIES: dict[bytes | None, ClientIdentity] = {}
 
@@ -55,6 +56,9 @@ class ClientOptions:
     direction: str = "sendrecv"
     extra_attributes: tuple[str, ...] = field(default=())
     nominate_from: int = 2
+    transport_cc: bool = False
+    """Whether packets carry transport-wide sequence numbers, which the offer always announces."""
+    reduced_size: bool = True
 
 
 class WebRtcClient:
@@ -68,6 +72,7 @@ class WebRtcClient:
         self.ssrc = secrets.randbits(32)
         self.sequence = 65_500
         """Wraps early in every test."""
+        self.transport_sequence = 65_500
         self.audio: list[ReceivedAudio] = []
         self.rtcp: list[bytes] = []
         self.connected_at: float | None = None
@@ -91,14 +96,14 @@ class WebRtcClient:
             "a=rtcp:9 IN IP4 0.0.0.0",
             *self._transport("0"),
             f"a=extmap:{LEVEL_ID} urn:ietf:params:rtp-hdrext:ssrc-audio-level",
-            "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+            f"a=extmap:{TRANSPORT_CC_ID} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
         ]
         if options.mid_extension:
             lines.append(f"a=extmap:{MID_ID} urn:ietf:params:rtp-hdrext:sdes:mid")
         lines += [
             f"a={options.direction}",
             "a=rtcp-mux",
-            "a=rtcp-rsize",
+            *(["a=rtcp-rsize"] if options.reduced_size else []),
             "a=rtpmap:111 opus/48000/2",
             "a=rtcp-fb:111 transport-cc",
             "a=fmtp:111 minptime=10;useinbandfec=1",
@@ -211,6 +216,9 @@ class WebRtcClient:
             elements += bytes([LEVEL_ID << 4, level])
         if mid is not None:
             elements += bytes([MID_ID << 4 | len(mid) - 1]) + mid.encode()
+        if self.options.transport_cc:
+            self.transport_sequence = (self.transport_sequence + 1) % 65_536
+            elements += bytes([TRANSPORT_CC_ID << 4 | 1]) + self.transport_sequence.to_bytes(2, "big")
         extension = b""
         if elements:
             elements += bytes(-len(elements) % 4)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from transceiver.sdp.credentials import DtlsRole, Fingerprint, IceCredentials
-from transceiver.sdp.offer import AUDIO_LEVEL_URI, MID_URI, MediaLine, Offer
+from transceiver.sdp.offer import AUDIO_LEVEL_URI, MID_URI, TRANSPORT_CC_URI, MediaLine, Offer
 from wire.address import Address
 
 SCTP_PORT = 5000
@@ -92,6 +92,9 @@ def _audio(offer: Offer, line: MediaLine, local: LocalDescription) -> Iterator[s
         yield f"a=fmtp:{audio.format.fmtp}"
     if audio.nack:
         yield f"a=rtcp-fb:{audio.format.payload_type} nack"
+    if audio.transport_cc_id is not None:
+        yield f"a=rtcp-fb:{audio.format.payload_type} transport-cc"
+        yield f"a=extmap:{audio.transport_cc_id} {TRANSPORT_CC_URI}"
     if audio.audio_level_id is not None:
         yield f"a=extmap:{audio.audio_level_id} {AUDIO_LEVEL_URI}"
     if audio.mid_id is not None:

@@ -17,6 +17,8 @@ AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 """RFC 6464."""
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 """RFC 9143 section 15."""
+TRANSPORT_CC_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+"""Its name in SDP."""
 
 _DIGEST_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _ICE_CHARS = re.compile(r"[A-Za-z0-9+/]+")
@@ -49,6 +51,8 @@ class AudioOffer:
         mid_id: the id of the MID header extension, None if not offered.
         rtcp_rsize: whether reduced-size RTCP was offered (RFC 5506).
         nack: whether the generic NACK was offered (RFC 4585 section 4.2).
+        transport_cc_id: the id of the header extension with transport-wide sequence numbers, None unless it was offered
+            together with the feedback that it is for.
     """
 
     format: AudioFormat
@@ -58,6 +62,7 @@ class AudioOffer:
     mid_id: int | None
     rtcp_rsize: bool
     nack: bool
+    transport_cc_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,7 @@ def _audio(section: Section, line: MediaLine, session: Section) -> AudioOffer:
         mid_id=extensions.get(MID_URI),
         rtcp_rsize=section.has("rtcp-rsize"),
         nack="nack" in feedback,
+        transport_cc_id=extensions.get(TRANSPORT_CC_URI) if "transport-cc" in feedback else None,
     )
 
 

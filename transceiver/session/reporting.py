@@ -7,6 +7,8 @@ whose streams need not be synchronised with anything (https://www.rfc-editor.org
 import random
 from typing import Final
 
+from transceiver.sdp.offer import AudioOffer
+from transceiver.session.arrivals import ArrivalLog
 from transceiver.session.audio_receiver import AudioReceiver
 from transceiver.session.audio_sender import AudioSender
 from transceiver.session.nack import is_nack, missing_sequences
@@ -22,11 +24,13 @@ from transceiver.session.rtcp import (
     build_sender_report,
     parse_rtcp,
 )
+from transceiver.session.rtp import RtpPacket
 from wire.drop import DropReason
 
 REPORT_INTERVAL_S: Final = 1.0
 """Mean time between reports: 150 bytes a second, 2 % of an Opus call; RFC 3550 section 6.2 allows 5 %."""
 
+_TRANSPORT_SEQUENCE_BYTES: Final = 2
 _FRACTION: Final = 1 << 32
 _COMPACT_FRACTION: Final = 1 << 16
 
@@ -34,7 +38,7 @@ _COMPACT_FRACTION: Final = 1 << 16
 class Reporter:
     """Builds our compound packets and reads the client's."""
 
-    def __init__(self, sender: AudioSender, receiver: AudioReceiver, cname: str) -> None:
+    def __init__(self, sender: AudioSender, receiver: AudioReceiver, cname: str, audio: AudioOffer) -> None:
         self.round_trip_s: float | None = None
         self._sender = sender
         self._receiver = receiver
@@ -43,21 +47,48 @@ class Reporter:
         self._packets_at_last_report = 0
         self._last_sr: tuple[int, int, float] | None = None
         self._repeats: list[bytes] = []
+        self._arrivals = ArrivalLog()
+        self.configure(audio)
+
+    def configure(self, audio: AudioOffer) -> None:
+        """Takes a later offer of the same client."""
+        self._transport_cc_id = audio.transport_cc_id
+        self._reduced_size = audio.rtcp_rsize
 
     def start(self, now: float) -> None:
         """Media can be sent: schedules the first report."""
         self._schedule(now)
 
     def next_timeout(self) -> float | None:
-        """When the next report is due."""
-        return self._next_report
+        """When the next report or feedback is due."""
+        due = self._arrivals.due
+        if due is None or self._next_report is None:
+            return self._next_report
+        return min(due, self._next_report)
 
-    def handle_timeout(self, now: float) -> bytes | None:
-        """The report that is due, if one is."""
-        if self._next_report is None or now < self._next_report:
-            return None
-        self._schedule(now)
-        return self._report(now)
+    def handle_timeout(self, now: float) -> list[bytes]:
+        """The reports that are due, each a packet of its own."""
+        if self._next_report is None:
+            return []
+        packets = []
+        if now >= self._next_report:
+            self._schedule(now)
+            packets.append(self._report(now))
+        feedback = self._arrivals.feedback(self._sender.ssrc, self._receiver.ssrc or 0, now)
+        if feedback is not None:
+            packets.append(feedback if self._reduced_size else self._compound(feedback))
+        return packets
+
+    def rtp_received(self, packet: RtpPacket, now: float) -> bool:
+        """Notes when an authentic packet came, for the client's rate control; True if feedback is now due earlier."""
+        if self._transport_cc_id is None:
+            return False
+        sequence = packet.extensions.get(self._transport_cc_id)
+        if sequence is None or len(sequence) != _TRANSPORT_SEQUENCE_BYTES:
+            return False
+        was_due = self._arrivals.due is not None
+        self._arrivals.received(int.from_bytes(sequence, "big"), now)
+        return not was_due
 
     def goodbye(self, now: float) -> bytes:
         """The last report, with BYE (RFC 3550 section 6.6)."""
@@ -125,6 +156,12 @@ class Reporter:
             report = build_receiver_report(ReceiverReport(ssrc, blocks))
         self._packets_at_last_report = sent
         return report + build_cname(ssrc, self._cname)
+
+    def _compound(self, feedback: bytes) -> bytes:
+        # Without reduced size each packet begins with a report and a CNAME (RFC 3550 section 6.1). This one is empty:
+        # loss is told, and its interval ended, by the regular ones.
+        ssrc = self._sender.ssrc
+        return build_receiver_report(ReceiverReport(ssrc, ())) + build_cname(ssrc, self._cname) + feedback
 
     def _last_sender_report(self, now: float) -> tuple[int, int]:
         """LSR and DLSR for a report on the current stream."""

@@ -94,7 +94,7 @@ class Session:
         self._receiver = AudioReceiver(offer.audio, mid)
         self._sender = AudioSender(offer.audio, mid)
         cname = secrets.token_urlsafe(_CNAME_BYTES)
-        self._reporter = Reporter(self._sender, self._receiver, cname)
+        self._reporter = Reporter(self._sender, self._receiver, cname, offer.audio)
         transport = LocalTransport(
             certificate.fingerprint, candidates, offer.setup, self._sender.ssrc, cname, data_channels
         )
@@ -218,6 +218,8 @@ class Session:
         if isinstance(parsed, DropReason):
             return parsed
         self._media_received(path, now)
+        if self._reporter.rtp_received(parsed, now):
+            self._timeouts_changed()
         ssrc = self._receiver.ssrc
         drop = self._receiver.receive(parsed, now)
         if drop is None:
@@ -292,10 +294,9 @@ class Session:
         self._after_dtls(now)
         self._receiver.handle_timeout(now)
         self._actions += self._receiver.take_frames()
-        report = self._reporter.handle_timeout(now)
-        if report is not None:
+        for report in self._reporter.handle_timeout(now):
             self._send_rtcp(report)
-            self._unbind_silent(now)
+        self._unbind_silent(now)
 
     def _expired(self, now: float) -> CloseReason | None:
         if now >= self._duration_deadline:
@@ -358,6 +359,7 @@ class Session:
         self.restart_ice(offer.ice)
         self._receiver.configure(offer.audio, self._negotiation.mid)
         self._sender.configure(offer.audio, self._negotiation.mid)
+        self._reporter.configure(offer.audio)
         self.answer = self._negotiation.answer(self._ice.local)
         return self.answer
 

@@ -65,7 +65,8 @@ def test_answer_to_chromium() -> None:
         "a=end-of-candidates",
     ):
         assert line in audio
-    assert not any("transport-cc" in line or "abs-send-time" in line for line in audio)
+    assert "a=rtcp-fb:111 transport-cc" in audio
+    assert not any("abs-send-time" in line for line in audio)
     assert application[0] == "m=application 0 UDP/DTLS/SCTP webrtc-datachannel"
 
 
