@@ -114,7 +114,7 @@ def test_feedback_goes_in_a_compound_packet_where_reduced_size_was_not_offered()
     assert feedback_of(caller) == []
     # An empty receiver report of 8 bytes, the CNAME, then the feedback.
     rest = [packet[8:] for packet in caller.client.rtcp if packet[:2] == bytes([0x80, 201])]
-    assert len(rest) >= 4
+    assert len(rest) >= 3
     for packet in rest:
         assert packet[1] == 202
         assert read_feedback(packet[4 + 4 * int(unpack_from("!H", packet, 2)[0]) :])[2]

@@ -4,8 +4,9 @@ from typing import Final
 
 from transceiver.session.transport_feedback import TICKS_PER_SECOND, build_transport_feedback
 
-FEEDBACK_INTERVAL_S: Final = 0.2
-"""Within the 50 to 250 ms of libwebrtc: five packets a second, a tenth of what a call sends anyway."""
+FEEDBACK_INTERVAL_S: Final = 0.25
+"""The longest of libwebrtc's own, 50 to 250 ms: audio alone has little to adapt, and each packet costs what an echoed
+one does."""
 MAX_ARRIVALS: Final = 256
 """Ten times what an audio client sends within the interval."""
 MAX_GAP: Final = 1000
