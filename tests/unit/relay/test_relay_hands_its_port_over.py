@@ -1,14 +1,15 @@
 """A relay that ends: its clients go to the relay that shares the address, and what is under way arrives."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 
 import pytest
 
-from relay.engine.interface import Engine, EngineSettings, Listener
+from relay.engine.interface import Engine, EngineSettings, FlowKey, Listener
 from tests.support.relay_scene import ALICE, CLUSTER, ENGINES, SRTP_PACKET, RelayScene
 from tests.support.udp_peer import Received
 from wire.address import Address
+from wire.spp import encode_header
 
 CLIENTS = 40
 """The kernel puts all of them on one of two sockets once in 2 ** 39 runs."""
@@ -17,19 +18,22 @@ CLIENTS = 40
 @pytest.fixture
 async def successor(scene: RelayScene) -> AsyncIterator[Engine]:
     """A second engine on the same address."""
-    settings = EngineSettings(
-        cluster_id=CLUSTER,
-        listeners=[Listener(scene.proxy, scene.proxy)],
-        upstream=Address(scene.proxy.host, 0),
-        max_flows=1000,
-    )
-    async with AsyncExitStack() as stack:
-        engine = ENGINES["python"](settings)
-        stack.push_async_callback(engine.close)
+    async with another_engine(scene, "python", Listener(scene.proxy, scene.proxy)) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def another_engine(scene: RelayScene, name: str, listener: Listener) -> AsyncIterator[Engine]:
+    """With the same keys and transceiver."""
+    settings = EngineSettings(CLUSTER, [listener], upstream=Address(scene.proxy.host, 0), max_flows=1000)
+    engine = ENGINES[name](settings)
+    try:
         engine.set_keys(scene.keys)
         engine.set_transceiver(ALICE, scene.transceivers[ALICE].address)
         await engine.listen()
         yield engine
+    finally:
+        await engine.close()
 
 
 async def test_clients_go_to_the_relay_that_shares_the_address(scene: RelayScene, successor: Engine) -> None:
@@ -72,3 +76,23 @@ async def test_what_transceivers_send_still_reaches_clients_from_the_public_addr
     scene.engine.hand_over()
     scene.send_back(scene.transceivers[ALICE], scene.flow(client), SRTP_PACKET)
     assert await client.receive() == Received(SRTP_PACKET, scene.proxy)
+
+
+async def test_bound_to_every_interface_it_hands_over_and_answers_from_the_address_clients_know(
+    scene: RelayScene, engine_name: str
+) -> None:
+    anywhere, known_as = Address("0.0.0.0", 0), Address("127.0.0.1", 0)
+    async with another_engine(scene, engine_name, Listener(anywhere, known_as)) as old:
+        (bound,) = old.listening
+        proxy = Address("127.0.0.1", bound.port)
+        client = await scene.client()
+        flow = FlowKey(client.address, proxy)
+        async with another_engine(scene, "python", Listener(bound, proxy)) as new:
+            old.upsert_flows(ALICE, [flow])
+            old.hand_over()
+            old.counters()  # answered once the order is done
+            client.send(scene.check(), proxy)
+            assert (await scene.transceivers[ALICE].receive()).source in new.upstream_addresses
+            envelope = encode_header(flow.client, flow.proxy)
+            scene.transceivers[ALICE].send(envelope + SRTP_PACKET, old.upstream_addresses[0])
+            assert await client.receive() == Received(SRTP_PACKET, proxy)
