@@ -11,6 +11,7 @@ SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 """Room for 100 ms of a thousand sessions, in case the loop is held up; the kernel may grant less."""
 DATAGRAMS_PER_WAKE_UP = 64
 """Then timers and other sockets get their turn."""
+MAPPED = "::ffff:"
 
 
 class SocketPort(PythonMediaPort):
@@ -39,15 +40,24 @@ class SocketPort(PythonMediaPort):
             except ConnectionError:
                 # An ICMP error of an earlier send, such as a relay that is gone; the next datagram may be fine.
                 continue
-            self.receive(datagram, Address(sender[0], sender[1]), now)
+            self.receive(datagram, Address(_plain(sender[0]), sender[1]), now)
 
     def _send(self, datagram: bytes, relay: Address) -> bool:
         try:
-            self._udp.sendto(datagram, relay)
+            self._udp.sendto(datagram, (self._as_dialled(relay.host), relay.port))
         except OSError:
             # A full buffer, or a network that is not there: media does not wait, and the port counts it.
             return False
         return True
+
+    def _as_dialled(self, host: str) -> str:
+        """An IPv6 socket reaches IPv4 under a mapped address (RFC 4291 section 2.5.5.2)."""
+        return MAPPED + host if self._udp.family == socket.AF_INET6 and ":" not in host else host
+
+
+def _plain(host: str) -> str:
+    """An IPv4 sender as everything else names it, whatever the socket that heard it."""
+    return host.removeprefix(MAPPED) if "." in host else host
 
 
 async def open_python_port(listen: Address) -> PythonMediaPort:
@@ -61,6 +71,9 @@ async def open_python_port(listen: Address) -> PythonMediaPort:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
+        if family == socket.AF_INET6:
+            # On [::] relays of both families are heard.
+            udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             udp.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
         udp.bind((listen.host, listen.port))

@@ -307,3 +307,24 @@ async def test_counters_count_what_the_client_sent_and_got(bench: Bench) -> None
 async def test_address_in_use_is_an_error(bench: Bench) -> None:
     with pytest.raises(OSError):  # noqa: PT011  # the number differs between systems
         await open_python_port(bench.port.address)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_port_on_every_address_hears_relays_of_both_families(engine: str, host: str) -> None:
+    port = await ENGINES[engine](Address("::", 0))
+    sink = RecordingSink()
+    port.deliver_to(sink)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as relay:
+        relay.bind((host, 0))
+        address = Address(host, relay.getsockname()[1])
+        port.accept_relays([address])
+        relay.sendto(encode_header(*PATH) + STUN, (host, port.address.port))
+        assert await sink.next() == ("stun", PATH, STUN, address)
+        port.bind(PATH, 1, address)
+        port.send(PATH, STUN)
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(relay, 4096), LIMIT_S) == (
+            encode_header(*PATH) + STUN
+        )
+    port.close()
