@@ -122,7 +122,7 @@ class RelayThreadReport:
     gathered: Final[int]
     """How often the thread let packets gather before it received."""
     batches: Final[list[int]]
-    """Batches by their datagrams, both directions: item i counts those of at most 2**i, the last all that are larger."""
+    """Batches by their datagrams, both directions: item i counts those of at most 2**i, the last all larger ones."""
     drops: Final[list[tuple[str, int]]]
     """Every drop reason's slug and how many datagrams were discarded for it."""
 

@@ -60,10 +60,10 @@ async def _serve(config: WorkerConfig, stop: asyncio.Event, ready_file: Path | N
     listening = await server.start()
     admin_address = await admin.start()
     try:
+        _log.info("worker is ready", worker=config.worker)
         write_ready_file(
             ready_file, {"listen": listening, "metrics": f"http://{format_address(admin_address)}/metrics"}
         )
-        _log.info("worker is ready", worker=config.worker)
         await stop.wait()
     finally:
         await server.stop()

@@ -90,8 +90,9 @@ class _Relay:
             return False
         await self._engine.listen()
         media = [format_address(address) for address in self._engine.listening]
-        write_ready_file(ready_file, {"media": media, "metrics": f"http://{format_address(metrics)}/metrics"})
         _log.info("relay is ready", listen=media)
+        # Last: whoever waits for the file finds everything else done, the log line included.
+        write_ready_file(ready_file, {"media": media, "metrics": f"http://{format_address(metrics)}/metrics"})
         return True
 
     async def work(self) -> None:

@@ -64,8 +64,9 @@ async def serve(config: TransceiverConfig, stop: asyncio.Event, ready_file: Path
     async with contextlib.AsyncExitStack() as stack:
         transceiver = Transceiver(config, stack)
         ready = await transceiver.start()
-        write_ready_file(ready_file, ready)
         _log.info("transceiver is ready")
+        # Last: whoever waits for the file finds everything else done, the log line included.
+        write_ready_file(ready_file, ready)
         await transceiver.work(stop)
         await transceiver.drain()
 
