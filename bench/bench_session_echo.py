@@ -59,8 +59,8 @@ class Echo:
     def application_data(self, session: Session, data: bytes, now: float) -> None:
         """None is sent."""
 
-    def dtmf(self, session: Session, event: object, now: float) -> None:
-        """No key is pressed."""
+    def key_pressed(self, session: Session, press: object, now: float) -> None:
+        """None is."""
 
     def closed(self, session: Session, reason: CloseReason, now: float) -> None:
         """Fails the run."""

@@ -20,7 +20,7 @@ from transceiver.media_port.interface import MediaPort, Path
 from transceiver.sdp.credentials import IceCredentials
 from transceiver.sdp.offer import parse_offer
 from transceiver.session import actions
-from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.certificate import Certificate
 from transceiver.session.session import Session
 from wire.address import Address
@@ -46,6 +46,9 @@ class SessionListener(Protocol):
 
     def application_data(self, session: Session, data: bytes, now: float) -> None:
         """An SCTP packet of the client, out of DTLS."""
+
+    def key_pressed(self, session: Session, press: KeyPressed, now: float) -> None:
+        """The client has pressed and released a telephone key, in order with its audio."""
 
     def closed(self, session: Session, reason: CloseReason, now: float) -> None:
         """The session has ended. Called exactly once, and nothing follows."""
@@ -327,6 +330,8 @@ class SessionHub:
             case actions.Connected():
                 self.counters.connected += 1
                 self._listeners[session.session_id].connected(session, now)
+            case actions.KeyPressed():
+                self._listeners[session.session_id].key_pressed(session, action, now)
             case actions.ApplicationData(data):
                 self._listeners[session.session_id].application_data(session, data, now)
 

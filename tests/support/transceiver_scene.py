@@ -13,7 +13,7 @@ from transceiver.config import SessionLimits
 from transceiver.hub import SessionHub
 from transceiver.media_port.interface import Path
 from transceiver.media_port.python_core import PythonMediaPort
-from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.certificate import Certificate
 from transceiver.session.session import Session
 from wire.address import Address
@@ -40,6 +40,7 @@ class RecordingListener:
     def __init__(self, scene: "TransceiverScene", *, echo: bool) -> None:
         self.audio_frames: list[AudioReceived] = []
         self.data: list[bytes] = []
+        self.keys: list[KeyPressed] = []
         self.connected_at: float | None = None
         self.closed_reason: CloseReason | None = None
         self._scene = scene
@@ -56,6 +57,9 @@ class RecordingListener:
 
     def application_data(self, session: Session, data: bytes, now: float) -> None:
         self.data.append(data)
+
+    def key_pressed(self, session: Session, press: KeyPressed, now: float) -> None:
+        self.keys.append(press)
 
     def closed(self, session: Session, reason: CloseReason, now: float) -> None:
         assert self.closed_reason is None

@@ -14,6 +14,7 @@ from tests.support.client_dtls import ClientDtls, ClientIdentity
 from tests.support.client_ice import ClientIce
 
 OPUS = 111
+TELEPHONE_EVENT = 110
 MID_ID = 4
 LEVEL_ID = 1
 TRANSPORT_CC_ID = 3
@@ -91,7 +92,7 @@ class WebRtcClient:
             f"a=group:BUNDLE {mids}",
             "a=extmap-allow-mixed",
             "a=msid-semantic: WMS stream",
-            "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8 110",
             "c=IN IP4 0.0.0.0",
             "a=rtcp:9 IN IP4 0.0.0.0",
             *self._transport("0"),
@@ -109,6 +110,7 @@ class WebRtcClient:
             "a=fmtp:111 minptime=10;useinbandfec=1",
             "a=rtpmap:0 PCMU/8000",
             "a=rtpmap:8 PCMA/8000",
+            f"a=rtpmap:{TELEPHONE_EVENT} telephone-event/48000",
             *options.extra_attributes,
         ]
         if options.announce_ssrc:
@@ -228,6 +230,12 @@ class WebRtcClient:
         header = pack("!BBHII", first, OPUS, self.sequence, timestamp % (1 << 32), self.ssrc)
         return header + extension + payload
 
+    def event_packet(self, payload: bytes, timestamp: int, *, marker: bool) -> bytes:
+        """The next RTP packet with a telephone event, not yet protected."""
+        self.sequence = (self.sequence + 1) % 65_536
+        second = TELEPHONE_EVENT | (0x80 if marker else 0)
+        return pack("!BBHII", 0x80, second, self.sequence, timestamp % (1 << 32), self.ssrc) + payload
+
     def protect(self, packet: bytes) -> bytes:
         assert self.dtls is not None
         return self.dtls.outbound.protect(packet)
@@ -235,6 +243,10 @@ class WebRtcClient:
     def send_audio(self, payload: bytes, timestamp: int, *, level: int | None = None, mid: str | None = None) -> None:
         """Queues one frame."""
         self._out.append(self.protect(self.audio_packet(payload, timestamp, level=level, mid=mid)))
+
+    def send_rtp(self, packet: bytes) -> None:
+        """Queues one packet."""
+        self._out.append(self.protect(packet))
 
     def send_rtcp(self, compound: bytes) -> None:
         """Queues one compound packet."""

@@ -11,7 +11,7 @@ from transceiver.calls.event_channel import EventChannel
 from transceiver.calls.model_side import ModelSide
 from transceiver.hub import SessionHub
 from transceiver.sdp.credentials import IceCredentials
-from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.session import Session
 
 _log = structlog.get_logger(__name__)
@@ -95,6 +95,11 @@ class Call:
         """Passes the client's voice to the model."""
         if self._model is not None:
             self._model.audio(frame)
+
+    def key_pressed(self, session: Session, press: KeyPressed, now: float) -> None:
+        """Passes a telephone key to the model."""
+        if self._model is not None:
+            self._model.key_pressed(press)
 
     def application_data(self, session: Session, data: bytes, now: float) -> None:
         """Passes SCTP to the data channel."""

@@ -4,7 +4,7 @@ Needs no worker: it tells a fault of the media path from a fault of the workers,
 """
 
 from transceiver.calls.model_side import ClientSide
-from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 
 MODEL = "loopback"
 
@@ -21,6 +21,9 @@ class Loopback:
     def audio(self, frame: AudioReceived) -> None:
         """Sends the frame back at once, on the client's own timeline."""
         self._client.send_audio(frame.payload, frame.rtp_timestamp, frame.marker)
+
+    def key_pressed(self, press: KeyPressed) -> None:
+        """Keys have no echo."""
 
     def close(self, reason: CloseReason) -> None:
         """Nothing is held."""

@@ -5,7 +5,7 @@ The client side is a WebRTC session today; the model side is a worker, or the tr
 
 from typing import Protocol
 
-from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 
 
 class ClientSide(Protocol):
@@ -46,6 +46,9 @@ class ModelSide(Protocol):
 
     def audio(self, frame: AudioReceived) -> None:
         """The client said this."""
+
+    def key_pressed(self, press: KeyPressed) -> None:
+        """The client pressed a telephone key."""
 
     def close(self, reason: CloseReason) -> None:
         """The call is over. Called once; nothing follows."""

@@ -9,7 +9,7 @@ from offhook_proto.worker.v1 import worker_pb2
 from transceiver.calls.model_side import ClientSide
 from transceiver.playout.frame_duration import duration_us
 from transceiver.playout.pacer import Pacer
-from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.worker_link.counters import LostReason
 from transceiver.worker_link.session import WorkerSession
 
@@ -82,6 +82,12 @@ class WorkerSide:
             level=frame.level_dbov,
             lost_before=frame.lost_before,
         )
+
+    def key_pressed(self, press: KeyPressed) -> None:
+        """Passes the key on, in its place among the frames."""
+        if self._session is not None:
+            dtmf = worker_pb2.Dtmf(event=press.key, duration_ms=press.duration_ms)
+            self._session.send(worker_pb2.SessionInput(dtmf=dtmf))
 
     def close(self, reason: CloseReason) -> None:
         """Tells the worker, and plays nothing more."""

@@ -82,7 +82,8 @@ def _rejected(line: MediaLine) -> Iterator[str]:
 def _audio(offer: Offer, line: MediaLine, local: LocalDescription) -> Iterator[str]:
     audio = offer.audio
     direction = audio.direction.reversed
-    yield f"m=audio {local.candidates[0].port} {line.protocol} {audio.format.payload_type}"
+    events = f" {audio.events.payload_type}" if audio.events is not None else ""
+    yield f"m=audio {local.candidates[0].port} {line.protocol} {audio.format.payload_type}{events}"
     yield from _transport(offer, line, local)
     yield "a=rtcp-mux"
     if audio.rtcp_rsize:
@@ -90,6 +91,9 @@ def _audio(offer: Offer, line: MediaLine, local: LocalDescription) -> Iterator[s
     yield f"a=rtpmap:{audio.format.rtpmap}"
     if audio.format.fmtp is not None:
         yield f"a=fmtp:{audio.format.fmtp}"
+    if audio.events is not None:
+        yield f"a=rtpmap:{audio.events.rtpmap}"
+        yield f"a=fmtp:{audio.events.fmtp}"
     if audio.nack:
         yield f"a=rtcp-fb:{audio.format.payload_type} nack"
     if audio.transport_cc_id is not None:

@@ -1,4 +1,4 @@
-"""The audio codecs that a session can carry, and how an offer's payload types name them."""
+"""The audio codecs and telephone events that a session can carry, and how an offer's payload types name them."""
 
 from dataclasses import dataclass
 
@@ -34,10 +34,29 @@ class AudioFormat:
         return f"{self.payload_type} minptime=10;useinbandfec=1" if self.codec == "opus" else None
 
 
+@dataclass(frozen=True, slots=True)
+class EventFormat:
+    """The payload type of telephone events (RFC 4733), with the clock of its timestamps and durations in Hz."""
+
+    payload_type: int
+    clock_rate: int
+
+    @property
+    def rtpmap(self) -> str:
+        """The value of `a=rtpmap`."""
+        return f"{self.payload_type} telephone-event/{self.clock_rate}"
+
+    @property
+    def fmtp(self) -> str:
+        """The value of `a=fmtp`: the sixteen keys (RFC 4733 section 2.4.1)."""
+        return f"{self.payload_type} 0-15"
+
+
 # RFC 3551 section 6: payload types that need no rtpmap.
 _STATIC = {0: "PCMU/8000", 8: "PCMA/8000"}
 _KNOWN = {"opus/48000/2": ("opus", 48_000), "pcmu/8000": ("PCMU", 8_000), "pcma/8000": ("PCMA", 8_000)}
 _PREFERENCE = ("opus", "PCMU", "PCMA")
+_EVENT_CLOCK_RATE = 8000
 
 
 def choose_format(audio: Section, formats: list[str]) -> AudioFormat | None:
@@ -47,16 +66,33 @@ def choose_format(audio: Section, formats: list[str]) -> AudioFormat | None:
         audio: the m=audio section.
         formats: the payload types of its m= line, in the offer's order.
     """
+    offered: dict[str, AudioFormat] = {}
+    for payload_type, encoding in _encodings(audio, formats):
+        known = _KNOWN.get(encoding)
+        if known is not None:
+            offered.setdefault(known[0], AudioFormat(known[0], payload_type, known[1]))
+    return next((offered[name] for name in _PREFERENCE if name in offered), None)
+
+
+def choose_events(audio: Section, formats: list[str], clock_rate: int) -> EventFormat | None:
+    """The telephone events to answer with: those in the codec's clock if offered, as RFC 4733 section 2.1 wants.
+
+    Else those of 8 kHz, which is all that some clients offer beside Opus.
+    """
+    offered = {encoding: payload_type for payload_type, encoding in reversed(_encodings(audio, formats))}
+    for rate in (clock_rate, _EVENT_CLOCK_RATE):
+        payload_type = offered.get(f"telephone-event/{rate}")
+        if payload_type is not None:
+            return EventFormat(payload_type, rate)
+    return None
+
+
+def _encodings(audio: Section, formats: list[str]) -> list[tuple[int, str]]:
+    """(payload type, encoding in lower case) of each format, in the offer's order."""
     mapped = dict(_STATIC)
     for rtpmap in audio.every("rtpmap"):
         number, _, encoding = rtpmap.partition(" ")
         if number.isdecimal() and int(number) < 128:
             mapped[int(number)] = encoding.strip()
-    offered: dict[str, AudioFormat] = {}
-    for text in formats:
-        if not text.isdecimal() or int(text) not in mapped:
-            continue
-        known = _KNOWN.get(mapped[int(text)].lower().removesuffix("/1"))
-        if known is not None:
-            offered.setdefault(known[0], AudioFormat(known[0], int(text), known[1]))
-    return next((offered[name] for name in _PREFERENCE if name in offered), None)
+    numbers = (int(text) for text in formats if text.isdecimal())
+    return [(number, mapped[number].lower().removesuffix("/1")) for number in numbers if number in mapped]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from transceiver.sdp.codecs import AudioFormat, choose_format
+from transceiver.sdp.codecs import AudioFormat, EventFormat, choose_events, choose_format
 from transceiver.sdp.credentials import Direction, DtlsRole, Fingerprint, IceCredentials
 from transceiver.sdp.errors import OfferError
 from transceiver.sdp.lines import Section, split_sections
@@ -45,6 +45,7 @@ class AudioOffer:
 
     Attributes:
         format: what will be used.
+        events: telephone events, None if not offered.
         direction: seen from the client.
         ssrcs: that the client has announced; empty if it announces none.
         audio_level_id: the id of the RFC 6464 header extension, None if not offered.
@@ -56,6 +57,7 @@ class AudioOffer:
     """
 
     format: AudioFormat
+    events: EventFormat | None
     direction: Direction
     ssrcs: frozenset[int]
     audio_level_id: int | None
@@ -164,6 +166,7 @@ def _audio(section: Section, line: MediaLine, session: Section) -> AudioOffer:
     feedback = _feedback(section, line, chosen.payload_type)
     return AudioOffer(
         format=chosen,
+        events=choose_events(section, line.formats.split(), chosen.clock_rate),
         direction=_direction(section) or _direction(session) or Direction.SENDRECV,
         ssrcs=_ssrcs(section),
         audio_level_id=extensions.get(AUDIO_LEVEL_URI),

@@ -116,6 +116,18 @@ class AudioReceived(NamedTuple):
     lost_before: int
 
 
+class KeyPressed(NamedTuple):
+    """The client has pressed and released a telephone key (RFC 4733).
+
+    Attributes:
+        key: one of "0123456789*#ABCD".
+        duration_ms: how long.
+    """
+
+    key: str
+    duration_ms: int
+
+
 class ApplicationData(NamedTuple):
     """One DTLS application record: an SCTP packet."""
 
@@ -140,6 +152,7 @@ Action = (
     | SsrcChanged
     | Connected
     | AudioReceived
+    | KeyPressed
     | ApplicationData
     | Closed
 )

@@ -1,12 +1,13 @@
-"""The client's audio: RTP packets in any order in, frames in order out."""
+"""The client's audio: RTP packets in any order in, frames and key presses in order out."""
 
 from typing import Final
 
 from transceiver.sdp.offer import AudioOffer
-from transceiver.session.actions import AudioReceived
+from transceiver.session.actions import AudioReceived, KeyPressed
 from transceiver.session.rtcp import ReportBlock
 from transceiver.session.rtp import RtpPacket
 from transceiver.session.source_statistics import SourceStatistics
+from transceiver.session.telephone_events import PAYLOAD_BYTES, TelephoneEvents
 from wire.drop import DropReason
 
 REORDER_DEPTH: Final = 4
@@ -31,12 +32,15 @@ class AudioReceiver:
         self.bytes_received = 0
         self._source: SourceStatistics | None = None
         self._lost_of_former_sources = 0
-        self._ready: list[AudioReceived] = []
+        self._ready: list[AudioReceived | KeyPressed] = []
         self._held: dict[int, RtpPacket] = {}
         self._held_since = 0.0
         self._next = 0
         self._timestamp = 0
         self._last_timestamp = 0
+        self._lost_before_event = 0
+        self._event_type: int | None = None
+        self._events: TelephoneEvents | None = None
         self.configure(audio, mid)
 
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
@@ -45,6 +49,11 @@ class AudioReceiver:
         self._announced = audio.ssrcs
         self._level_id = audio.audio_level_id
         self._mid_id = audio.mid_id
+        if audio.events is None:
+            self._event_type = self._events = None
+        elif audio.events.payload_type != self._event_type:
+            self._event_type = audio.events.payload_type
+            self._events = TelephoneEvents(audio.events.clock_rate)
         self._mid = mid.encode() if mid is not None else None
 
     @property
@@ -68,8 +77,12 @@ class AudioReceiver:
 
     def receive(self, packet: RtpPacket, now: float) -> DropReason | None:
         """Takes one authentic packet; a reason if it is not part of the stream."""
-        if packet.payload_type != self._format.payload_type:
-            return DropReason.UNKNOWN_PAYLOAD_TYPE
+        is_audio = packet.payload_type == self._format.payload_type
+        if not is_audio:
+            if packet.payload_type != self._event_type:
+                return DropReason.UNKNOWN_PAYLOAD_TYPE
+            if len(packet.payload) < PAYLOAD_BYTES:
+                return DropReason.MALFORMED_RTP
         source = self._source
         if source is None or packet.ssrc != source.ssrc:
             if not self._accepts(packet, now):
@@ -81,7 +94,8 @@ class AudioReceiver:
         if source.is_new_start(extended):
             self._flush()
             self._next = extended
-        source.arrived(extended, packet.timestamp, now)
+        # An event's timestamp is that of its beginning, so it says nothing of jitter.
+        source.arrived(extended, packet.timestamp if is_audio else None, now)
         self.packets_received += 1
         self.bytes_received += len(packet.payload)
         self._order(packet, extended, now)
@@ -97,7 +111,7 @@ class AudioReceiver:
             self._give_up_waiting()
             self._release_consecutive(now)
 
-    def take_frames(self) -> list[AudioReceived]:
+    def take_frames(self) -> list[AudioReceived | KeyPressed]:
         """What has become ready, in order."""
         frames, self._ready = self._ready, []
         return frames
@@ -153,6 +167,9 @@ class AudioReceiver:
 
     def _release(self, packet: RtpPacket, extended: int, lost_before: int) -> None:
         self._next = extended + 1
+        if packet.payload_type == self._event_type:
+            self._release_event(packet, lost_before)
+            return
         step = (packet.timestamp - self._last_timestamp) % _TIMESTAMP_RANGE
         # A timestamp may stand still (several packets of one frame); one that goes backwards is a sender's mistake.
         if step < _TIMESTAMP_RANGE // 2:
@@ -167,6 +184,21 @@ class AudioReceiver:
                 extended,
                 packet.marker,
                 level[0] & 0x7F if level else None,
-                lost_before,
+                lost_before + self._lost_before_event,
             )
         )
+        self._lost_before_event = 0
+        if self._events is not None and self._events.is_pressed:
+            self._events.audio_received(self._last_arrival)
+            self._ready += self._events.take_finished()
+
+    def _release_event(self, packet: RtpPacket, lost_before: int) -> None:
+        """An event in its place in the sequence. It may have another clock, so the timestamps of frames pass it by."""
+        self._lost_before_event += lost_before
+        if self._events is not None:
+            self._events.receive(packet, self._last_arrival)
+            self._ready += self._events.take_finished()
+
+    @property
+    def _last_arrival(self) -> float:
+        return self._source.last_arrival if self._source is not None else 0.0

@@ -56,8 +56,8 @@ class SourceStatistics:
         """Whether the sender has leapt in its own numbering."""
         return extended - self.highest > _MAX_DROPOUT
 
-    def arrived(self, extended: int, timestamp: int, now: float) -> None:
-        """Counts a packet that is part of the stream."""
+    def arrived(self, extended: int, timestamp: int | None, now: float) -> None:
+        """Counts a packet that is part of the stream; `timestamp` is None if it does not say when it was sent."""
         if self.is_new_start(extended):
             self._lost_before_base = self.lost
             self._base = extended
@@ -65,7 +65,10 @@ class SourceStatistics:
         self.highest = max(self.highest, extended)
         self._received += 1
         self.last_arrival = now
-        transit = now * self._clock_rate - timestamp
+        if timestamp is not None:
+            self._note_transit(now * self._clock_rate - timestamp)
+
+    def _note_transit(self, transit: float) -> None:
         if self._transit is not None:
             # Modulo the timestamp's range: the difference of two transits is small, whatever has wrapped.
             half = _TIMESTAMP_RANGE / 2

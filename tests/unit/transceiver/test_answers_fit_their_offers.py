@@ -45,7 +45,7 @@ def test_answer_to_chromium() -> None:
     assert "a=ice-lite" in session
     assert "a=group:BUNDLE 0" in session
     assert "a=extmap-allow-mixed" in session
-    assert audio[0] == "m=audio 3478 UDP/TLS/RTP/SAVPF 111"
+    assert audio[0] == "m=audio 3478 UDP/TLS/RTP/SAVPF 111 110"
     for line in (
         "c=IN IP4 203.0.113.1",
         "a=mid:0",
@@ -56,6 +56,8 @@ def test_answer_to_chromium() -> None:
         "a=rtcp-rsize",
         "a=rtpmap:111 opus/48000/2",
         "a=fmtp:111 minptime=10;useinbandfec=1",
+        "a=rtpmap:110 telephone-event/48000",
+        "a=fmtp:110 0-15",
         "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
         "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
         "a=sendrecv",
@@ -143,3 +145,13 @@ def test_nack_is_answered_where_it_is_offered_for_our_codec(attribute: str, answ
     assert ("a=rtcp-fb:111 nack" in answer_to(offer)) is answered
     # The profile without feedback has none (RFC 4585 section 4.2).
     assert not any("rtcp-fb" in line for line in answer_to(offer.replace("RTP/SAVPF", "RTP/SAVP")))
+
+
+def test_telephone_events_have_the_clock_of_the_codec_or_else_8_khz() -> None:
+    firefox = (OFFERS / "firefox_audio.sdp").read_text()
+    audio = sections(answer_to(firefox))[1]
+    assert audio[0] == "m=audio 3478 UDP/TLS/RTP/SAVPF 109 101"
+    assert "a=rtpmap:101 telephone-event/8000" in audio
+    assert "a=fmtp:101 0-15" in audio
+    without = "\r\n".join(line for line in firefox.splitlines() if ":101 " not in line)
+    assert not any("telephone-event" in line for line in answer_to(without))
