@@ -10,6 +10,8 @@ from offhook.doctor.role import Identity, Unreachable
 from offhook.service.discovery import watch_targets
 
 ANSWER_WITHIN_S = 2.0
+# As the roles themselves: what they dial is inside, a proxy named in the environment is for the outside.
+CHANNEL_OPTIONS: Final = (("grpc.enable_http_proxy", 0),)
 HEALTH_CHECK = "/grpc.health.v1.Health/Check"
 # HealthCheckResponse { status = SERVING }, https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 SERVING: Final = b"\x08\x01"
@@ -24,7 +26,7 @@ class GrpcReach:
 
     async def identify(self, target: str) -> Identity:
         """See Reach."""
-        async with grpc.aio.insecure_channel(target) as channel:
+        async with grpc.aio.insecure_channel(target, CHANNEL_OPTIONS) as channel:
             stub = route_pb2_grpc.RouteServiceStub(channel)
             try:
                 answer = await stub.Identify(route_pb2.IdentifyRequest(), timeout=ANSWER_WITHIN_S)
@@ -35,7 +37,7 @@ class GrpcReach:
 
     async def health(self, target: str) -> bool:
         """See Reach."""
-        async with grpc.aio.insecure_channel(target) as channel:
+        async with grpc.aio.insecure_channel(target, CHANNEL_OPTIONS) as channel:
             # Two messages of one field each need no generated code.
             check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(HEALTH_CHECK)
             try:
