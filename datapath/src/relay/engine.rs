@@ -131,7 +131,7 @@ impl Engine {
     pub fn listen(&mut self) -> Result<Vec<SocketAddr>, EngineError> {
         let mut bound: Vec<SocketAddr> = self.listeners.iter().map(|listener| listener.bind).collect();
         let mut sockets: Vec<Vec<(UdpSocket, Endpoint)>> = Vec::new();
-        for _ in &self.mailboxes {
+        for _ in 0..self.running()?.len() {
             let mut of_thread = Vec::new();
             for (number, address) in bound.iter_mut().enumerate() {
                 let socket = open_public(*address)?;
@@ -152,7 +152,7 @@ impl Engine {
 
     /// Gives every thread a command. Waits only while a thread has a thousand to do.
     pub fn command(&self, command: &Command) -> Result<(), EngineError> {
-        self.mailboxes.iter().try_for_each(|mailbox| order(mailbox, Order::Route(command.clone())))
+        self.running()?.iter().try_for_each(|mailbox| order(mailbox, Order::Route(command.clone())))
     }
 
     /// The keys of flows, numbering public addresses that were not met before. None when there are too many of those.
@@ -173,13 +173,14 @@ impl Engine {
 
     /// What each thread has counted, after all commands given before.
     pub fn reports(&self) -> Result<Vec<Report>, EngineError> {
-        let (reply, replies) = sync_channel(self.mailboxes.len());
-        for mailbox in &self.mailboxes {
+        let mailboxes = self.running()?;
+        let (reply, replies) = sync_channel(mailboxes.len());
+        for mailbox in mailboxes {
             mailbox.questions.send(reply.clone()).map_err(|_| EngineError::NotRunning)?;
             mailbox.wake();
         }
         let answer = |_: &Mailbox| replies.recv_timeout(ANSWER_DEADLINE).map_err(|_| EngineError::NotRunning);
-        self.mailboxes.iter().map(answer).collect()
+        mailboxes.iter().map(answer).collect()
     }
 
     /// Ends the threads and closes every socket. Closing twice is harmless.
@@ -192,6 +193,13 @@ impl Engine {
             // Its panic, if any, was written to standard error when it happened.
             let _ = thread.join();
         }
+    }
+
+    fn running(&self) -> Result<&[Mailbox], EngineError> {
+        if self.mailboxes.is_empty() {
+            return Err(EngineError::NotRunning);
+        }
+        Ok(&self.mailboxes)
     }
 
     fn siblings(&self, number: usize) -> Vec<Mailbox> {
