@@ -8,7 +8,7 @@ from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.worker_scene import HandWorker, hand_worker, hello, open_session, pool_of, until
 from transceiver.calls.worker_side import WorkerSide
-from transceiver.session.actions import CloseReason
+from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.worker_link import LostReason
 
 FRAME_MS = 20
@@ -170,3 +170,13 @@ async def test_nothing_is_played_after_the_call_is_over() -> None:
         heard = len(call.client.heard)
         await until(lambda: bool(call.worker.of_kind("close")))
         assert len(call.client.heard) == heard
+
+
+async def test_a_key_press_reaches_the_worker_in_its_place_among_the_frames() -> None:
+    async with scene() as call:
+        call.side.audio(AudioReceived(b"\x08voice", "opus", 0, 1, False, None, 0))
+        call.side.key_pressed(KeyPressed("#", 120))
+        await until(lambda: bool(call.worker.of_kind("dtmf")))
+        assert [each.WhichOneof("input") for each in call.worker.inputs][-2:] == ["audio", "dtmf"]
+        pressed = call.worker.of_kind("dtmf")[0].dtmf
+        assert (pressed.event, pressed.duration_ms) == ("#", 120)
