@@ -164,21 +164,27 @@ class TransceiverScene:
         address: Address = CLIENT_A,
         echo: bool = True,
         start: bool = True,
+        rewrite: Callable[[str], str] = str,
     ) -> Caller:
-        """Places a call: offer and answer are exchanged; nothing else has happened yet."""
+        """Places a call: offer, as `rewrite` leaves it, and answer are exchanged; nothing else has happened yet."""
         listener = RecordingListener(self, echo=echo)
         caller = Caller(self, WebRtcClient(options), address, listener)
-        caller.session = self.hub.create(caller.client.offer(), listener, now=self.now)
+        caller.session = self.hub.create(rewrite(caller.client.offer()), listener, now=self.now)
         self.callers.append(caller)
         if start:
             caller.client.accept(caller.session.answer, self.now)
         return caller
 
     def connect(
-        self, options: ClientOptions | None = None, *, address: Address = CLIENT_A, echo: bool = True
+        self,
+        options: ClientOptions | None = None,
+        *,
+        address: Address = CLIENT_A,
+        echo: bool = True,
+        rewrite: Callable[[str], str] = str,
     ) -> Caller:
         """Places a call and waits until both sides are connected."""
-        caller = self.call(options, address=address, echo=echo)
+        caller = self.call(options, address=address, echo=echo, rewrite=rewrite)
         self.run_until(lambda: caller.listener.connected_at is not None and caller.client.connected_at is not None)
         return caller
 

@@ -162,7 +162,7 @@ def _audio(section: Section, line: MediaLine, session: Section) -> AudioOffer:
     chosen = choose_format(section, line.formats.split())
     if chosen is None:
         raise OfferError("None of the offered audio codecs is served; offer opus, PCMU or PCMA.", "a=rtpmap")
-    extensions = _extension_ids(section)
+    extensions = _extension_ids(section, session)
     feedback = _feedback(section, line, chosen.payload_type)
     return AudioOffer(
         format=chosen,
@@ -181,10 +181,13 @@ def _direction(section: Section) -> Direction | None:
     return next((direction for direction in Direction if section.has(direction.value)), None)
 
 
-def _extension_ids(section: Section) -> dict[str, int]:
-    """URI → id; an id may carry a direction, `1/sendonly` (RFC 8285 section 5)."""
+def _extension_ids(section: Section, session: Section) -> dict[str, int]:
+    """URI → id, as the section says or else the session; an id may carry a direction, `1/sendonly`.
+
+    RFC 8285 section 5: each section numbers for itself.
+    """
     ids: dict[str, int] = {}
-    for extmap in section.every("extmap"):
+    for extmap in (*section.every("extmap"), *session.every("extmap")):
         number, _, rest = extmap.partition(" ")
         number = number.partition("/")[0]
         uri = rest.split(" ", 1)[0]
