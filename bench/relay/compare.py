@@ -5,17 +5,18 @@ run. CPU is the running time of the relay's one thread (`/proc/<pid>/task/<tid>/
 IRQ time accounting includes the softirq work that its sends cause; user time is sampled by the kernel's tick. Rates
 count both directions together. Prints one JSON object.
 
-Needs root, `ip`, `taskset`, a C compiler and two cores. Every load ends by itself.
+Needs root, `ip`, `taskset`, a C compiler and two cores. Every load ends by itself. `offhook bench relay` runs it.
 """
 
-import argparse
 import json
+import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,8 +27,36 @@ HERE: Final = Path(__file__).parent
 RELAY_CORE, LOAD_CORE = 0, 1
 PUBLIC_PORT, UPSTREAM_PORT, TRANSCEIVER_PORT, CLIENT_PORT = "3478", "3479", "5000", "40000"
 FIRST_CLIENT: Final = CLIENT_NET.removesuffix(".0") + ".1"
-MAX_SECONDS = 10
+CORES = 2
 TICK_S = 0.01
+
+
+class CannotMeasure(Exception):
+    """This machine lacks something that the benchmark needs; the message says what."""
+
+
+class Wanted(NamedTuple):
+    """What to measure.
+
+    Attributes:
+        relays: contenders: "baseline" (C), "native", "python".
+        rates: packets per second, both directions together.
+        flows: clients, each with an address of its own.
+        bytes: UDP payload of a client's datagram.
+        wait_us: how long the relay lets packets gather above 20,000 per second; 0 for never.
+        seconds: length of each point, at most 10.
+        rounds: how often each point is measured; the summary takes the median.
+        loopback: one host over `lo` instead of two over a veth pair.
+    """
+
+    relays: Sequence[str] = ("baseline", "native")
+    rates: Sequence[int] = (50_000, 100_000, 200_000)
+    flows: int = 1000
+    bytes: int = 172
+    wait_us: int = 500
+    seconds: int = 5
+    rounds: int = 2
+    loopback: bool = False
 
 
 class Cpu(NamedTuple):
@@ -94,7 +123,7 @@ def events(load: list[str]) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def measure(relay: str, rate: int, made: Network, tools: tuple[str, str], wanted: argparse.Namespace) -> dict[str, Any]:
+def measure(relay: str, rate: int, made: Network, tools: tuple[str, str], wanted: Wanted) -> dict[str, Any]:
     """One point: `rate` packets per second, both directions together."""
     baseline, load = tools
     to_relay = [RELAY_HOST, PUBLIC_PORT, FAR_HOST, TRANSCEIVER_PORT, CLIENT_NET, CLIENT_PORT]
@@ -121,7 +150,7 @@ def measure(relay: str, rate: int, made: Network, tools: tuple[str, str], wanted
     }
 
 
-def summary(points: list[dict[str, Any]], wanted: argparse.Namespace) -> list[dict[str, Any]]:
+def summary(points: list[dict[str, Any]], wanted: Wanted) -> list[dict[str, Any]]:
     """Per rate: the median of each contender, and how the engine compares."""
     rows = []
     for rate in wanted.rates:
@@ -136,34 +165,37 @@ def summary(points: list[dict[str, Any]], wanted: argparse.Namespace) -> list[di
     return rows
 
 
-def arguments() -> argparse.Namespace:
-    """What to measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--relays", nargs="+", default=["baseline", "native"], choices=["baseline", "native", "python"])
-    parser.add_argument("--rates", nargs="+", type=int, default=[50_000, 100_000, 200_000], help="packets per second")
-    parser.add_argument("--flows", type=int, default=1000)
-    parser.add_argument("--bytes", type=int, default=172)
-    parser.add_argument("--wait-us", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=5, choices=range(1, MAX_SECONDS + 1))
-    parser.add_argument("--rounds", type=int, default=2)
-    return parser.parse_args()
+def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Measures every contender at every rate, in turn, and tells `progress` each point.
 
-
-def main() -> None:
-    """Measures every contender at every rate, in turn."""
-    wanted = arguments()
+    Raises:
+        CannotMeasure: this machine lacks something; the message says what.
+    """
+    for tool in ("cc", "ip", "taskset"):
+        if shutil.which(tool) is None:
+            raise CannotMeasure(f"needs '{tool}'")
+    if os.geteuid() != 0:
+        raise CannotMeasure("needs root, to make network namespaces of its own")
+    if (os.cpu_count() or 1) < CORES:
+        raise CannotMeasure(f"needs {CORES} cores, one for the relay and one for the load")
     points = []
-    with tempfile.TemporaryDirectory() as folder, network() as made:
+    with tempfile.TemporaryDirectory() as folder, network(loopback=wanted.loopback) as made:
         tools = compiled(Path(folder))
         for _ in range(wanted.rounds):
             for rate in wanted.rates:
                 for relay in wanted.relays:
                     points.append(measure(relay, rate, made, tools, wanted))
-                    print(json.dumps(points[-1]), file=sys.stderr, flush=True)
-    machine = {"kernel": platform.release(), "processor": platform.machine(), "python": platform.python_version()}
-    settings = {"flows": wanted.flows, "bytes": wanted.bytes, "wait_us": wanted.wait_us, "seconds": wanted.seconds}
-    print(json.dumps({"machine": machine, "settings": settings, "summary": summary(points, wanted), "points": points}))
-
-
-if __name__ == "__main__":
-    main()
+                    progress(points[-1])
+    return {
+        "bench": "relay",
+        "method": "contenders in turn, one relay thread on one core, load on another; CPU by that thread's schedstat",
+        "machine": {
+            "kernel": platform.release(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "settings": wanted._asdict(),
+        "summary": summary(points, wanted),
+        "points": points,
+    }

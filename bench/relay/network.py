@@ -25,28 +25,45 @@ def _ip(*arguments: str) -> None:
 
 
 @contextmanager
-def network() -> Iterator[Network]:
-    """Makes both namespaces, with names no other process has, and removes them. Needs CAP_NET_ADMIN.
+def network(*, loopback: bool = False) -> Iterator[Network]:
+    """Makes the namespaces, with names no other process has, and removes them. Needs CAP_NET_ADMIN.
+
+    With `loopback` both are the same one, and its `lo` carries every address.
 
     Raises:
         subprocess.CalledProcessError: the kernel refuses.
     """
-    made = Network(f"offhook-relay-{getpid()}", f"offhook-far-{getpid()}")
+    relay = f"offhook-relay-{getpid()}"
+    made = Network(relay, relay if loopback else f"offhook-far-{getpid()}")
     try:
-        for name in made:
+        for name in dict.fromkeys(made):
             _ip("netns", "add", name)
-        _ip("-n", made.relay, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", made.far)
-        for name, host in ((made.relay, RELAY_HOST), (made.far, FAR_HOST)):
-            _ip("-n", name, "address", "add", f"{host}/24", "dev", "veth0")
-            _ip("-n", name, "link", "set", "lo", "up")
-            _ip("-n", name, "link", "set", "veth0", "up")
-        clients = f"{CLIENT_NET}/{CLIENT_NET_BITS}"
-        _ip("-n", made.relay, "route", "add", clients, "via", FAR_HOST)
-        _ip("-n", made.far, "route", "add", "local", clients, "dev", "lo")
+        if loopback:
+            _one_host(relay)
+        else:
+            _two_hosts(made)
         yield made
     finally:
-        for name in made:
+        for name in dict.fromkeys(made):
             subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)  # noqa: S603, S607
+
+
+def _one_host(name: str) -> None:
+    _ip("-n", name, "link", "set", "lo", "up")
+    for host in (RELAY_HOST, FAR_HOST):
+        _ip("-n", name, "address", "add", f"{host}/32", "dev", "lo")
+    _ip("-n", name, "route", "add", "local", f"{CLIENT_NET}/{CLIENT_NET_BITS}", "dev", "lo")
+
+
+def _two_hosts(made: Network) -> None:
+    _ip("-n", made.relay, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", made.far)
+    for name, host in ((made.relay, RELAY_HOST), (made.far, FAR_HOST)):
+        _ip("-n", name, "address", "add", f"{host}/24", "dev", "veth0")
+        _ip("-n", name, "link", "set", "lo", "up")
+        _ip("-n", name, "link", "set", "veth0", "up")
+    clients = f"{CLIENT_NET}/{CLIENT_NET_BITS}"
+    _ip("-n", made.relay, "route", "add", clients, "via", FAR_HOST)
+    _ip("-n", made.far, "route", "add", "local", clients, "dev", "lo")
 
 
 def inside(namespace: str, core: int, *command: str) -> list[str]:

@@ -1,0 +1,81 @@
+"""`offhook bench`: measures parts of the fabric on this machine."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bench.relay.compare import CannotMeasure, Wanted, compare
+from bench.relay.plot import svg
+
+CONTENDERS = ("baseline", "native", "python")
+LONGEST_S = 10
+
+app = typer.Typer(help="Measure parts of the fabric on this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `relay` a command of its own while it is the only one."""
+
+
+@app.command()
+def relay(
+    relays: Annotated[
+        str, typer.Option(help="Contenders, separated by commas: baseline (plain C), native, python.")
+    ] = "baseline,native",
+    rates: Annotated[
+        str, typer.Option(help="Packets per second, both directions together, separated by commas.")
+    ] = "50000,100000,200000",
+    flows: Annotated[int, typer.Option(min=1, max=1_000_000, help="Clients, each with an address of its own.")] = 1000,
+    size: Annotated[int, typer.Option(min=28, max=1400, help="Bytes of a client's datagram.")] = 172,
+    wait_us: Annotated[int, typer.Option(min=0, max=10_000, help="How long packets may gather; 0: never.")] = 500,
+    seconds: Annotated[int, typer.Option(min=1, max=LONGEST_S, help="Length of each point.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each point is measured.")] = 2,
+    loopback: Annotated[bool, typer.Option(help="Over lo of one host instead of a veth pair between two.")] = False,
+    output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the result here, as SVG.", metavar="FILE")] = None,
+) -> None:
+    """CPU, loss and latency of a relay's data path, beside the least that C can do, alternating in one run.
+
+    Makes network namespaces of its own, so it needs root; no packet leaves them.
+    """
+    contenders = relays.split(",")
+    if not set(contenders) <= set(CONTENDERS):
+        raise _fail(2, f"--relays knows {', '.join(CONTENDERS)}")
+    try:
+        wanted_rates = [int(rate) for rate in rates.split(",")]
+    except ValueError:
+        raise _fail(2, "--rates are numbers separated by commas, such as 50000,100000") from None
+    if min(wanted_rates) < 1:
+        raise _fail(2, "--rates are at least 1")
+    console = Console(stderr=True, highlight=False)
+    wanted = Wanted(contenders, wanted_rates, flows, size, wait_us, seconds, rounds, loopback)
+    console.print(f"About {len(contenders) * len(wanted_rates) * rounds * (seconds + 4)} s.")
+    try:
+        result = compare(wanted, lambda point: console.print(_progress(point), soft_wrap=True))
+    except CannotMeasure as error:
+        raise _fail(2, str(error)) from None
+    text = json.dumps(result, indent=2)
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(text + "\n")
+    if plot is not None:
+        where = "lo" if loopback else "veth pair"
+        plot.write_text(svg(result["summary"], f"Relay, {flows:,} flows, {size} bytes, {where}"))
+
+
+def _progress(point: dict[str, Any]) -> str:
+    return (
+        f"{point['relay']:>9} at {point['offered_per_s']:>7}/s: {point['cpu_us_per_packet']:6.2f} µs per packet, "
+        f"lost {point['lost_share']:.4%}, round trip "
+        + ", ".join(f"{name} {value} µs" for name, value in point["round_trip_us"].items())
+    )
+
+
+def _fail(code: int, message: str) -> typer.Exit:
+    typer.echo(f"offhook bench: {message}", err=True)
+    return typer.Exit(code)
