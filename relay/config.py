@@ -50,7 +50,13 @@ class RelayConfig(Config):
     gather_above: int = Field(
         20_000, ge=0, description="Packets per second, both directions together, from which a thread is busy."
     )
-    max_flows: int = Field(100_000, gt=0, description="Client five-tuples held at once; a new one beyond is refused.")
+    max_flows: int = Field(
+        100_000,
+        gt=0,
+        le=100_000_000,
+        description="Client five-tuples held at once; a new one beyond is refused. The native engine sets aside 43 bytes "
+        "for each, in every thread.",
+    )
     unsynced_flow_idle_s: float = Field(
         30.0,
         gt=0,
