@@ -54,7 +54,7 @@ class RelayConfig(Config):
         100_000,
         gt=0,
         le=100_000_000,
-        description="Client five-tuples held at once; a new one beyond is refused. The native engine sets aside 43 bytes "
+        description="Client five-tuples held at once; a new one beyond is refused. The native engine takes 43 bytes "
         "for each, in every thread.",
     )
     unsynced_flow_idle_s: float = Field(
