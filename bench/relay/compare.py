@@ -165,11 +165,11 @@ def summary(points: list[dict[str, Any]], wanted: Wanted) -> list[dict[str, Any]
     return rows
 
 
-def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Measures every contender at every rate, in turn, and tells `progress` each point.
+def require_tools() -> None:
+    """Checks what every benchmark here needs.
 
     Raises:
-        CannotMeasure: this machine lacks something; the message says what.
+        CannotMeasure: this machine lacks something.
     """
     for tool in ("cc", "ip", "taskset"):
         if shutil.which(tool) is None:
@@ -178,6 +178,25 @@ def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[
         raise CannotMeasure("needs root, to make network namespaces of its own")
     if (os.cpu_count() or 1) < CORES:
         raise CannotMeasure(f"needs {CORES} cores, one for the relay and one for the load")
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    return {
+        "kernel": platform.release(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Measures every contender at every rate, in turn, and tells `progress` each point.
+
+    Raises:
+        CannotMeasure: this machine lacks something; the message says what.
+    """
+    require_tools()
     points = []
     with tempfile.TemporaryDirectory() as folder, network(loopback=wanted.loopback) as made:
         tools = compiled(Path(folder))
@@ -189,12 +208,7 @@ def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[
     return {
         "bench": "relay",
         "method": "contenders in turn, one relay thread on one core, load on another; CPU by that thread's schedstat",
-        "machine": {
-            "kernel": platform.release(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-        },
+        "machine": machine(),
         "settings": wanted._asdict(),
         "summary": summary(points, wanted),
         "points": points,

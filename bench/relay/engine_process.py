@@ -8,7 +8,9 @@ import asyncio
 import json
 import sys
 from ipaddress import ip_address
+from pathlib import Path
 
+from offhook.service.config import load_key_ring
 from relay.engine.choice import open_engine
 from relay.engine.interface import EngineSettings, FlowKey, Listener
 from wire.address import Address, parse_address
@@ -25,7 +27,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--upstream", type=parse_address, required=True)
     parser.add_argument("--transceiver", type=parse_address, required=True)
     parser.add_argument("--first-client", type=parse_address, required=True, help="The others have the next hosts.")
-    parser.add_argument("--flows", type=int, required=True)
+    parser.add_argument("--flows", type=int, required=True, help="Flows already synced.")
+    parser.add_argument("--max-flows", type=int, default=100_000)
+    parser.add_argument("--keys", type=Path, help="Routing keys, for clients that send checks.")
     parser.add_argument("--gather-us", type=int, required=True)
     parser.add_argument("--gather-above", type=int, default=20_000)
     return parser.parse_args()
@@ -37,12 +41,14 @@ async def main(wanted: argparse.Namespace) -> None:
         cluster_id=1,
         listeners=[Listener(wanted.public, wanted.public)],
         upstream=wanted.upstream,
-        max_flows=max(wanted.flows, 100_000),
+        max_flows=max(wanted.flows, wanted.max_flows),
         threads=1,
         gather_us=wanted.gather_us,
         gather_above=wanted.gather_above,
     )
     engine = open_engine(wanted.engine, settings)
+    if wanted.keys is not None:
+        engine.set_keys(load_key_ring(wanted.keys))
     engine.set_transceiver(TRANSCEIVER_ID, wanted.transceiver)
     first, port = ip_address(wanted.first_client.host), wanted.first_client.port
     for start in range(0, wanted.flows, FLOWS_PER_CALL):

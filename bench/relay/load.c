@@ -1,12 +1,14 @@
-/* Clients and a transceiver in one thread: paces datagrams through a relay and back, and says what came.
+/* Clients and a transceiver in one thread: paces datagrams through relays and back, and says what came.
  *
  * Client i has the address CLIENT_NET + 1 + i and the port CLIENT_PORT; the whole network must be local here (`ip route
  * add local`). The transceiver sends every train back as it came: the SPP header is the same in both directions. Each
- * datagram carries when it was sent, its flow and its number, so the clients see loss, order and round trip time.
+ * datagram carries when it was sent, its flow and its number, so the clients see loss, order and round trip time, and
+ * how long each of them heard nothing. With CHECKS each client also sends its STUN check at once and every 2.5 s, as
+ * libwebrtc does: FLOWS checks of CHECK_BYTES each, one after the other in the file.
  *
  * It spins, so it needs a core of its own, and always ends after WARM_UP_S + SECONDS + 1.
  * usage: load RELAY_HOST RELAY_PORT TRANSCEIVER_HOST TRANSCEIVER_PORT CLIENT_NET CLIENT_PORT FLOWS BYTES
- *             CLIENT_PACKETS_PER_S SECONDS
+ *             CLIENT_PACKETS_PER_S SECONDS [CHECKS]
  */
 #include "udp.h"
 
@@ -14,6 +16,8 @@
 #define TRAIN_ROOM 65536
 #define WARM_UP_S 1
 #define RTT_CLASSES 200000 /* of a microsecond each */
+#define CHECK_BYTES 108
+#define CHECK_EVERY_NS 2500000000ull
 
 struct stamp {
     uint8_t rtp[12];
@@ -26,6 +30,8 @@ struct totals {
 };
 
 static uint32_t *next_number, *last_seen, flows;
+static uint64_t *heard_at, *longest_gap;
+static uint8_t *checks;
 static uint32_t rtt_class[RTT_CLASSES];
 static struct totals totals;
 static struct sockaddr_in relay, client_net;
@@ -68,6 +74,35 @@ static void send_clients(int fd, size_t bytes, uint64_t due) {
     totals.unsent += (uint64_t)(count - (sent > 0 ? sent : 0));
 }
 
+/* The checks that are due at `now`, spread evenly over the interval; `sent` counts those already sent. */
+static uint64_t send_checks(int fd, uint64_t elapsed, uint64_t sent) {
+    /* All at once first: a call begins with its check. */
+    uint64_t due = flows + (uint64_t)((double)elapsed / (double)CHECK_EVERY_NS * flows);
+    for (int burst = 0; sent < due && burst < BATCH; burst++, sent++) {
+        uint32_t flow = (uint32_t)(sent % flows);
+        struct iovec slice = {checks + (size_t)flow * CHECK_BYTES, CHECK_BYTES};
+        char control[CMSG_SPACE(sizeof(struct in_pktinfo))] = {0};
+        struct msghdr message = {.msg_name = &relay,
+                                 .msg_namelen = sizeof relay,
+                                 .msg_iov = &slice,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control,
+                                 .msg_controllen = sizeof control};
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = IPPROTO_IP, c->cmsg_type = IP_PKTINFO, c->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
+        struct in_pktinfo *info = (struct in_pktinfo *)CMSG_DATA(c);
+        info->ipi_spec_dst.s_addr = htonl(ntohl(client_net.sin_addr.s_addr) + 1 + flow);
+        if (sendmsg(fd, &message, MSG_DONTWAIT) < 0) break;
+    }
+    return sent;
+}
+
+static void heard(uint32_t flow, uint64_t now) {
+    uint64_t gap = heard_at[flow] ? now - heard_at[flow] : 0;
+    if (gap > longest_gap[flow]) longest_gap[flow] = gap;
+    heard_at[flow] = now;
+}
+
 static void receive_clients(int fd) {
     static uint8_t datagrams[BATCH][2048];
     static struct iovec slices[BATCH];
@@ -79,8 +114,10 @@ static void receive_clients(int fd) {
     int count = recvmmsg(fd, messages, BATCH, MSG_DONTWAIT, NULL);
     uint64_t now = now_ns();
     for (int i = 0; i < count; i++) {
+        if (datagrams[i][0] < 4) continue; /* its own check, echoed */
         struct stamp stamp;
         memcpy(&stamp, datagrams[i], sizeof stamp);
+        heard(stamp.flow, now);
         uint64_t micros = (now - stamp.sent_at) / 1000;
         rtt_class[micros < RTT_CLASSES ? micros : RTT_CLASSES - 1]++;
         totals.received++;
@@ -119,18 +156,36 @@ static uint64_t quantile(double share) {
     return RTT_CLASSES;
 }
 
+static int by_size(const void *a, const void *b) {
+    uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+    return first < second ? -1 : first > second;
+}
+
+/* Clients still waiting have a gap that reaches until now. */
+static void close_gaps(void) {
+    uint64_t now = now_ns();
+    for (uint32_t flow = 0; flow < flows; flow++) heard(flow, now);
+    qsort(longest_gap, flows, sizeof *longest_gap, by_size);
+}
+
+static uint64_t gap_us(double share) {
+    return longest_gap[(size_t)(share * (double)(flows - 1))] / 1000;
+}
+
 static void say(const char *event) {
     printf("{\"event\": \"%s\", \"at_ns\": %llu, \"sent\": %llu, \"unsent\": %llu, \"upstream\": %llu, "
-           "\"received\": %llu, \"reordered\": %llu, \"rtt_us\": {\"p50\": %llu, \"p99\": %llu, \"p99.9\": %llu}}\n",
+           "\"received\": %llu, \"reordered\": %llu, \"rtt_us\": {\"p50\": %llu, \"p99\": %llu, \"p99.9\": %llu}, "
+           "\"longest_gap_us\": {\"p50\": %llu, \"p99\": %llu, \"max\": %llu}}\n",
            event, (unsigned long long)now_ns(), (unsigned long long)totals.sent, (unsigned long long)totals.unsent,
            (unsigned long long)totals.upstream, (unsigned long long)totals.received,
            (unsigned long long)totals.reordered, (unsigned long long)quantile(0.5), (unsigned long long)quantile(0.99),
-           (unsigned long long)quantile(0.999));
+           (unsigned long long)quantile(0.999), (unsigned long long)gap_us(0.5), (unsigned long long)gap_us(0.99),
+           (unsigned long long)gap_us(1.0));
     fflush(stdout);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 11) return fprintf(stderr, "see the head of load.c for its arguments\n"), 2;
+    if (argc != 11 && argc != 12) return fprintf(stderr, "see the head of load.c for its arguments\n"), 2;
     relay = ipv4(argv[1], argv[2]), client_net = ipv4(argv[5], argv[6]);
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = client_net.sin_port};
     int transceiver = udp_socket(ipv4(argv[3], argv[4]), 1), clients = udp_socket(any, 0);
@@ -139,14 +194,24 @@ int main(int argc, char **argv) {
     double per_ns = atof(argv[9]) / 1e9;
     uint64_t length = (uint64_t)(atof(argv[10]) * 1e9), started = now_ns(), warm_up = WARM_UP_S * 1000000000ull;
     next_number = calloc(flows, sizeof *next_number), last_seen = calloc(flows, sizeof *last_seen);
+    heard_at = calloc(flows, sizeof *heard_at), longest_gap = calloc(flows, sizeof *longest_gap);
+    if (argc == 12) {
+        checks = malloc((size_t)flows * CHECK_BYTES);
+        FILE *file = fopen(argv[11], "rb");
+        if (!file || fread(checks, CHECK_BYTES, flows, file) != flows) die(argv[11]);
+        fclose(file);
+    }
+    uint64_t checks_sent = 0;
     int phase = 0;
     for (uint64_t now; (now = now_ns()) < started + warm_up + length + 1000000000ull;) {
         if (phase == 0 && now > started + warm_up) {
             phase = 1, memset(rtt_class, 0, sizeof rtt_class), say("start");
+            memset(longest_gap, 0, flows * sizeof *longest_gap);
         } else if (phase == 1 && now > started + warm_up + length) {
-            phase = 2, say("stop");
+            phase = 2, close_gaps(), say("stop");
         }
         uint64_t due = (uint64_t)((double)(now - started) * per_ns), done = totals.sent + totals.unsent;
+        if (checks && phase < 2) checks_sent = send_checks(clients, now - started, checks_sent);
         if (phase < 2 && due > done) send_clients(clients, bytes, due - done);
         echo(transceiver);
         receive_clients(clients);

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from bench.relay import death
 from bench.relay.compare import CannotMeasure, Wanted, compare
 from bench.relay.plot import svg
 
@@ -14,11 +15,6 @@ CONTENDERS = ("baseline", "native", "python")
 LONGEST_S = 10
 
 app = typer.Typer(help="Measure parts of the fabric on this machine.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `relay` a command of its own while it is the only one."""
 
 
 @app.command()
@@ -66,6 +62,37 @@ def relay(
     if plot is not None:
         where = "lo" if loopback else "veth pair"
         plot.write_text(svg(result["summary"], f"Relay, {flows:,} flows, {size} bytes, {where}"))
+
+
+@app.command("relay-death")
+def relay_death(
+    calls: Annotated[int, typer.Option(min=1, max=5000, help="Paced calls over two relays.")] = 1000,
+    engine: Annotated[str, typer.Option(help="native or python.")] = "native",
+    output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+) -> None:
+    """SIGKILL of one of two relays under paced calls: how long clients hear nothing, with flow sync and without.
+
+    Makes network namespaces of its own, so it needs root; no packet leaves them.
+    """
+    if engine not in ("native", "python"):
+        raise _fail(2, "--engine is native or python")
+    console = Console(stderr=True, highlight=False)
+    wanted = death.Wanted(engine=engine, calls=calls)
+    try:
+        result = death.deaths(wanted, lambda one: console.print(_death(one), soft_wrap=True))
+    except CannotMeasure as error:
+        raise _fail(2, str(error)) from None
+    text = json.dumps(result, indent=2)
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(text + "\n")
+
+
+def _death(one: dict[str, Any]) -> str:
+    silence = ", ".join(f"{name} {value:.0f} ms" for name, value in one["longest_silence_ms"].items())
+    with_sync = "with flow sync   " if one["flow_sync"] else "without flow sync"
+    return f"{with_sync}: longest silence {silence}; {one['packets_lost']} of {one['packets_sent']} packets lost"
 
 
 def _progress(point: dict[str, Any]) -> str:
