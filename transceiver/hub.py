@@ -22,6 +22,7 @@ from transceiver.sdp.offer import parse_offer
 from transceiver.session import actions
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.certificate import Certificate
+from transceiver.session.handshake_budget import HandshakeBudget
 from transceiver.session.session import Session
 from wire.address import Address
 from wire.drop import DropReason
@@ -115,6 +116,7 @@ class SessionHub:
         self._candidates = tuple(candidates)
         self._limits = limits
         self._max_sessions = max_sessions
+        self._handshakes = HandshakeBudget()
         self._arm = arm
         self._data_channels = data_channels
         self._last_session_id = 0
@@ -151,6 +153,7 @@ class SessionHub:
             certificate=self._certificate,
             mint_credentials=self._mint_credentials,
             candidates=self._candidates,
+            handshakes=self._handshakes,
             limits=self._limits,
             data_channels=self._data_channels,
             now=now,

@@ -91,6 +91,8 @@ class Caller:
         self.listener = listener
         self.session: Session
         self.timestamp = 0
+        self.reshape: Callable[[bytes], list[bytes]] = lambda datagram: [datagram]
+        """What becomes of each datagram of the client before it is on its way."""
         self._scene = scene
 
     @property
@@ -197,7 +199,8 @@ class TransceiverScene:
     def flush(self, caller: Caller) -> None:
         """Sends what a client has queued."""
         for datagram in caller.client.take_datagrams():
-            self._from_client(caller, datagram)
+            for piece in caller.reshape(datagram):
+                self._from_client(caller, piece)
 
     def run(self, duration_s: float) -> None:
         """Lets time pass."""

@@ -10,6 +10,14 @@ knob here. So the last flight is kept and its very datagrams are sent again afte
 1.5 round trips once one is measured), with back-off: a record that the client has seen it drops as a replay, one that
 was lost it takes. The one thing that needs a fresh record, a repeated Finished that asks the server for its last
 flight, OpenSSL still does by its own clock, which is asked each time the timer here fires.
+
+**Storms.** Each step of a handshake takes a turn of the process's `HandshakeBudget`; until then the datagram waits
+here.
+
+**Alerts in the clear.** Until the keys are there, anybody who can send from the client's five-tuple can send a fatal
+alert, and OpenSSL would obey. So alerts of epoch 0 are kept from it (RFC 6347 section 4.1.2.7 lets invalid records be
+discarded silently). A true one is followed by silence: the handshake fails when it has made no progress for a while
+after one.
 """
 
 import contextlib
@@ -24,20 +32,24 @@ from transceiver.media_port.interface import SrtpKeys, SrtpProfile
 from transceiver.sdp.credentials import DtlsRole, Fingerprint
 from transceiver.session.actions import CloseReason
 from transceiver.session.certificate import Certificate
+from transceiver.session.dtls_records import MTU, pack_records, records_fit, without_clear_alerts
+from transceiver.session.handshake_budget import HandshakeBudget
 from wire.drop import DropReason
 
-MTU: Final = 1200
-"""Largest datagram sent: what libwebrtc assumes, and small enough for any path with the relay's envelope."""
 MAX_HANDSHAKE_BYTES: Final = 65_536
 """A handshake of a stock client receives 2 to 6 KB, retransmissions included."""
+MAX_HANDSHAKE_DATAGRAMS: Final = 100
+"""Of a stock client 3 to 10; so a single client cannot use up the turns of the others with small ones."""
+MAX_WAITING: Final = 8
+"""Datagrams of one handshake that wait for their turn."""
+ALERT_PATIENCE_S: Final = 2.0
+"""How long a handshake may make no progress after a fatal alert in the clear."""
 
 _FIRST_RETRANSMISSION_S: Final = 0.05
 _LAST_RETRANSMISSION_S: Final = 0.5
 _RETRANSMISSION_ROUND_TRIPS: Final = 1.5
 _MAX_FINAL_FLIGHT_REPEATS: Final = 5
-_RECORD_HEADER_BYTES: Final = 13
-_CONTENT_TYPES: Final = range(20, 64)
-_DTLS_MAJOR_VERSION: Final = 0xFE
+_FIRST_FLIGHT: Final = b""
 _EXPORTER_LABEL: Final = b"EXTRACTOR-dtls_srtp"
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     "sha-256": hashes.SHA256(),
@@ -62,9 +74,16 @@ class DtlsTransport:
         certificate: ours.
         role: who sends the ClientHello.
         fingerprints: the client's certificate must have one of them.
+        budget: the process's.
     """
 
-    def __init__(self, certificate: Certificate, role: DtlsRole, fingerprints: tuple[Fingerprint, ...]) -> None:
+    def __init__(
+        self,
+        certificate: Certificate,
+        role: DtlsRole,
+        fingerprints: tuple[Fingerprint, ...],
+        budget: HandshakeBudget,
+    ) -> None:
         self.role = role
         self.state = DtlsState.NEW
         self.keys: SrtpKeys | None = None
@@ -79,18 +98,23 @@ class DtlsTransport:
             self._ssl.set_accept_state()
         self._outgoing: list[bytes] = []
         self._received: deque[bytes] = deque()
+        self._budget = budget
+        self._waiting: deque[tuple[float, bytes]] = deque()
         self._handshake_bytes = 0
+        self._handshake_datagrams = 0
+        self._alert_deadline: float | None = None
         self._flight: list[bytes] = []
         self._flight_sent_at = 0.0
         self._repeats = 0
         self._timeout_s = _FIRST_RETRANSMISSION_S
         self._next_timeout: float | None = None
 
-    def start(self, now: float) -> None:
-        """Begins the handshake: a client sends its ClientHello. Later calls do nothing."""
-        if self.state is DtlsState.NEW:
-            self.state = DtlsState.HANDSHAKING
-            self._handshake(now)
+    def start(self, now: float) -> DropReason | None:
+        """Begins the handshake: a client sends its ClientHello. Later calls do nothing.
+
+        DTLS_BUDGET if there are too many of them just now; to be called again then.
+        """
+        return self._step(_FIRST_FLIGHT, now) if self.state is DtlsState.NEW else None
 
     def receive(self, datagram: bytes, now: float) -> DropReason | None:
         """Takes a datagram from the client; a reason if it was not looked at."""
@@ -98,17 +122,20 @@ class DtlsTransport:
             return DropReason.SESSION_CLOSED
         if not records_fit(datagram):
             return DropReason.MALFORMED_DTLS
-        if self.state is not DtlsState.CONNECTED:
-            self._handshake_bytes += len(datagram)
-            if self._handshake_bytes > MAX_HANDSHAKE_BYTES:
-                return DropReason.DTLS_BUDGET
-        self.start(now)
-        self._ssl.bio_write(datagram)
-        if self.state is DtlsState.HANDSHAKING:
-            self._handshake(now)
+        datagram, fatal = without_clear_alerts(datagram)
+        if fatal and self.state is DtlsState.HANDSHAKING and self._alert_deadline is None:
+            self._alert_deadline = now + ALERT_PATIENCE_S
+        if not datagram:
+            return None
         if self.state is DtlsState.CONNECTED:
+            self._ssl.bio_write(datagram)
             self._read(now)
-        return None
+            return None
+        self._handshake_bytes += len(datagram)
+        self._handshake_datagrams += 1
+        if self._handshake_bytes > MAX_HANDSHAKE_BYTES or self._handshake_datagrams > MAX_HANDSHAKE_DATAGRAMS:
+            return DropReason.DTLS_BUDGET
+        return self._step(datagram, now)
 
     def send(self, data: bytes) -> None:
         """Sends application data in one record; nothing unless connected.
@@ -137,12 +164,20 @@ class DtlsTransport:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due."""
-        return self._next_timeout
+        turn = self._waiting[0][0] if self._waiting else None
+        timeouts = (self._next_timeout, turn, self._alert_deadline)
+        return min((timeout for timeout in timeouts if timeout is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
-        """Sends the last flight again, if it is time."""
-        if self._next_timeout is None or now < self._next_timeout:
-            return
+        """Does what has waited for its turn, and sends the last flight again, if it is time."""
+        while self._waiting and self._waiting[0][0] <= now:
+            self._advance(self._waiting.popleft()[1], now)
+        if self._alert_deadline is not None and now >= self._alert_deadline:
+            self._end(CloseReason.DTLS_FAILED)
+        if self._next_timeout is not None and now >= self._next_timeout:
+            self._retransmit(now)
+
+    def _retransmit(self, now: float) -> None:
         self._repeats += 1
         if self.state is DtlsState.CONNECTED and self._repeats > _MAX_FINAL_FLIGHT_REPEATS:
             self._next_timeout = None
@@ -168,6 +203,26 @@ class DtlsTransport:
         """The next application record of the client."""
         return self._received.popleft() if self._received else None
 
+    def _step(self, datagram: bytes, now: float) -> DropReason | None:
+        """Lets a datagram of the handshake take its turn, at once or later."""
+        turn = self._budget.reserve(now) if len(self._waiting) < MAX_WAITING else None
+        if turn is None:
+            return DropReason.DTLS_BUDGET
+        self.state = DtlsState.HANDSHAKING
+        if turn <= now and not self._waiting:
+            self._advance(datagram, now)
+        else:
+            self._waiting.append((turn, datagram))
+        return None
+
+    def _advance(self, datagram: bytes, now: float) -> None:
+        if datagram:
+            self._ssl.bio_write(datagram)
+        if self.state is DtlsState.HANDSHAKING:
+            self._handshake(now)
+        if self.state is DtlsState.CONNECTED:
+            self._read(now)
+
     def _handshake(self, now: float) -> None:
         try:
             self._ssl.do_handshake()
@@ -188,6 +243,7 @@ class DtlsTransport:
             self._refuse(CloseReason.DTLS_FAILED)
             return
         self.state = DtlsState.CONNECTED
+        self._alert_deadline = None
         # A client has nothing left to say; a server's last flight may get lost, and with it the client's patience.
         self._keep_flight(self._drain(), now)
 
@@ -205,6 +261,7 @@ class DtlsTransport:
     def _keep_flight(self, flight: list[bytes], now: float) -> None:
         if not flight:
             return
+        self._alert_deadline = None
         if self._flight and self._repeats == 0:
             # An unambiguous round trip (Karn's rule): the client has answered the first copy of our last flight.
             round_trip = now - self._flight_sent_at
@@ -251,7 +308,8 @@ class DtlsTransport:
     def _end(self, reason: CloseReason | None) -> None:
         self.state = DtlsState.CLOSED
         self.close_reason = reason
-        self._next_timeout = None
+        self._next_timeout = self._alert_deadline = None
+        self._waiting.clear()
         self._flight = []
 
     def _drain(self) -> list[bytes]:
@@ -259,43 +317,3 @@ class DtlsTransport:
             return pack_records(self._ssl.bio_read(65_536))
         except SSL.WantReadError:
             return []
-
-
-def records_fit(datagram: bytes) -> bool:
-    """Whether a datagram is a row of whole DTLS records.
-
-    RFC 6347 section 4.1, https://www.rfc-editor.org/rfc/rfc6347#section-4.1:
-
-        content type 1 | version 2 | epoch 2 | sequence number 6 | length 2 | fragment
-    """
-    position = 0
-    while position < len(datagram):
-        if len(datagram) - position < _RECORD_HEADER_BYTES:
-            return False
-        if datagram[position] not in _CONTENT_TYPES or datagram[position + 1] != _DTLS_MAJOR_VERSION:
-            return False
-        position = _record_end(datagram, position)
-    return position == len(datagram) and position > 0
-
-
-def pack_records(records: bytes) -> list[bytes]:
-    """Cuts what OpenSSL wrote into datagrams of whole records, at most MTU long.
-
-    A memory buffer keeps no boundaries, and a flight in one piece could exceed the path's MTU.
-    """
-    datagrams: list[bytes] = []
-    start = position = 0
-    while position < len(records):
-        end = _record_end(records, position)
-        if end - start > MTU and position > start:
-            datagrams.append(records[start:position])
-            start = position
-        position = end
-    if start < len(records):
-        datagrams.append(records[start:])
-    return datagrams
-
-
-def _record_end(records: bytes, position: int) -> int:
-    length = int.from_bytes(records[position + 11 : position + 13], "big")
-    return position + _RECORD_HEADER_BYTES + length

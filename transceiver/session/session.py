@@ -38,6 +38,7 @@ from transceiver.session.audio_receiver import AudioReceiver
 from transceiver.session.audio_sender import AudioSender
 from transceiver.session.certificate import Certificate
 from transceiver.session.dtls import DtlsState, DtlsTransport
+from transceiver.session.handshake_budget import HandshakeBudget
 from transceiver.session.ice import Conflict, IceAgent
 from transceiver.session.negotiation import LocalTransport, Negotiation
 from transceiver.session.paths import PathTable
@@ -61,6 +62,7 @@ class Session:
         certificate: this process's DTLS identity.
         mint_credentials: makes ICE credentials that relays can route and verify.
         candidates: the relays' public addresses, best first; at least one.
+        handshakes: what the handshakes of this process may cost.
         limits: bounds and timers.
         data_channels: whether an offered data channel is accepted.
         now: the time of creation; `setup_timeout_s` counts from here.
@@ -75,6 +77,7 @@ class Session:
         certificate: Certificate,
         mint_credentials: Callable[[], IceCredentials],
         candidates: Sequence[Address],
+        handshakes: HandshakeBudget,
         limits: SessionLimits,
         data_channels: bool,
         now: float,
@@ -89,7 +92,7 @@ class Session:
         self._remote_ufrag = offer.ice.ufrag
         self._ice = IceAgent(mint_credentials())
         self._paths = PathTable()
-        self._dtls = DtlsTransport(certificate, offer.setup, offer.fingerprints)
+        self._dtls = DtlsTransport(certificate, offer.setup, offer.fingerprints, handshakes)
         mid = offer.media[offer.audio_index].mid
         self._receiver = AudioReceiver(offer.audio, mid)
         self._sender = AudioSender(offer.audio, mid)
@@ -101,6 +104,7 @@ class Session:
         self._negotiation = Negotiation(offer, transport)
         self._setup_deadline = now + limits.setup_timeout_s
         self._duration_deadline = now + limits.max_duration_s
+        self._handshake_path: Path | None = None
         self._last_check: float | None = None
         self._timeout: float | None = None
         self.answer = self._negotiation.answer(self._ice.local)
@@ -187,8 +191,9 @@ class Session:
         self._send_stun(path, check.response)
         if self._dtls.role is DtlsRole.CLIENT and self._dtls.state is DtlsState.NEW:
             # Beside the first response, which saves a round trip; it may even overtake the client's nomination.
-            self._dtls.start(now)
+            drop = self._dtls.start(now)
             self._after_dtls(now)
+            return drop
         return None
 
     def receive_dtls(self, datagram: bytes, path: Path, now: float) -> DropReason | None:
@@ -196,16 +201,14 @@ class Session:
         refusal = self._refusal(path)
         if refusal is not None:
             return refusal
-        was_connected = self.connected
         selected = self._paths.selected
         drop = self._dtls.receive(datagram, now)
         if drop is not None:
             return drop
         self._paths.dtls_received(path, len(datagram), now)
         self._note_selection(selected)
-        if self._dtls.state is DtlsState.CONNECTED and not was_connected:
-            # Its Finished depends on what we sent: the client is where it says.
-            self._paths.prove(path)
+        if not self.connected:
+            self._handshake_path = path
         self._after_dtls(now)
         return None
 
@@ -428,6 +431,9 @@ class Session:
         self._send_dtls()
         if self._dtls.keys is not None and not self.connected:
             self.connected = True
+            if self._handshake_path is not None and self._handshake_path in self._paths:
+                # Its Finished depends on what we sent: the client is where it says.
+                self._paths.prove(self._handshake_path)
             self._actions += [StartSrtp(self._dtls.keys), Connected()]
             self._reporter.start(now)
         while (data := self._dtls.take_data()) is not None:
