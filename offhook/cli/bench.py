@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench.relay import death
 from bench.relay.compare import CannotMeasure, Wanted, compare
 from bench.relay.plot import svg
 
@@ -76,6 +75,9 @@ def relay_death(
     """
     if engine not in ("native", "python"):
         raise _fail(2, "--engine is native or python")
+    # Here and not above: it speaks STUN, for which a relay image has no library.
+    from bench.relay import death  # noqa: PLC0415 - see the line above
+
     console = Console(stderr=True, highlight=False)
     wanted = death.Wanted(engine=engine, calls=calls)
     try:
