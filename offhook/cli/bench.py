@@ -76,7 +76,7 @@ def relay_death(
     if engine not in ("native", "python"):
         raise _fail(2, "--engine is native or python")
     # Here and not above: it speaks STUN, for which a relay image has no library.
-    from bench.relay import death  # noqa: PLC0415 - see the line above
+    from bench.relay import death
 
     console = Console(stderr=True, highlight=False)
     wanted = death.Wanted(engine=engine, calls=calls)
