@@ -175,7 +175,11 @@ class DtlsTransport:
         if self._alert_deadline is not None and now >= self._alert_deadline:
             self._end(CloseReason.DTLS_FAILED)
         if self._next_timeout is not None and now >= self._next_timeout:
-            self._retransmit(now)
+            if self._waiting:
+                # The client has answered; it is we who are late.
+                self._next_timeout = now + self._timeout_s
+            else:
+                self._retransmit(now)
 
     def _retransmit(self, now: float) -> None:
         self._repeats += 1
