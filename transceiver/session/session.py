@@ -37,6 +37,7 @@ from transceiver.session.actions import (
 from transceiver.session.audio_receiver import AudioReceiver
 from transceiver.session.audio_sender import AudioSender
 from transceiver.session.certificate import Certificate
+from transceiver.session.deadlines import Deadlines
 from transceiver.session.dtls import DtlsState, DtlsTransport
 from transceiver.session.handshake_budget import HandshakeBudget
 from transceiver.session.ice import Conflict, IceAgent
@@ -44,7 +45,7 @@ from transceiver.session.negotiation import LocalTransport, Negotiation
 from transceiver.session.paths import PathTable
 from transceiver.session.reporting import Reporter
 from transceiver.session.rtp import parse_rtp
-from transceiver.session.stats import SessionStats
+from transceiver.session.stats import SessionStats, snapshot
 from wire.address import Address
 from wire.drop import DropReason
 from wire.stun import BindingRequest
@@ -102,10 +103,8 @@ class Session:
             certificate.fingerprint, candidates, offer.setup, self._sender.ssrc, cname, data_channels
         )
         self._negotiation = Negotiation(offer, transport)
-        self._setup_deadline = now + limits.setup_timeout_s
-        self._duration_deadline = now + limits.max_duration_s
+        self._deadlines = Deadlines(limits, now)
         self._handshake_path: Path | None = None
-        self._last_check: float | None = None
         self._timeout: float | None = None
         self.answer = self._negotiation.answer(self._ice.local)
 
@@ -146,19 +145,7 @@ class Session:
 
     def stats(self) -> SessionStats:
         """A snapshot."""
-        receiver, sender = self._receiver, self._sender
-        return SessionStats(
-            packets_received=receiver.packets_received,
-            bytes_received=receiver.bytes_received,
-            packets_lost=receiver.packets_lost,
-            jitter_s=receiver.jitter_s,
-            packets_sent=sender.packets_sent,
-            packets_repeated=sender.packets_repeated,
-            bytes_sent=sender.octets_sent,
-            remote_packets_lost=sender.packets_lost,
-            remote_fraction_lost=sender.fraction_lost,
-            round_trip_s=self._reporter.round_trip_s,
-        )
+        return snapshot(self._receiver, self._sender, self._reporter)
 
     def take_action(self) -> Action | None:
         """What is to be done next; None if there is nothing."""
@@ -183,7 +170,7 @@ class Session:
             self._bind(path, len(datagram), nominated=False, now=now)
             self._send_stun(path, check.response)
             return DropReason.ROLE_CONFLICT
-        self._last_check = now
+        self._deadlines.consent_given(now)
         self._timeouts_changed()
         if check.retired is not None:
             self._actions.append(RetireUfrag(check.retired.encode()))
@@ -274,11 +261,7 @@ class Session:
         self._timeout = None
 
     def _timeouts(self) -> Iterable[float]:
-        yield self._duration_deadline
-        if not self.connected:
-            yield self._setup_deadline
-        if self._last_check is not None:
-            yield self._last_check + self._limits.consent_timeout_s
+        yield self._deadlines.earliest(connected=self.connected)
         for part in (self._dtls, self._receiver, self._reporter):
             timeout = part.next_timeout()
             if timeout is not None:
@@ -288,7 +271,7 @@ class Session:
         """Does what is due. Calling it early does nothing."""
         if self.closed:
             return
-        expired = self._expired(now)
+        expired = self._deadlines.expired(now, connected=self.connected)
         if expired is not None:
             self.close(expired, now)
             return
@@ -300,16 +283,6 @@ class Session:
         for report in self._reporter.handle_timeout(now):
             self._send_rtcp(report)
         self._unbind_silent(now)
-
-    def _expired(self, now: float) -> CloseReason | None:
-        if now >= self._duration_deadline:
-            return CloseReason.MAX_DURATION
-        if not self.connected and now >= self._setup_deadline:
-            return CloseReason.SETUP_TIMEOUT
-        # RFC 7675 section 5.1 from the controlled side: the client's checks are its consent.
-        if self._last_check is not None and now >= self._last_check + self._limits.consent_timeout_s:
-            return CloseReason.CONSENT_EXPIRED
-        return None
 
     # Wishes of the owner
 

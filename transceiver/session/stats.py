@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from transceiver.session.audio_receiver import AudioReceiver
+from transceiver.session.audio_sender import AudioSender
+from transceiver.session.reporting import Reporter
+
 
 @dataclass(frozen=True, slots=True)
 class SessionStats:
@@ -25,3 +29,19 @@ class SessionStats:
     remote_packets_lost: int
     remote_fraction_lost: float
     round_trip_s: float | None
+
+
+def snapshot(receiver: AudioReceiver, sender: AudioSender, reporter: Reporter) -> SessionStats:
+    """The figures as they are now."""
+    return SessionStats(
+        packets_received=receiver.packets_received,
+        bytes_received=receiver.bytes_received,
+        packets_lost=receiver.packets_lost,
+        jitter_s=receiver.jitter_s,
+        packets_sent=sender.packets_sent,
+        packets_repeated=sender.packets_repeated,
+        bytes_sent=sender.octets_sent,
+        remote_packets_lost=sender.packets_lost,
+        remote_fraction_lost=sender.fraction_lost,
+        round_trip_s=reporter.round_trip_s,
+    )
