@@ -147,6 +147,7 @@ def measure(relay: str, rate: int, made: Network, tools: tuple[str, str], wanted
         "not_sent_by_load": end["unsent"],
         "reordered": end["reordered"],
         "round_trip_us": stop["rtt_us"],
+        "one_way_us": stop["one_way_us"],
     }
 
 

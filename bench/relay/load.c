@@ -32,7 +32,7 @@ struct totals {
 static uint32_t *next_number, *last_seen, flows;
 static uint64_t *heard_at, *longest_gap;
 static uint8_t *checks;
-static uint32_t rtt_class[RTT_CLASSES];
+static uint32_t rtt_class[RTT_CLASSES], up_class[RTT_CLASSES];
 static struct totals totals;
 static struct sockaddr_in relay, client_net;
 static uint8_t trains[16][TRAIN_ROOM];
@@ -103,6 +103,11 @@ static void heard(uint32_t flow, uint64_t now) {
     heard_at[flow] = now;
 }
 
+static void tally(uint32_t *classes, uint64_t nanos) {
+    uint64_t micros = nanos / 1000;
+    classes[micros < RTT_CLASSES ? micros : RTT_CLASSES - 1]++;
+}
+
 static void receive_clients(int fd) {
     static uint8_t datagrams[BATCH][2048];
     static struct iovec slices[BATCH];
@@ -118,11 +123,21 @@ static void receive_clients(int fd) {
         struct stamp stamp;
         memcpy(&stamp, datagrams[i], sizeof stamp);
         heard(stamp.flow, now);
-        uint64_t micros = (now - stamp.sent_at) / 1000;
-        rtt_class[micros < RTT_CLASSES ? micros : RTT_CLASSES - 1]++;
+        tally(rtt_class, now - stamp.sent_at);
         totals.received++;
         totals.reordered += stamp.number <= last_seen[stamp.flow];
         last_seen[stamp.flow] = stamp.number;
+    }
+}
+
+/* One way, from client to transceiver: the same clock on both sides. */
+static void tally_upstream(const uint8_t *train, size_t bytes, size_t segment) {
+    uint64_t now = now_ns();
+    for (size_t at = 0; at + SPP_BYTES + sizeof(struct stamp) <= bytes; at += segment) {
+        if (train[at + SPP_BYTES] < 4) continue; /* a check */
+        struct stamp stamp;
+        memcpy(&stamp, train + at + SPP_BYTES, sizeof stamp);
+        tally(up_class, now - stamp.sent_at);
     }
 }
 
@@ -140,17 +155,18 @@ static void echo(int fd) {
         ssize_t bytes = recvmsg(fd, &message, MSG_DONTWAIT);
         if (bytes <= 0) return;
         size_t segment = segment_bytes(&message, (size_t)bytes);
+        tally_upstream(trains[0], (size_t)bytes, segment);
         totals.upstream += ((size_t)bytes + segment - 1) / segment;
         struct iovec all = {trains[0], (size_t)bytes};
         if (send_train(fd, &from, &all, 1, (uint16_t)segment) < 0) totals.unsent += (size_t)bytes / segment;
     }
 }
 
-static uint64_t quantile(double share) {
+static uint64_t quantile(const uint32_t *classes, double share) {
     uint64_t all = 0, below = 0;
-    for (int i = 0; i < RTT_CLASSES; i++) all += rtt_class[i];
+    for (int i = 0; i < RTT_CLASSES; i++) all += classes[i];
     for (uint64_t i = 0; i < RTT_CLASSES; i++) {
-        below += rtt_class[i];
+        below += classes[i];
         if ((double)below >= share * (double)all) return i;
     }
     return RTT_CLASSES;
@@ -175,11 +191,14 @@ static uint64_t gap_us(double share) {
 static void say(const char *event) {
     printf("{\"event\": \"%s\", \"at_ns\": %llu, \"sent\": %llu, \"unsent\": %llu, \"upstream\": %llu, "
            "\"received\": %llu, \"reordered\": %llu, \"rtt_us\": {\"p50\": %llu, \"p99\": %llu, \"p99.9\": %llu}, "
+           "\"one_way_us\": {\"p50\": %llu, \"p99\": %llu, \"p99.9\": %llu}, "
            "\"longest_gap_us\": {\"p50\": %llu, \"p99\": %llu, \"max\": %llu}}\n",
            event, (unsigned long long)now_ns(), (unsigned long long)totals.sent, (unsigned long long)totals.unsent,
            (unsigned long long)totals.upstream, (unsigned long long)totals.received,
-           (unsigned long long)totals.reordered, (unsigned long long)quantile(0.5), (unsigned long long)quantile(0.99),
-           (unsigned long long)quantile(0.999), (unsigned long long)gap_us(0.5), (unsigned long long)gap_us(0.99),
+           (unsigned long long)totals.reordered, (unsigned long long)quantile(rtt_class, 0.5),
+           (unsigned long long)quantile(rtt_class, 0.99), (unsigned long long)quantile(rtt_class, 0.999),
+           (unsigned long long)quantile(up_class, 0.5), (unsigned long long)quantile(up_class, 0.99),
+           (unsigned long long)quantile(up_class, 0.999), (unsigned long long)gap_us(0.5), (unsigned long long)gap_us(0.99),
            (unsigned long long)gap_us(1.0));
     fflush(stdout);
 }
@@ -206,6 +225,7 @@ int main(int argc, char **argv) {
     for (uint64_t now; (now = now_ns()) < started + warm_up + length + 1000000000ull;) {
         if (phase == 0 && now > started + warm_up) {
             phase = 1, memset(rtt_class, 0, sizeof rtt_class), say("start");
+            memset(up_class, 0, sizeof up_class);
             memset(longest_gap, 0, flows * sizeof *longest_gap);
         } else if (phase == 1 && now > started + warm_up + length) {
             phase = 2, close_gaps(), say("stop");

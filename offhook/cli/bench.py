@@ -100,8 +100,8 @@ def _death(one: dict[str, Any]) -> str:
 def _progress(point: dict[str, Any]) -> str:
     return (
         f"{point['relay']:>9} at {point['offered_per_s']:>7}/s: {point['cpu_us_per_packet']:6.2f} µs per packet, "
-        f"lost {point['lost_share']:.4%}, round trip "
-        + ", ".join(f"{name} {value} µs" for name, value in point["round_trip_us"].items())
+        f"lost {point['lost_share']:.4%}, one way "
+        + ", ".join(f"{name} {value} µs" for name, value in point["one_way_us"].items())
     )
 
 
