@@ -104,6 +104,8 @@ class RelayThreadReport:
     """What one thread of a `RelayEngine` has counted since it was opened. Bytes are without the SPP header."""
 
     flows: Final[int]
+    budgets: Final[tuple[float, float, float]]
+    """What is left for unproven checks, proven checks and new flows, 0 to 1."""
     client_datagrams_received: Final[int]
     client_bytes_received: Final[int]
     client_datagrams_sent: Final[int]
@@ -145,12 +147,20 @@ class RelayEngine:
         threads: int,
         gather_us: int,
         gather_above: int,
+        max_flows_per_source: int,
+        new_flows_per_s: int,
+        unproven_checks_per_s: int,
+        proven_checks_per_s: int,
+        suspect_checks_per_s: int,
+        ipv4_source_bits: int,
+        ipv6_source_bits: int,
     ) -> RelayEngine:
         """Binds one upstream socket per thread and starts the threads, each pinned to a core of this process.
 
         `listeners`: where each public socket is bound, and the same as clients reach it (port 0: as bound).
         `upstream`: with a port other than 0, the threads have that one and those that follow.
         `threads`: 0 is one per core. `gather_us`: 0 is never. `gather_above`: packets per second of one thread.
+        The limits are those of `relay.engine.limits.AdmissionLimits`.
         Raises OSError if an address cannot be bound, ValueError for one that is none or for more than 62 listeners.
         """
 

@@ -10,6 +10,7 @@ from offhook.service.config import Config
 from offhook.service.discovery import parse_target
 from relay.engine.choice import EngineName
 from relay.engine.interface import EngineSettings, Listener
+from relay.engine.limits import AdmissionLimits
 from wire.address import parse_address
 
 
@@ -62,6 +63,7 @@ class RelayConfig(Config):
         gt=0,
         description="Life of a flow no transceiver vouches for, without authentic packets: the consent of RFC 7675.",
     )
+    limits: AdmissionLimits = Field(default_factory=AdmissionLimits, description="What strangers may cost.")
     sync_deadline_s: float = Field(
         3.0, ge=0, description="How long start-up waits for every transceiver's snapshot before it takes packets."
     )
@@ -131,4 +133,5 @@ class RelayConfig(Config):
             threads=self.threads,
             gather_us=self.gather_us,
             gather_above=self.gather_above,
+            limits=self.limits,
         )

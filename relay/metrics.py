@@ -56,6 +56,12 @@ class RelayCollector(Collector):
         yield from self._traffic()
         yield gauge("fabric_relay_flows", "Client five-tuples held.", self._engine.flow_count())
         yield gauges_by(
+            "fabric_relay_budget_left",
+            "What is left of each budget for strangers, 0 to 1, of the thread that has least.",
+            "budget",
+            self._engine.budgets()._asdict(),
+        )
+        yield gauges_by(
             "fabric_relay_route_key", "1 for each routing key in force.", "id", dict.fromkeys(self._key_ids(), 1.0)
         )
         yield from self._flow_sync()

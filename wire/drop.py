@@ -50,7 +50,8 @@ class DropReason(StrEnum):
     UNKNOWN_FLOW = "unknown_flow"
     # Relay: an authenticated check that would need one flow more than the table may hold.
     FLOW_TABLE_FULL = "flow_table_full"
-    # Relay, transceiver: over the budget of its sender or of its kind.
+    # Relay: a check of a sender whose checks were often wrong, while others need the time. Transceiver: over the
+    # budget of its sender or of its kind.
     RATE_LIMITED = "rate_limited"
     # Relay, transceiver: a datagram on the inner side without a well-formed Simple Proxy Protocol header.
     MALFORMED_SPP = "malformed_spp"
@@ -94,3 +95,9 @@ class DropReason(StrEnum):
     QUEUE_FULL = "queue_full"
     # Transceiver: traffic of a session that has already ended.
     SESSION_CLOSED = "session_closed"
+    # Relay: an authenticated check that would need one flow more than its source may have.
+    SOURCE_FLOW_LIMIT = "source_flow_limit"
+    # Relay: a check whose integrity was not computed, because more such checks come than a thread has time for.
+    CHECK_BUDGET = "check_budget"
+    # Relay: an authenticated check that would make one flow more per second than all sources together may.
+    NEW_FLOW_BUDGET = "new_flow_budget"

@@ -6,10 +6,13 @@ authentic packets come: verified checks, and datagrams of the transceiver itself
 as anybody can send those.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from relay.engine.interface import FlowKey
+from relay.engine.source import SourcePrefix
+from wire.drop import DropReason
 
 
 @dataclass(slots=True)
@@ -25,12 +28,24 @@ class FlowTable:
     Args:
         max_flows: the bound.
         idle_s: life of an unsynced flow without authentic packets.
+        max_flows_per_source: the bound for checks that would make one more; None for none.
+        source: what is one source.
     """
 
-    def __init__(self, *, max_flows: int, idle_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        max_flows: int,
+        idle_s: float,
+        max_flows_per_source: int | None = None,
+        source: SourcePrefix | None = None,
+    ) -> None:
         self._max_flows = max_flows
         self._idle_s = idle_s
+        self._max_flows_per_source = max_flows if max_flows_per_source is None else max_flows_per_source
+        self._source = source or SourcePrefix(32, 128)
         self._flows: dict[FlowKey, _Flow] = {}
+        self._of_source: Counter[bytes] = Counter()
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -40,19 +55,24 @@ class FlowTable:
         flow = self._flows.get(key)
         return None if flow is None else flow.transceiver_id
 
-    def prove(self, key: FlowKey, transceiver_id: int, now: float) -> bool:
+    def refuse(self, key: FlowKey) -> DropReason | None:
+        """Why a check may not make a flow of `key`, which has none; None if it may."""
+        if len(self._flows) >= self._max_flows:
+            return DropReason.FLOW_TABLE_FULL
+        if self._of_source[self._source.of(key.client)] >= self._max_flows_per_source:
+            return DropReason.SOURCE_FLOW_LIMIT
+        return None
+
+    def prove(self, key: FlowKey, transceiver_id: int, now: float) -> None:
         """An authentic check for `transceiver_id` came from `key`: whatever was known of it before is void.
 
-        False if the flow is new and the table is full.
+        Where there was nothing, `refuse` comes first.
         """
         flow = self._flows.get(key)
         if flow is not None and flow.transceiver_id == transceiver_id:
             flow.seen_at = now
-            return True
-        if flow is None and len(self._flows) >= self._max_flows:
-            return False
-        self._flows[key] = _Flow(transceiver_id, now, synced=False)
-        return True
+        else:
+            self._put(key, _Flow(transceiver_id, now, synced=False))
 
     def touch(self, key: FlowKey, transceiver_id: int, now: float) -> bool:
         """The transceiver sends to `key`. False if that is not its flow."""
@@ -74,14 +94,14 @@ class FlowTable:
             if flow is None and len(self._flows) >= self._max_flows:
                 refused += 1
             elif flow is None or flow.synced or flow.transceiver_id == transceiver_id:
-                self._flows[key] = _Flow(transceiver_id, now, synced=True)
+                self._put(key, _Flow(transceiver_id, now, synced=True))
         return refused
 
     def remove(self, transceiver_id: int, keys: Collection[FlowKey]) -> None:
         """The transceiver takes `keys` back, as far as they are still its own."""
         for key in keys:
             if self.owner(key) == transceiver_id:
-                del self._flows[key]
+                self._delete(key)
 
     def replace_synced(self, transceiver_id: int, keys: Collection[FlowKey], now: float) -> int:
         """The transceiver vouches for exactly `keys`. Returns how many found no room.
@@ -91,7 +111,7 @@ class FlowTable:
         kept = dict.fromkeys(keys)  # without repetitions, in order
         for key in [key for key, flow in self._flows.items() if flow.transceiver_id == transceiver_id]:
             if self._flows[key].synced and key not in kept:
-                del self._flows[key]
+                self._delete(key)
         return self.upsert_synced(transceiver_id, kept, now)
 
     def release(self, transceiver_id: int, now: float) -> None:
@@ -104,11 +124,23 @@ class FlowTable:
     def remove_all(self, transceiver_id: int) -> None:
         """The transceiver is gone, and its flows with it."""
         for key in [key for key, flow in self._flows.items() if flow.transceiver_id == transceiver_id]:
-            del self._flows[key]
+            self._delete(key)
 
     def expire(self, now: float) -> int:
         """Drops unsynced flows without life. Returns how many."""
         dead = [key for key, flow in self._flows.items() if not flow.synced and now - flow.seen_at >= self._idle_s]
         for key in dead:
-            del self._flows[key]
+            self._delete(key)
         return len(dead)
+
+    def _put(self, key: FlowKey, flow: _Flow) -> None:
+        if key not in self._flows:
+            self._of_source[self._source.of(key.client)] += 1
+        self._flows[key] = flow
+
+    def _delete(self, key: FlowKey) -> None:
+        del self._flows[key]
+        source = self._source.of(key.client)
+        self._of_source[source] -= 1
+        if not self._of_source[source]:
+            del self._of_source[source]

@@ -3,13 +3,14 @@
 Order of look-ups. A STUN request is decoded and verified every time and beats the flow table, because a NAT may hand a
 client's port to another client. Everything else carries no route of its own and needs a flow.
 
-    client ─▶ STUN request? ── yes ─▶ ufrag ─▶ transceiver ─▶ integrity ─▶ (re)bind flow ─▶ SPP + datagram ─▶ owner
-                   └── no ─▶ flow? ───────────────────────────────────────────────────────▶ SPP + datagram ─▶ owner
+    client ─▶ STUN request? ─ yes ─▶ ufrag ─▶ transceiver ─▶ admission ─▶ integrity ─▶ (re)bind flow ─┐
+                   └── no ─▶ flow? ───────────────────────────────────────────────────────────────────┴▶ SPP ─▶ owner
     transceiver ─▶ SPP ─▶ subscribed to? ─▶ its own flow? ─▶ datagram ─▶ client
 """
 
 from typing import NamedTuple
 
+from relay.engine.admission import Admission
 from relay.engine.flow_table import FlowTable
 from relay.engine.interface import FlowKey
 from wire.address import Address
@@ -44,11 +45,13 @@ class Forwarding:
     Args:
         cluster_id: whose ufrags are routed here.
         flows: shared with whoever maintains it.
+        admission: what strangers may cost.
     """
 
-    def __init__(self, cluster_id: int, flows: FlowTable) -> None:
+    def __init__(self, cluster_id: int, flows: FlowTable, admission: Admission) -> None:
         self._cluster_id = cluster_id
         self._flows = flows
+        self._admission = admission
         self._keys: KeyRing | None = None
         self._transceivers: dict[int, Address] = {}
         self._by_address: dict[Address, int] = {}
@@ -106,15 +109,13 @@ class Forwarding:
         request = parse_binding_request(datagram)
         if isinstance(request, DropReason):
             return request
-        token = self._verify(datagram, request)
+        token = self._route_token(request)
         if isinstance(token, DropReason):
             return token
-        self.checks_verified += 1
-        if not self._flows.prove(key, token.transceiver_id, now):
-            return DropReason.FLOW_TABLE_FULL
-        return token.transceiver_id
+        refused = self._verify(datagram, request, key, token, now) or self._bind(key, token, now)
+        return refused or token.transceiver_id
 
-    def _verify(self, datagram: bytes, request: BindingRequest) -> RouteToken | DropReason:
+    def _route_token(self, request: BindingRequest) -> RouteToken | DropReason:
         if self._keys is None:
             return DropReason.UNKNOWN_KEY
         token = self._keys.decode_ufrag(request.local_ufrag)
@@ -124,10 +125,34 @@ class Forwarding:
             return DropReason.OTHER_CLUSTER
         if token.transceiver_id not in self._transceivers:
             return DropReason.UNKNOWN_TRANSCEIVER
-        password = self._keys.ice_pwd(request.local_ufrag.decode("ascii")).encode("ascii")
-        if not verify_integrity(datagram, request.integrity_offset, password):
-            return DropReason.BAD_INTEGRITY
         return token
+
+    def _verify(
+        self, datagram: bytes, request: BindingRequest, key: FlowKey, token: RouteToken, now: float
+    ) -> DropReason | None:
+        proven = self._flows.owner(key) == token.transceiver_id
+        refused = self._admission.refuse_check(key, now, proven=proven)
+        if refused is not None:
+            return refused
+        if self._has_integrity(datagram, request):
+            self.checks_verified += 1
+            return None
+        self._admission.check_failed(key, now, proven=proven)
+        return DropReason.BAD_INTEGRITY
+
+    def _has_integrity(self, datagram: bytes, request: BindingRequest) -> bool:
+        if self._keys is None:
+            return False
+        password = self._keys.ice_pwd(request.local_ufrag.decode("ascii")).encode("ascii")
+        return verify_integrity(datagram, request.integrity_offset, password)
+
+    def _bind(self, key: FlowKey, token: RouteToken, now: float) -> DropReason | None:
+        if self._flows.owner(key) is None:
+            refused = self._flows.refuse(key) or self._admission.refuse_flow(now)
+            if refused is not None:
+                return refused
+        self._flows.prove(key, token.transceiver_id, now)
+        return None
 
     def from_transceiver(self, datagram: bytes, source: Address, now: float) -> Downstream | DropReason:
         """A datagram from the upstream side: sent on only towards a client that has a flow to its very sender."""

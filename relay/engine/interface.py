@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from relay.engine.limits import AdmissionLimits
 from wire.address import Address
 from wire.drop import DropReason
 from wire.ufrag import KeyRing
@@ -47,6 +48,7 @@ class EngineSettings:
         threads: of an engine that has threads; 0 is one per core that this process may use.
         gather_us: how long a busy thread of such an engine lets packets gather; 0 is never.
         gather_above: from how many packets per second a thread is busy, both directions together.
+        limits: what strangers may cost.
     """
 
     cluster_id: int
@@ -57,6 +59,7 @@ class EngineSettings:
     threads: int = 0
     gather_us: int = 500
     gather_above: int = 20_000
+    limits: AdmissionLimits = field(default_factory=AdmissionLimits)
 
 
 @dataclass(slots=True)
@@ -82,8 +85,20 @@ class EngineCounters:
     drops: Counter[DropReason] = field(default_factory=Counter)
 
 
+class Budgets(NamedTuple):
+    """What is left of each budget of AdmissionLimits, 0 to 1; of the thread that has least left."""
+
+    unproven_checks: float
+    proven_checks: float
+    new_flows: float
+
+
 class Engine(Protocol):
     """See the module's docstring. No method raises for what a client or transceiver has sent, or waits for one.
+
+    A datagram keeps its DSCP on the way through, in both directions. Its ECN bits are not kept: they belong to one path
+    between hosts that have agreed to react to them (RFC 6679), and the relay is the end of two; like a tunnel in
+    compatibility mode (RFC 6040 section 4.1) it sends Not-ECT, so that congested routers drop instead of marking.
 
     A datagram sent after a method has returned is handled as that method said, unless it was about very many flows:
     then some milliseconds may pass.
@@ -130,6 +145,9 @@ class Engine(Protocol):
 
     def counters(self) -> EngineCounters:
         """A snapshot of the totals."""
+
+    def budgets(self) -> Budgets:
+        """What is left for strangers now."""
 
     def hand_over(self) -> None:
         """Takes no new datagram from clients: the kernel gives them to the other sockets that share the address.

@@ -6,15 +6,17 @@ the thread empties between batches; only `flow_count` and `counters` wait for an
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 from offhook_datapath import RelayEngine, RelayThreadReport
 
-from relay.engine.interface import EngineCounters, EngineSettings, FlowKey
+from relay.engine.interface import Budgets, EngineCounters, EngineSettings, FlowKey
 from wire.address import Address, format_address, parse_address
 from wire.drop import DropReason
 from wire.spp import encode_header
 from wire.ufrag import KeyRing
 
+_FULL: Final = (1.0, 1.0, 1.0)
 _SUMMED = tuple(name for name in EngineCounters.__slots__ if name != "drops")
 
 
@@ -79,6 +81,10 @@ class NativeEngine:
         totals = {name: sum(getattr(report, name) for report in reports) for name in _SUMMED}
         return EngineCounters(**totals, drops=_drops(reports))
 
+    def budgets(self) -> Budgets:
+        """Of the thread that has least left of each."""
+        return Budgets(*map(min, *(report.budgets for report in self.thread_reports()), _FULL))
+
     def thread_reports(self) -> Sequence[RelayThreadReport]:
         """What each thread has counted, batch sizes and trains included; after `close` the last of it."""
         return self._engine.reports() if self._last_reports is None else self._last_reports
@@ -121,5 +127,6 @@ def open_native_engine(settings: EngineSettings) -> NativeEngine:
         threads=settings.threads,
         gather_us=settings.gather_us,
         gather_above=settings.gather_above,
+        **settings.limits.model_dump(),
     )
     return NativeEngine(engine)

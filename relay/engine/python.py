@@ -10,9 +10,12 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import cast
 
+from relay.engine.admission import Admission
+from relay.engine.dscp import CONTROL_BYTES, dscp_of, marked, report_dscp
 from relay.engine.flow_table import FlowTable
 from relay.engine.forwarding import MAX_DATAGRAM_BYTES, Downstream, Forwarding, Upstream
-from relay.engine.interface import EngineCounters, EngineSettings, FlowKey, Listener
+from relay.engine.interface import Budgets, EngineCounters, EngineSettings, FlowKey, Listener
+from relay.engine.source import SourcePrefix
 from wire.address import Address
 from wire.drop import DropReason
 from wire.spp import HEADER_BYTES
@@ -21,6 +24,10 @@ from wire.ufrag import KeyRing
 SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 EXPIRY_INTERVAL_S = 1.0
 BATCH = 64
+
+Received = Callable[[bytes, Address, int], None]
+"""Takes a datagram, where it came from, and its DSCP."""
+
 # One more than may pass on either side, so that a datagram cut short is seen as oversized. The kernel's copy goes into
 # a buffer of this size for each datagram: small is quick.
 RECEIVE_BYTES = HEADER_BYTES + MAX_DATAGRAM_BYTES + 1
@@ -31,8 +38,16 @@ class PythonEngine:
 
     def __init__(self, settings: EngineSettings, upstream: socket.socket) -> None:
         self._settings = settings
-        self._flows = FlowTable(max_flows=settings.max_flows, idle_s=settings.unsynced_flow_idle_s)
-        self._forwarding = Forwarding(settings.cluster_id, self._flows)
+        limits = settings.limits
+        source = SourcePrefix(limits.ipv4_source_bits, limits.ipv6_source_bits)
+        self._flows = FlowTable(
+            max_flows=settings.max_flows,
+            idle_s=settings.unsynced_flow_idle_s,
+            max_flows_per_source=limits.max_flows_per_source,
+            source=source,
+        )
+        self._admission = Admission(limits, source)
+        self._forwarding = Forwarding(settings.cluster_id, self._flows, self._admission)
         self._upstream_socket = upstream
         self._public: dict[Address, socket.socket] = {}
         self._listening: list[Address] = []
@@ -61,30 +76,30 @@ class PythonEngine:
         address = _bound_address(opened)
         public = Address(listener.public.host, listener.public.port or address.port)
 
-        def received(datagram: bytes, client: Address) -> None:
-            self._from_client(datagram, FlowKey(client, public))
+        def received(datagram: bytes, client: Address, dscp: int) -> None:
+            self._from_client(datagram, FlowKey(client, public), dscp)
 
         self._public[public] = opened
         self._listening.append(address)
         self._read_from(opened, received)
 
-    def _read_from(self, opened: socket.socket, received: Callable[[bytes, Address], None]) -> None:
+    def _read_from(self, opened: socket.socket, received: Received) -> None:
         asyncio.get_running_loop().add_reader(opened, _read_batch, opened, received)
 
-    def _from_client(self, datagram: bytes, key: FlowKey) -> None:
+    def _from_client(self, datagram: bytes, key: FlowKey, dscp: int) -> None:
         counters = self._counters
         counters.client_datagrams_received += 1
         counters.client_bytes_received += len(datagram)
         decision = self._forwarding.from_client(datagram, key, time.monotonic())
         if not isinstance(decision, Upstream):
             counters.drops[decision] += 1
-        elif _send(self._upstream_socket, decision.datagram, decision.transceiver):
+        elif _send(self._upstream_socket, decision.datagram, decision.transceiver, dscp):
             counters.transceiver_datagrams_sent += 1
             counters.transceiver_bytes_sent += len(datagram)
         else:
             counters.drops[DropReason.SEND_FAILED] += 1
 
-    def _from_transceiver(self, datagram: bytes, source: Address) -> None:
+    def _from_transceiver(self, datagram: bytes, source: Address, dscp: int) -> None:
         counters = self._counters
         counters.transceiver_datagrams_received += 1
         counters.transceiver_bytes_received += max(len(datagram) - HEADER_BYTES, 0)
@@ -96,7 +111,7 @@ class PythonEngine:
         if public is None:
             # Synced to every relay, but the client's packets go to another relay's address.
             counters.drops[DropReason.UNKNOWN_RETURN_FLOW] += 1
-        elif _send(public, decision.datagram, decision.client):
+        elif _send(public, decision.datagram, decision.client, dscp):
             counters.client_datagrams_sent += 1
             counters.client_bytes_sent += len(decision.datagram)
         else:
@@ -146,6 +161,10 @@ class PythonEngine:
         counters = self._counters
         return replace(counters, checks_verified=self._forwarding.checks_verified, drops=Counter(counters.drops))
 
+    def budgets(self) -> Budgets:
+        """See Engine."""
+        return self._admission.budgets(time.monotonic())
+
     def hand_over(self) -> None:
         """See Engine."""
         for public, opened in self._public.items():
@@ -162,24 +181,27 @@ class PythonEngine:
         self._public.clear()
 
 
-def _read_batch(opened: socket.socket, received: Callable[[bytes, Address], None]) -> None:
+def _read_batch(opened: socket.socket, received: Received) -> None:
     """Takes what is there, up to a bound, so that no socket starves another."""
     for _ in range(BATCH):
         try:
-            datagram, source = opened.recvfrom(RECEIVE_BYTES)
+            datagram, control, _, source = opened.recvmsg(RECEIVE_BYTES, CONTROL_BYTES)
         except BlockingIOError:
             return
         except OSError:
             # What an ICMP error says of an earlier datagram to a client that is gone.
             continue
         # A link-local client's address comes with a zone (fe80::1%eth0), which no SPP header can carry.
-        received(datagram, Address(source[0].partition("%")[0], source[1]))
+        received(datagram, Address(source[0].partition("%")[0], source[1]), dscp_of(control))
 
 
-def _send(opened: socket.socket, datagram: bytes, destination: Address) -> bool:
+def _send(opened: socket.socket, datagram: bytes, destination: Address, dscp: int) -> bool:
     """Hands a datagram to the kernel; False if it does not take it. Media does not wait."""
     try:
-        opened.sendto(datagram, destination)
+        if dscp:
+            opened.sendmsg([datagram], marked(opened, dscp), 0, destination)
+        else:
+            opened.sendto(datagram, destination)
     except OSError:
         return False
     return True
@@ -193,6 +215,7 @@ def _udp_socket(address: Address, *, shared: bool) -> socket.socket:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        report_dscp(opened)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             opened.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
         opened.bind((address.host, address.port))

@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
+use offhook_datapath::relay::admission::{Admission, Limits};
 use offhook_datapath::relay::flow_table::{FlowKey, FlowTable};
 use offhook_datapath::relay::forwarding::Forwarding;
+use offhook_datapath::relay::source::SourcePrefix;
 use offhook_datapath::wire::endpoint::Endpoint;
 use offhook_datapath::wire::ufrag::KeyRing;
 
@@ -17,7 +19,15 @@ fn endpoint(last: u8) -> Endpoint {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let mut forwarding = Forwarding::new(1, FlowTable::new(8, 1000));
+    let limits = Limits {
+        max_flows_per_source: 4,
+        new_flows_per_s: 10.0,
+        unproven_checks_per_s: 10.0,
+        proven_checks_per_s: 10.0,
+        suspect_checks_per_s: 1,
+        source: SourcePrefix::new(32, 56),
+    };
+    let mut forwarding = Forwarding::new(1, FlowTable::new(8, 1000), Admission::new(&limits, 1));
     let mut ring = KeyRing::default();
     assert!(ring.insert(b'A', &[1; 16], &[2; 32]));
     forwarding.set_keys(Arc::new(ring));

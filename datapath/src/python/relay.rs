@@ -7,12 +7,14 @@ use std::time::Duration;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
+use crate::relay::admission::Limits;
 use crate::relay::command::{Command, Flows};
 use crate::relay::counters::Counters;
 use crate::relay::engine::{Engine, EngineError, Listener, Settings};
 use crate::relay::flow_table::FlowKey;
 use crate::relay::mailbox::Report;
 use crate::relay::pace::PaceSettings;
+use crate::relay::source::SourcePrefix;
 use crate::wire::drop_reason::DropReason;
 use crate::wire::spp::{SppHeader, HEADER_BYTES};
 use crate::wire::ufrag::KeyRing;
@@ -35,6 +37,7 @@ impl From<EngineError> for PyErr {
 #[pyclass(frozen, get_all, module = "offhook_datapath")]
 pub struct RelayThreadReport {
     flows: usize,
+    budgets: (f64, f64, f64),
     client_datagrams_received: u64,
     client_bytes_received: u64,
     client_datagrams_sent: u64,
@@ -53,11 +56,12 @@ pub struct RelayThreadReport {
 }
 
 impl From<Report> for RelayThreadReport {
-    fn from(Report { flows, counters }: Report) -> Self {
+    fn from(Report { flows, counters, budgets }: Report) -> Self {
         let Counters { batches, drops, .. } = &counters;
         let drops = DropReason::ALL.iter().map(|reason| reason.slug()).zip(drops.0).collect();
         Self {
             flows,
+            budgets: (budgets.unproven_checks, budgets.proven_checks, budgets.new_flows),
             client_datagrams_received: counters.client_datagrams_received,
             client_bytes_received: counters.client_bytes_received,
             client_datagrams_sent: counters.client_datagrams_sent,
@@ -122,7 +126,9 @@ impl RelayEngine {
 impl RelayEngine {
     #[new]
     #[pyo3(signature = (
-        *, cluster_id, listeners, upstream, max_flows, unsynced_flow_idle_s, threads, gather_us, gather_above
+        *, cluster_id, listeners, upstream, max_flows, unsynced_flow_idle_s, threads, gather_us, gather_above,
+        max_flows_per_source, new_flows_per_s, unproven_checks_per_s, proven_checks_per_s, suspect_checks_per_s,
+        ipv4_source_bits, ipv6_source_bits
     ))]
     #[allow(clippy::too_many_arguments)] // Python names them.
     fn new(
@@ -134,6 +140,13 @@ impl RelayEngine {
         threads: u16,
         gather_us: u32,
         gather_above: u32,
+        max_flows_per_source: u32,
+        new_flows_per_s: u32,
+        unproven_checks_per_s: u32,
+        proven_checks_per_s: u32,
+        suspect_checks_per_s: u32,
+        ipv4_source_bits: u8,
+        ipv6_source_bits: u8,
     ) -> PyResult<Self> {
         let listener =
             |(bind, public): (String, String)| Ok(Listener { bind: address(&bind)?, public: address(&public)?.into() });
@@ -147,6 +160,14 @@ impl RelayEngine {
             idle,
             threads: threads.into(),
             pace: PaceSettings { gather: Duration::from_micros(gather_us.into()), threshold: gather_above },
+            limits: Limits {
+                max_flows_per_source,
+                new_flows_per_s: new_flows_per_s.into(),
+                unproven_checks_per_s: unproven_checks_per_s.into(),
+                proven_checks_per_s: proven_checks_per_s.into(),
+                suspect_checks_per_s,
+                source: SourcePrefix::new(ipv4_source_bits, ipv6_source_bits),
+            },
         };
         Ok(Self { engine: Mutex::new(Engine::open(&settings)?) })
     }

@@ -11,6 +11,7 @@ use rustix::event::{eventfd, EventfdFlags};
 use rustix::thread::{sched_getaffinity, sched_setaffinity, set_current_timer_slack, CpuSet};
 use thiserror::Error;
 
+use super::admission::{Admission, Limits};
 use super::command::Command;
 use super::flow_table::{FlowKey, FlowTable};
 use super::forwarding::Forwarding;
@@ -59,6 +60,8 @@ pub struct Settings {
     pub threads: usize,
     /// When packets gather.
     pub pace: PaceSettings,
+    /// What strangers may cost.
+    pub limits: Limits,
 }
 
 /// Why the engine does not do what it is told.
@@ -104,10 +107,7 @@ impl Engine {
         for (number, (socket, (mailbox, orders, questions))) in sockets.into_iter().zip(boxes).enumerate() {
             let parts = Parts {
                 upstream: socket,
-                forwarding: Forwarding::new(
-                    settings.cluster_id,
-                    FlowTable::new(settings.max_flows, millis(settings.idle)),
-                ),
+                forwarding: forwarding(settings, count),
                 pace: Pace::new(settings.pace, Instant::now()),
                 sweep_period: (settings.idle / 2).clamp(Duration::from_millis(1), SWEEP_PERIOD),
                 orders,
@@ -212,6 +212,15 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// The routing state of one of so many threads.
+fn forwarding(settings: &Settings, threads: usize) -> Forwarding {
+    let limits = &settings.limits;
+    let flows = FlowTable::new(settings.max_flows, millis(settings.idle))
+        .with_source_limit(limits.source, limits.max_flows_per_source);
+    let threads = u32::try_from(threads).unwrap_or(u32::MAX);
+    Forwarding::new(settings.cluster_id, flows, Admission::new(limits, threads))
 }
 
 fn order(mailbox: &Mailbox, order: Order) -> Result<(), EngineError> {

@@ -6,12 +6,13 @@
 //! The rules of `relay/engine/flow_table.py` hold: a flow is *synced* while its transceiver vouches for it and lives
 //! until that takes it back; any other lives as long as authentic packets come.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::hint::black_box;
 
+use super::keyed_hash::{place, KeyedHash};
+use super::source::{SourceFlows, SourcePrefix};
 use super::transceivers::Slot;
 use super::Millis;
+use crate::wire::drop_reason::DropReason;
 use crate::wire::endpoint::Endpoint;
 
 /// A client's five-tuple. The public address is a number, as an engine knows few of them.
@@ -60,7 +61,8 @@ impl Entry {
 /// Bounded; a full table refuses new flows, so that a flood cannot push out calls.
 pub struct FlowTable {
     entries: Box<[Entry]>,
-    seeds: [u64; 2],
+    hash: KeyedHash,
+    of_source: SourceFlows,
     flows: usize,
     /// Those that expire.
     unsynced: usize,
@@ -75,10 +77,15 @@ impl FlowTable {
     pub fn new(max_flows: usize, idle: Millis) -> Self {
         // A look-up ends at an empty entry, so there must be at least one.
         let capacity = max_flows + max_flows / 3 + 1;
-        // Clients choose their ports, so the hash is keyed, or they could choose collisions.
-        let seeds = [RandomState::new().hash_one(0), RandomState::new().hash_one(1)];
         let entries = vec![Entry::EMPTY; capacity].into_boxed_slice();
-        Self { entries, seeds, flows: 0, unsynced: 0, max_flows, idle, sweep_at: 0 }
+        let of_source = SourceFlows::new(max_flows, SourcePrefix::new(32, 128), u32::MAX);
+        Self { entries, hash: KeyedHash::new(), of_source, flows: 0, unsynced: 0, max_flows, idle, sweep_at: 0 }
+    }
+
+    /// The same, empty, in which [`FlowTable::refuse`] allows a source so many flows.
+    #[must_use]
+    pub fn with_source_limit(self, prefix: SourcePrefix, most: u32) -> Self {
+        Self { of_source: SourceFlows::new(self.max_flows, prefix, most), ..self }
     }
 
     /// Flows held.
@@ -117,6 +124,16 @@ impl FlowTable {
     pub fn warm(&self, keys: impl Iterator<Item = FlowKey>) {
         let read = keys.fold(0, |read, key| read ^ self.entries[self.home(&key)].owner);
         black_box(read);
+    }
+
+    /// Why a check may not make a flow of `key`, which has none; None if it may.
+    #[must_use]
+    pub fn refuse(&self, key: &FlowKey) -> Option<DropReason> {
+        if self.flows >= self.max_flows {
+            Some(DropReason::FlowTableFull)
+        } else {
+            self.of_source.at_limit(&key.client).then_some(DropReason::SourceFlowLimit)
+        }
     }
 
     /// An authentic check for the transceiver `owner` came from `key`: whatever was known of it before is void.
@@ -229,7 +246,10 @@ impl FlowTable {
 
     fn write(&mut self, at: usize, key: FlowKey, owner: Slot, synced: bool, now: Millis) {
         let before = self.entries[at];
-        self.flows += usize::from(before.owner == 0);
+        if before.owner == 0 {
+            self.flows += 1;
+            self.of_source.add(&key.client);
+        }
         self.unsynced += usize::from(!synced);
         self.unsynced -= usize::from(before.owner != 0 && !before.synced);
         self.entries[at] = Entry { key, owner: owner + 1, synced, mark: false, seen_at: now, told_at: now };
@@ -238,6 +258,7 @@ impl FlowTable {
     /// Empties a place and closes the gap: each following entry that belongs at or before it moves back.
     fn delete(&mut self, at: usize) {
         self.flows -= 1;
+        self.of_source.remove(&self.entries[at].key.client);
         self.unsynced -= usize::from(!self.entries[at].synced);
         let capacity = self.capacity();
         let (mut gap, mut next) = (at, at);
@@ -267,20 +288,11 @@ impl FlowTable {
 
     /// Where the search for a key begins: its hash, scaled to the table.
     fn home(&self, key: &FlowKey) -> usize {
-        let hash = u128::from(self.hash(key));
-        usize::try_from((hash * self.entries.len() as u128) >> 64).unwrap_or(0)
+        place(self.hash(key), self.entries.len())
     }
 
-    /// Two folded multiplications, keyed: the construction of aHash's fallback and of wyhash.
-    #[allow(clippy::cast_possible_truncation)] // A fold takes 128 bits apart.
+    /// Tells flows apart, in every bit.
     pub(super) fn hash(&self, key: &FlowKey) -> u64 {
-        let fold = |a: u64, b: u64| {
-            let product = u128::from(a) * u128::from(b);
-            (product as u64) ^ ((product >> 64) as u64)
-        };
-        let host = u128::from_ne_bytes(key.client.host);
-        let rest = u64::from(key.client.port) << 16 | u64::from(key.proxy);
-        let first = fold((host as u64) ^ self.seeds[0], ((host >> 64) as u64) ^ self.seeds[1]);
-        fold(first ^ rest ^ self.seeds[1], self.seeds[0] | 1)
+        self.hash.of(key.client.host, u64::from(key.client.port) << 16 | u64::from(key.proxy))
     }
 }

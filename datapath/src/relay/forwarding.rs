@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::admission::Admission;
 use super::flow_table::{FlowKey, FlowTable, Proof};
 use super::transceivers::{Slot, Transceivers};
 use super::{Millis, MAX_DATAGRAM_BYTES};
@@ -12,7 +13,7 @@ use crate::wire::demux::{classify, Kind};
 use crate::wire::drop_reason::DropReason;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::spp::SppHeader;
-use crate::wire::stun::{message_class, parse_binding_request, verify_integrity, StunClass};
+use crate::wire::stun::{message_class, parse_binding_request, verify_integrity, BindingRequest, StunClass};
 use crate::wire::ufrag::KeyRing;
 
 /// Most flows that sibling threads hear of per batch. The others are told when they next show life.
@@ -37,6 +38,8 @@ pub struct Forwarding {
     pub transceivers: Transceivers,
     /// See [`FlowTable`].
     pub flows: FlowTable,
+    /// See [`Admission`].
+    pub admission: Admission,
     /// Checks with a good MESSAGE-INTEGRITY.
     pub checks_verified: u64,
     news: Vec<News>,
@@ -45,13 +48,14 @@ pub struct Forwarding {
 impl Forwarding {
     /// Routes ufrags of one cluster. Until [`Forwarding::set_keys`] every check is refused.
     #[must_use]
-    pub fn new(cluster_id: u16, flows: FlowTable) -> Self {
+    pub fn new(cluster_id: u16, flows: FlowTable, admission: Admission) -> Self {
         Self {
             cluster_id,
             keys: None,
             proxies: Vec::new(),
             transceivers: Transceivers::default(),
             flows,
+            admission,
             checks_verified: 0,
             news: Vec::with_capacity(MAX_NEWS),
         }
@@ -154,29 +158,47 @@ impl Forwarding {
     }
 
     fn route_request(&mut self, datagram: &[u8], key: &FlowKey, now: Millis) -> Result<Slot, DropReason> {
-        let owner = self.verify(datagram)?;
-        self.checks_verified += 1;
-        match self.flows.prove(key, owner, now) {
-            Proof::Refused => return Err(DropReason::FlowTableFull),
-            Proof::News => self.tell(*key, owner),
-            Proof::Known => {}
+        let request = parse_binding_request(datagram)?;
+        let owner = self.named_owner(&request)?;
+        let before = self.flows.owner(key);
+        self.verify(datagram, &request, key, before == Some(owner), now)?;
+        if before.is_none() {
+            self.flows.refuse(key).map_or(Ok(()), Err)?;
+            self.admission.admit_flow(now)?;
+        }
+        if self.flows.prove(key, owner, now) == Proof::News {
+            self.tell(*key, owner);
         }
         Ok(owner)
     }
 
-    fn verify(&self, datagram: &[u8]) -> Result<Slot, DropReason> {
-        let request = parse_binding_request(datagram)?;
+    /// The transceiver that a check names.
+    fn named_owner(&self, request: &BindingRequest<'_>) -> Result<Slot, DropReason> {
         let keys = self.keys.as_deref().ok_or(DropReason::UnknownKey)?;
         let token = keys.decode_ufrag(request.local_ufrag)?;
         if token.cluster_id != self.cluster_id {
             return Err(DropReason::OtherCluster);
         }
-        let owner = self.transceivers.announced(token.transceiver_id).ok_or(DropReason::UnknownTransceiver)?;
+        self.transceivers.announced(token.transceiver_id).ok_or(DropReason::UnknownTransceiver)
+    }
+
+    fn verify(
+        &mut self,
+        datagram: &[u8],
+        request: &BindingRequest<'_>,
+        key: &FlowKey,
+        proven: bool,
+        now: Millis,
+    ) -> Result<(), DropReason> {
+        self.admission.admit_check(key, proven, now)?;
+        let keys = self.keys.as_deref().ok_or(DropReason::UnknownKey)?;
         let password = keys.ice_pwd(request.local_ufrag).ok_or(DropReason::UnknownKey)?;
         if !verify_integrity(datagram, request.integrity_offset, &password) {
+            self.admission.check_failed(key, proven, now);
             return Err(DropReason::BadIntegrity);
         }
-        Ok(owner)
+        self.checks_verified += 1;
+        Ok(())
     }
 
     fn tell(&mut self, key: FlowKey, owner: Slot) {

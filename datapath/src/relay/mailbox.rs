@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::SyncSender;
 use std::sync::Arc;
 
+use super::admission::Budgets;
 use super::command::Command;
 use super::counters::Counters;
 use crate::wire::endpoint::Endpoint;
@@ -27,6 +28,8 @@ pub struct Report {
     pub counters: Counters,
     /// Flows it holds.
     pub flows: usize,
+    /// What is left for strangers.
+    pub budgets: Budgets,
 }
 
 /// How to reach a thread.

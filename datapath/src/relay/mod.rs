@@ -13,6 +13,9 @@
 //! | module | what it knows |
 //! | --- | --- |
 //! | [`flow_table`] | which transceiver a client's five-tuple belongs to |
+//! | [`admission`] | which checks are worth an HMAC, and which may make a flow |
+//! | [`source`] | who counts as one sender, and how many flows each has |
+//! | [`keyed_hash`] | a hash that nobody outside can aim at |
 //! | [`transceivers`] | which transceivers there are, and where |
 //! | [`forwarding`] | what happens to one datagram |
 //! | [`trains`] | which datagrams leave together in one GSO send |
@@ -24,15 +27,18 @@
 //! | `thread` | the loop around one thread's sockets |
 //! | [`engine`] | sockets, threads, commands: what Python drives |
 
+pub mod admission;
 mod batches;
 pub mod command;
 pub mod counters;
 pub mod engine;
 pub mod flow_table;
 pub mod forwarding;
+pub mod keyed_hash;
 pub mod mailbox;
 pub mod pace;
 mod senders;
+pub mod source;
 mod thread;
 pub mod trains;
 pub mod transceivers;

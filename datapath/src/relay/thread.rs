@@ -295,9 +295,11 @@ impl RelayThread {
             return;
         }
         if let Some(reply) = self.asked.take() {
-            let flows = self.parts.forwarding.flows.len();
+            let now = self.millis(Instant::now());
+            let forwarding = &mut self.parts.forwarding;
+            let (flows, budgets) = (forwarding.flows.len(), forwarding.admission.budgets(now));
             // Whoever asked may have gone.
-            let _ = reply.try_send(Report { counters: self.counters.clone(), flows });
+            let _ = reply.try_send(Report { counters: self.counters.clone(), flows, budgets });
         }
     }
 

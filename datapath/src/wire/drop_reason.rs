@@ -59,7 +59,8 @@ drop_reasons! {
     UnknownFlow = "unknown_flow",
     /// Relay: an authenticated check that would need one flow more than the table may hold.
     FlowTableFull = "flow_table_full",
-    /// Relay, transceiver: over the budget of its sender or of its kind.
+    /// Relay: a check of a sender whose checks were often wrong, while others need the time. Transceiver: over the
+    /// budget of its sender or of its kind.
     RateLimited = "rate_limited",
     /// Relay, transceiver: a datagram on the inner side without a well-formed Simple Proxy Protocol header.
     MalformedSpp = "malformed_spp",
@@ -103,6 +104,12 @@ drop_reasons! {
     QueueFull = "queue_full",
     /// Transceiver: traffic of a session that has already ended.
     SessionClosed = "session_closed",
+    /// Relay: an authenticated check that would need one flow more than its source may have.
+    SourceFlowLimit = "source_flow_limit",
+    /// Relay: a check whose integrity was not computed, because more such checks come than a thread has time for.
+    CheckBudget = "check_budget",
+    /// Relay: an authenticated check that would make one flow more per second than all sources together may.
+    NewFlowBudget = "new_flow_budget",
 }
 
 /// How many reasons there are.

@@ -3,9 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.engine.admission import Admission
 from relay.engine.flow_table import FlowTable
 from relay.engine.forwarding import Downstream, Forwarding, Upstream
 from relay.engine.interface import FlowKey
+from relay.engine.limits import AdmissionLimits
+from relay.engine.source import SourcePrefix
 from tests.support.relay_scene import CLUSTER, binding_request, route_key
 from wire.address import Address
 from wire.drop import DropReason
@@ -15,6 +18,7 @@ from wire.ufrag import KeyRing, RouteToken
 ALICE_ADDRESS = Address("192.0.2.1", 4000)
 CLIENT = FlowKey(Address("198.51.100.9", 5000), Address("203.0.113.1", 3478))
 KEYS = KeyRing(route_key("A"))
+ADMISSION = Admission(AdmissionLimits(), SourcePrefix(32, 56))
 
 STUN_LIKE = st.builds(
     lambda kind, body: bytes([0, kind]) + len(body).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + bytes(12) + body,
@@ -25,7 +29,7 @@ STUN_LIKE = st.builds(
 
 def forwarding() -> tuple[Forwarding, FlowTable]:
     flows = FlowTable(max_flows=10, idle_s=30)
-    decides = Forwarding(CLUSTER, flows)
+    decides = Forwarding(CLUSTER, flows, ADMISSION)
     decides.set_keys(KEYS)
     decides.set_transceiver(1, ALICE_ADDRESS)
     return decides, flows
@@ -62,7 +66,7 @@ def test_the_way_back_is_byte_for_byte(datagram: bytes) -> None:
 
 
 def test_without_keys_no_check_passes() -> None:
-    decides = Forwarding(CLUSTER, FlowTable(max_flows=10, idle_s=30))
+    decides = Forwarding(CLUSTER, FlowTable(max_flows=10, idle_s=30), ADMISSION)
     decides.set_transceiver(1, ALICE_ADDRESS)
     ufrag = KEYS.mint_ufrag(RouteToken(CLUSTER, 1, 0))
     check = binding_request(f"{ufrag}:theirs", KEYS.ice_pwd(ufrag))
