@@ -48,6 +48,9 @@ class TransceiverConfig(Config):
     media_address: str | None = Field(
         None, description="ip:port relays reach media_listen at; unset: media_listen as bound."
     )
+    media_dscp: int = Field(
+        46, ge=0, le=63, description="DSCP of all it sends to relays, which keep it; 46 is EF, for audio (RFC 8837)."
+    )
     route_listen: str = Field(description='Where relays and peers subscribe (gRPC): "ip:port" or "unix:/path".')
     admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
     peers: tuple[str, ...] = Field(

@@ -90,7 +90,7 @@ class Transceiver:
         config = self._config
         key_rings = watch_key_ring(config.keys_file)
         keys = await anext(key_rings)
-        port = await open_python_port(parse_address(config.media_listen))
+        port = await open_python_port(parse_address(config.media_listen), config.media_dscp)
         self._stack.callback(port.close)
         public_socket = self._bind(config.http_listen)
         peer_socket = self._bind(config.peer_listen)

@@ -90,6 +90,11 @@ impl ClientBatch {
         FlowKey { client: self.received[index].source, proxy: self.proxies[index] }
     }
 
+    /// DSCP of datagram `index`.
+    pub fn dscp(&self, index: usize) -> u8 {
+        self.received[index].dscp
+    }
+
     /// Length on the wire of datagram `index`.
     pub fn bytes(&self, index: usize) -> usize {
         self.received[index].bytes
@@ -146,13 +151,13 @@ impl ReturnBatch {
         self.count == RETURN_SLOTS
     }
 
-    /// Each message's source and its datagrams.
-    pub fn trains(&self) -> impl Iterator<Item = (Endpoint, impl Iterator<Item = &[u8]>)> {
+    /// Each message's source, its DSCP and its datagrams.
+    pub fn trains(&self) -> impl Iterator<Item = (Endpoint, u8, impl Iterator<Item = &[u8]>)> {
         let slots = self.buffer.chunks_exact(GRO_BYTES);
         slots.zip(&self.received[..self.count]).map(|(slot, message)| {
             let (first, rest) = slot[..message.bytes].split_at(message.segment_bytes.min(message.bytes));
             // An empty datagram is one all the same, so the first stands apart.
-            (message.source, once(first).chain(rest.chunks(message.segment_bytes.max(1))))
+            (message.source, message.dscp, once(first).chain(rest.chunks(message.segment_bytes.max(1))))
         })
     }
 }

@@ -101,7 +101,7 @@ impl<'a> UpstreamSender<'a> {
     fn push_single(&mut self, item: Item) {
         // Routing has just looked it up.
         let Some(destination) = self.transceivers.media_address(item.transceiver()) else { return };
-        self.singles.push(Outgoing { destination, datagram: self.clients.sealed(item.index()) });
+        self.singles.push(Outgoing { destination, datagram: self.clients.sealed(item.index()), dscp: item.dscp() });
         if self.singles.is_full() {
             self.flush();
         }
@@ -114,7 +114,7 @@ impl<'a> UpstreamSender<'a> {
         for (slice, item) in slices.iter_mut().zip(train) {
             *slice = IoSlice::new(self.clients.sealed(item.index()));
         }
-        match send_train(self.socket, &destination, train[0].bytes(), &slices[..train.len()]) {
+        match send_train(self.socket, &destination, train[0].bytes(), train[0].dscp(), &slices[..train.len()]) {
             Ok(()) => {
                 self.counters.trains_sent += 1;
                 self.counters.train_datagrams_sent += train.len() as u64;
@@ -160,12 +160,12 @@ impl<'a> DownstreamSender<'a> {
     }
 
     /// Sends a datagram, with the next ones or at [`DownstreamSender::flush`].
-    pub fn push(&mut self, key: FlowKey, datagram: &'a [u8]) {
+    pub fn push(&mut self, key: FlowKey, dscp: u8, datagram: &'a [u8]) {
         if key.proxy != self.proxy || self.pending.is_full() {
             self.flush();
             self.proxy = key.proxy;
         }
-        self.pending.push(Outgoing { destination: key.client, datagram });
+        self.pending.push(Outgoing { destination: key.client, datagram, dscp });
     }
 
     /// Sends what is pending.

@@ -215,7 +215,8 @@ impl RelayThread {
                 Ok(transceiver) => {
                     let length =
                         self.clients.seal(index, &SppHeader { client: key.client, proxy: forwarding.proxy(key.proxy) });
-                    self.trains.push(transceiver, length, index, forwarding.flows.hash(&key));
+                    let dscp = self.clients.dscp(index);
+                    self.trains.push(transceiver, dscp, length, index, forwarding.flows.hash(&key));
                 }
             }
         }
@@ -239,14 +240,14 @@ impl RelayThread {
         let Self { parts, publics, returns, counters, .. } = self;
         let mut sender = DownstreamSender::new(publics, counters);
         let mut packets = 0;
-        parts.forwarding.warm_returns(returns.trains().flat_map(|(_, train)| train));
-        for (source, train) in returns.trains() {
+        parts.forwarding.warm_returns(returns.trains().flat_map(|(.., train)| train));
+        for (source, dscp, train) in returns.trains() {
             let source = parts.forwarding.return_source(&source);
             for datagram in train {
                 packets += 1;
                 sender.count_received(datagram.len());
                 match source.and_then(|source| parts.forwarding.from_transceiver(datagram, source, now)) {
-                    Ok((key, payload)) => sender.push(key, payload),
+                    Ok((key, payload)) => sender.push(key, dscp, payload),
                     Err(reason) => sender.drop(reason),
                 }
             }

@@ -1,9 +1,10 @@
 //! Which datagrams leave together: GSO trains towards transceivers.
 //!
 //! All datagrams to one transceiver share a destination, whatever the client, so they can share a send. A train is a run
-//! of equal sizes with perhaps a shorter last one, so the datagrams of a batch are put in order of transceiver and size.
-//! What must not change is the order within a flow. Two datagrams of one flow that differ in size therefore fall into
-//! different *generations*, which leave one after the other; this is rare, as a voice flow sends every 20 ms.
+//! of equal sizes with perhaps a shorter last one, and of one DSCP, so the datagrams of a batch are put in order of
+//! transceiver, DSCP and size. What must not change is the order within a flow. Two datagrams of one flow that differ in
+//! DSCP or size therefore fall into different *generations*, which leave one after the other; this is rare, as a voice
+//! flow sends every 20 ms.
 
 // Items are packed by shifting and unpacked by cutting off.
 #![allow(clippy::cast_possible_truncation)]
@@ -11,35 +12,52 @@
 use super::transceivers::Slot;
 use crate::udp::{TRAIN_BYTES, TRAIN_SEGMENTS};
 
-/// Places to remember a flow's last size in. Two flows that share one may cost a generation, nothing else.
+/// Places to remember a flow's last DSCP and size in. Two flows that share one may cost a generation, nothing else.
 const MEMORY: usize = 2048;
 
-/// One datagram. Ordered by generation, transceiver, size from long to short, and arrival.
+/// What an item's index tells apart.
+const MAX_ITEMS: usize = 1024;
+
+/// One datagram. Ordered by generation, transceiver, DSCP, size from long to short, and arrival.
+///
+/// ```text
+///  63          48 47          32 31   26 25          10 9        0
+/// +--------------+--------------+-------+--------------+----------+
+/// |  generation  | transceiver  | DSCP  |    !bytes    |  index   |
+/// +--------------+--------------+-------+--------------+----------+
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item(u64);
 
 impl Item {
-    fn new(generation: u16, transceiver: Slot, bytes: u16, index: u16) -> Self {
+    fn new(generation: u16, transceiver: Slot, dscp: u8, bytes: u16, index: usize) -> Self {
         let word = u64::from;
-        Self(word(generation) << 48 | word(transceiver) << 32 | word(!bytes) << 16 | word(index))
+        let lane = word(generation) << 48 | word(transceiver) << 32 | u64::from(dscp & 63) << 26;
+        Self(lane | word(!bytes) << 10 | (index % MAX_ITEMS) as u64)
     }
 
     /// Where it goes.
     #[must_use]
     pub fn transceiver(self) -> Slot {
-        self.lane() as Slot
+        (self.0 >> 32) as Slot
+    }
+
+    /// How it is marked.
+    #[must_use]
+    pub fn dscp(self) -> u8 {
+        (self.0 >> 26) as u8 & 63
     }
 
     /// Its length.
     #[must_use]
     pub fn bytes(self) -> u16 {
-        !((self.0 >> 16) as u16)
+        !((self.0 >> 10) as u16)
     }
 
     /// Its place in the batch.
     #[must_use]
     pub fn index(self) -> usize {
-        usize::from(self.0 as u16)
+        self.0 as usize % MAX_ITEMS
     }
 
     /// Datagrams of different generations must leave in this order.
@@ -48,44 +66,47 @@ impl Item {
         (self.0 >> 48) as u16
     }
 
-    /// Generation and transceiver: a train has one of each.
-    fn lane(self) -> u32 {
-        (self.0 >> 32) as u32
+    /// Generation, transceiver and DSCP: a train has one of each.
+    fn lane(self) -> u64 {
+        self.0 >> 26
     }
 }
 
 /// The datagrams of one batch on their way to transceivers.
 pub struct Trains {
     items: Vec<Item>,
-    last_bytes: [u16; MEMORY],
+    last: [u32; MEMORY],
     generation: u16,
 }
 
 impl Trains {
-    /// For batches of at most `capacity` datagrams, which is below 65,536.
+    /// For batches of at most `capacity` datagrams, which is at most 1,024.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { items: Vec::with_capacity(capacity), last_bytes: [0; MEMORY], generation: 0 }
+        debug_assert!(capacity <= MAX_ITEMS);
+        Self { items: Vec::with_capacity(capacity), last: [0; MEMORY], generation: 0 }
     }
 
     /// Forgets the last batch.
     pub fn clear(&mut self) {
         self.items.clear();
-        self.last_bytes.fill(0);
+        self.last.fill(0);
         self.generation = 0;
     }
 
     /// Adds the datagram at place `index` of the batch. `flow` tells flows apart, in its low bits, too.
-    pub fn push(&mut self, transceiver: Slot, bytes: u16, index: usize, flow: u64) {
+    pub fn push(&mut self, transceiver: Slot, dscp: u8, bytes: u16, index: usize, flow: u64) {
         let place = flow as usize % MEMORY;
-        if self.last_bytes[place] != bytes {
-            if self.last_bytes[place] != 0 {
-                self.last_bytes.fill(0);
+        // Never zero, as a datagram has an SPP header.
+        let kind = u32::from(dscp) << 16 | u32::from(bytes);
+        if self.last[place] != kind {
+            if self.last[place] != 0 {
+                self.last.fill(0);
                 self.generation += 1;
             }
-            self.last_bytes[place] = bytes;
+            self.last[place] = kind;
         }
-        self.items.push(Item::new(self.generation, transceiver, bytes, index as u16));
+        self.items.push(Item::new(self.generation, transceiver, dscp, bytes, index));
     }
 
     /// Puts the batch in order. [`first_train`] then cuts it.

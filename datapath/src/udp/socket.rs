@@ -14,6 +14,8 @@ pub struct SocketOptions {
     pub shared: bool,
     /// `UDP_GRO`: trains arrive whole, see [`super::Received::segment_bytes`].
     pub gro: bool,
+    /// `IP_RECVTOS` or `IPV6_RECVTCLASS`: see [`super::Received::dscp`].
+    pub dscp: bool,
     /// `SO_RCVBUF` and `SO_SNDBUF`; the kernel caps both at its `net.core.*mem_max`.
     pub buffer_bytes: usize,
 }
@@ -30,6 +32,11 @@ pub fn open(address: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket
     }
     if address.is_ipv6() {
         sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    if options.dscp && address.is_ipv4() {
+        sockopt::set_ip_recvtos(&socket, true)?;
+    } else if options.dscp {
+        sockopt::set_ipv6_recvtclass(&socket, true)?;
     }
     sockopt::set_socket_recv_buffer_size(&socket, options.buffer_bytes)?;
     sockopt::set_socket_send_buffer_size(&socket, options.buffer_bytes)?;

@@ -16,8 +16,15 @@ use libc::{c_int, c_uint, c_void, cmsghdr, iovec, mmsghdr, msghdr, sockaddr_in, 
 use super::{BATCH, TRAIN_SEGMENTS};
 use crate::wire::endpoint::Endpoint;
 
-const GRO_CONTROL_BYTES: usize = control_space(size_of::<c_int>());
-const GSO_CONTROL_BYTES: usize = control_space(size_of::<u16>());
+/// `UDP_GRO` and the traffic class.
+const RECEIVE_CONTROL_BYTES: usize = 2 * control_space(size_of::<c_int>());
+/// The traffic class.
+const CLASS_CONTROL_BYTES: usize = control_space(size_of::<c_int>());
+/// `UDP_SEGMENT` and the traffic class.
+const TRAIN_CONTROL_BYTES: usize = control_space(size_of::<u16>()) + CLASS_CONTROL_BYTES;
+
+/// Below the DSCP in the traffic class octet, see `relay/engine/dscp.py`.
+const ECN_BITS: u32 = 2;
 
 /// What [`receive`] says about one message.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +35,13 @@ pub struct Received {
     pub bytes: usize,
     /// Length of each datagram in it, the last perhaps shorter. `bytes` unless GRO has joined several.
     pub segment_bytes: usize,
+    /// Its DSCP, where the socket was opened with [`super::SocketOptions::dscp`]. GRO joins only what has the same.
+    pub dscp: u8,
 }
 
 impl Received {
     /// A placeholder to be overwritten.
-    pub const NONE: Self = Self { source: Endpoint { host: [0; 16], port: 0 }, bytes: 0, segment_bytes: 0 };
+    pub const NONE: Self = Self { source: Endpoint { host: [0; 16], port: 0 }, bytes: 0, segment_bytes: 0, dscp: 0 };
 }
 
 /// One datagram for [`send_each`].
@@ -42,11 +51,13 @@ pub struct Outgoing<'a> {
     pub destination: Endpoint,
     /// The payload.
     pub datagram: &'a [u8],
+    /// How it is marked, 0 to 63. Always sent as Not-ECT.
+    pub dscp: u8,
 }
 
 impl Outgoing<'_> {
     /// A placeholder to be overwritten.
-    pub const NONE: Self = Self { destination: Received::NONE.source, datagram: &[] };
+    pub const NONE: Self = Self { destination: Received::NONE.source, datagram: &[], dscp: 0 };
 }
 
 /// A control buffer; the kernel wants it aligned as its header is.
@@ -54,6 +65,10 @@ impl Outgoing<'_> {
 union Control<const N: usize> {
     _align: cmsghdr,
     bytes: [u8; N],
+}
+
+impl<const N: usize> Control<N> {
+    const EMPTY: Self = Self { bytes: [0; N] };
 }
 
 /// A socket address of either family.
@@ -76,7 +91,7 @@ pub fn receive(
     received: &mut [Received],
 ) -> io::Result<usize> {
     let mut names = [const { MaybeUninit::<Name>::uninit() }; BATCH];
-    let mut controls = [const { MaybeUninit::<Control<GRO_CONTROL_BYTES>>::uninit() }; BATCH];
+    let mut controls = [const { MaybeUninit::<Control<RECEIVE_CONTROL_BYTES>>::uninit() }; BATCH];
     let mut slices = [const { MaybeUninit::<iovec>::uninit() }; BATCH];
     let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; BATCH];
     let mut count = 0;
@@ -88,7 +103,7 @@ pub fn receive(
                 msg_name: names[count].as_mut_ptr().cast(),
                 msg_namelen: size_of::<Name>() as socklen_t,
                 msg_control: controls[count].as_mut_ptr().cast(),
-                msg_controllen: GRO_CONTROL_BYTES as _,
+                msg_controllen: RECEIVE_CONTROL_BYTES as _,
                 ..header(slice, 1)
             },
             msg_len: 0,
@@ -117,14 +132,22 @@ pub fn receive(
 /// The kernel has filled the header, and with it the name and the control buffer that it points to.
 unsafe fn describe(header: &mmsghdr, name: &Name) -> Received {
     let bytes = header.msg_len as usize;
-    let mut received = Received { source: unsafe { endpoint(name) }, bytes, segment_bytes: bytes };
-    let control = unsafe { libc::CMSG_FIRSTHDR(&raw const header.msg_hdr) };
-    // UDP_GRO is the only control message asked for.
-    if let Some(found) = unsafe { control.as_ref() } {
-        if found.cmsg_level == libc::SOL_UDP && found.cmsg_type == libc::UDP_GRO {
-            let segment: c_int = unsafe { libc::CMSG_DATA(control).cast::<c_int>().read_unaligned() };
-            received.segment_bytes = usize::try_from(segment).unwrap_or(bytes);
+    let mut received = Received { source: unsafe { endpoint(name) }, bytes, segment_bytes: bytes, dscp: 0 };
+    let mut control = unsafe { libc::CMSG_FIRSTHDR(&raw const header.msg_hdr) };
+    while let Some(found) = unsafe { control.as_ref() } {
+        let data = unsafe { libc::CMSG_DATA(control) };
+        match (found.cmsg_level, found.cmsg_type) {
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                let segment = unsafe { data.cast::<c_int>().read_unaligned() };
+                received.segment_bytes = usize::try_from(segment).unwrap_or(bytes);
+            }
+            (libc::SOL_IP, libc::IP_TOS) => received.dscp = unsafe { data.read() } >> ECN_BITS,
+            (libc::SOL_IPV6, libc::IPV6_TCLASS) => {
+                received.dscp = (unsafe { data.cast::<u32>().read_unaligned() } as u8) >> ECN_BITS;
+            }
+            _ => {}
         }
+        control = unsafe { libc::CMSG_NXTHDR(&raw const header.msg_hdr, control) };
     }
     received
 }
@@ -133,13 +156,14 @@ unsafe fn describe(header: &mmsghdr, name: &Name) -> Received {
 pub fn send_each(socket: impl AsFd, datagrams: &[Outgoing<'_>]) -> io::Result<usize> {
     let mut names = [const { MaybeUninit::<Name>::uninit() }; BATCH];
     let mut slices = [const { MaybeUninit::<iovec>::uninit() }; BATCH];
+    let mut controls = [const { MaybeUninit::<Control<CLASS_CONTROL_BYTES>>::uninit() }; BATCH];
     let mut headers = [const { MaybeUninit::<mmsghdr>::uninit() }; BATCH];
     let mut count = 0;
     for outgoing in datagrams.iter().take(BATCH) {
         let (base, length) = (outgoing.datagram.as_ptr().cast_mut().cast::<c_void>(), outgoing.datagram.len());
         let slice = slices[count].write(iovec { iov_base: base, iov_len: length });
         let (name, name_bytes) = name_of(&outgoing.destination);
-        headers[count].write(mmsghdr {
+        let message = headers[count].write(mmsghdr {
             msg_hdr: msghdr {
                 msg_name: std::ptr::from_mut(names[count].write(name)).cast(),
                 msg_namelen: name_bytes,
@@ -147,6 +171,14 @@ pub fn send_each(socket: impl AsFd, datagrams: &[Outgoing<'_>]) -> io::Result<us
             },
             msg_len: 0,
         });
+        if outgoing.dscp != 0 {
+            give_control(&mut message.msg_hdr, controls[count].write(Control::EMPTY));
+            // SAFETY: the control buffer has room for one int.
+            unsafe {
+                let control = libc::CMSG_FIRSTHDR(&raw const message.msg_hdr);
+                put_class(control, &outgoing.destination, outgoing.dscp);
+            }
+        }
         count += 1;
     }
     // SAFETY: the first `count` headers are initialised; the kernel only reads what they point to, which outlives the call.
@@ -158,32 +190,59 @@ pub fn send_each(socket: impl AsFd, datagrams: &[Outgoing<'_>]) -> io::Result<us
 
 /// Sends one train: datagrams of `segment_bytes` each, the last perhaps shorter, one slice per datagram.
 ///
-/// At most [`TRAIN_SEGMENTS`] and [`super::TRAIN_BYTES`]. All of them go or none.
+/// At most [`TRAIN_SEGMENTS`] and [`super::TRAIN_BYTES`], all with one DSCP. All of them go or none.
 pub fn send_train(
     socket: impl AsFd,
     destination: &Endpoint,
     segment_bytes: u16,
+    dscp: u8,
     datagrams: &[IoSlice<'_>],
 ) -> io::Result<()> {
     debug_assert!(datagrams.len() <= TRAIN_SEGMENTS);
     let (mut name, name_bytes) = name_of(destination);
-    let mut control = Control::<GSO_CONTROL_BYTES> { bytes: [0; GSO_CONTROL_BYTES] };
+    let mut control = Control::<TRAIN_CONTROL_BYTES>::EMPTY;
     let mut message = header(datagrams.as_ptr().cast_mut().cast(), datagrams.len());
     message.msg_name = (&raw mut name).cast();
     message.msg_namelen = name_bytes;
-    message.msg_control = (&raw mut control).cast();
-    message.msg_controllen = GSO_CONTROL_BYTES as _;
-    // SAFETY: the control buffer has the room and the alignment of one header with a u16 behind it; an IoSlice is
-    // guaranteed to have an iovec's layout, and everything the header points to outlives the call, which only reads it.
+    give_control(&mut message, &mut control);
+    // SAFETY: the control buffer has room for a u16 and an int, each behind a header; an IoSlice is guaranteed to have
+    // an iovec's layout, and everything the header points to outlives the call, which only reads it.
     let sent = unsafe {
-        let segment = &mut *libc::CMSG_FIRSTHDR(&raw const message);
-        segment.cmsg_level = libc::SOL_UDP;
-        segment.cmsg_type = libc::UDP_SEGMENT;
-        segment.cmsg_len = libc::CMSG_LEN(size_of::<u16>() as c_uint) as _;
-        libc::CMSG_DATA(segment).cast::<u16>().write_unaligned(segment_bytes);
+        let first = libc::CMSG_FIRSTHDR(&raw const message);
+        put(first, libc::SOL_UDP, libc::UDP_SEGMENT, segment_bytes);
+        if dscp == 0 {
+            message.msg_controllen = control_space(size_of::<u16>()) as _;
+        } else {
+            put_class(libc::CMSG_NXTHDR(&raw const message, first), destination, dscp);
+        }
         libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_DONTWAIT)
     };
     usize::try_from(sent).map(|_| ()).map_err(|_| io::Error::last_os_error())
+}
+
+fn give_control<const N: usize>(message: &mut msghdr, control: &mut Control<N>) {
+    message.msg_control = std::ptr::from_mut(control).cast();
+    message.msg_controllen = N as _;
+}
+
+/// # Safety
+/// `control` points into a control buffer, with room for a header and an int.
+unsafe fn put_class(control: *mut cmsghdr, destination: &Endpoint, dscp: u8) {
+    let class = c_int::from(dscp) << ECN_BITS;
+    let (level, kind) =
+        if destination.is_ipv4() { (libc::SOL_IP, libc::IP_TOS) } else { (libc::SOL_IPV6, libc::IPV6_TCLASS) };
+    unsafe { put(control, level, kind, class) };
+}
+
+/// # Safety
+/// `control` points into a control buffer, with room for a header and the value.
+unsafe fn put<T>(control: *mut cmsghdr, level: c_int, kind: c_int, value: T) {
+    unsafe {
+        (*control).cmsg_level = level;
+        (*control).cmsg_type = kind;
+        (*control).cmsg_len = libc::CMSG_LEN(size_of::<T>() as c_uint) as _;
+        libc::CMSG_DATA(control).cast::<T>().write_unaligned(value);
+    }
 }
 
 /// Sets `UDP_GRO`.

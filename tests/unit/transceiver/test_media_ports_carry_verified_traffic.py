@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pylibsrtp
 import pytest
 
+from tests.support.marked_peer import marked_peer
 from transceiver.media_port.interface import MediaPort, Path, SrtpKeys, SrtpProfile
 from transceiver.media_port.python_port import open_python_port
 from wire.address import Address
@@ -327,4 +328,22 @@ async def test_a_port_on_every_address_hears_relays_of_both_families(engine: str
         assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(relay, 4096), LIMIT_S) == (
             encode_header(*PATH) + STUN
         )
+    port.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("dscp", [None, 0, 10])
+async def test_what_it_sends_is_marked_as_audio_or_as_configured(engine: str, host: str, dscp: int | None) -> None:
+    listen = Address("::", 0)
+    port = await (ENGINES[engine](listen) if dscp is None else ENGINES[engine](listen, dscp))
+    port.deliver_to(RecordingSink())
+    with marked_peer(host) as relay:
+        port.accept_relays([relay.address])
+        port.bind(PATH, 1, relay.address)
+        port.start_srtp(1, keyed().keys)
+        port.send(PATH, STUN)
+        port.send_rtp(1, PATH, rtp(1))
+        expected = (46 if dscp is None else dscp) << 2
+        assert [(await relay.receive())[1] for _ in range(2)] == [expected] * 2
     port.close()
