@@ -11,6 +11,7 @@ from aioice import stun
 
 from relay.engine.choice import native_engine_installed, open_engine
 from relay.engine.interface import Engine, EngineSettings, FlowKey, Listener
+from relay.engine.limits import AdmissionLimits
 from tests.support.udp_peer import Received, UdpPeer, udp_peer, until
 from wire.address import Address
 from wire.drop import DropReason
@@ -75,9 +76,9 @@ class RelayScene:
         self.proxy = engine.listening[0]
         self._stack = stack
 
-    async def client(self) -> UdpPeer:
-        """One more client socket."""
-        return await self._stack.enter_async_context(udp_peer(Address(self.proxy.host, 0)))
+    async def client(self, host: str | None = None) -> UdpPeer:
+        """One more client socket, at the relay's own address or at another one of this machine."""
+        return await self._stack.enter_async_context(udp_peer(Address(host or self.proxy.host, 0)))
 
     async def stranger(self) -> UdpPeer:
         """A socket on the upstream side that is nobody's."""
@@ -141,7 +142,12 @@ class RelayScene:
 
 @asynccontextmanager
 async def relay_scene(
-    engine_name: str, *, host: str = "127.0.0.1", max_flows: int = 1000, unsynced_flow_idle_s: float = 30.0
+    engine_name: str,
+    *,
+    host: str = "127.0.0.1",
+    max_flows: int = 1000,
+    unsynced_flow_idle_s: float = 30.0,
+    limits: AdmissionLimits | None = None,
 ) -> AsyncIterator[RelayScene]:
     """Everything on one loopback address."""
     somewhere = Address(host, 0)
@@ -152,6 +158,7 @@ async def relay_scene(
             upstream=somewhere,
             max_flows=max_flows,
             unsynced_flow_idle_s=unsynced_flow_idle_s,
+            limits=limits or AdmissionLimits(),
         )
         engine = ENGINES[engine_name](settings)
         stack.push_async_callback(engine.close)
