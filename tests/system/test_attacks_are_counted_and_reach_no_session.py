@@ -6,8 +6,11 @@ Each scene: nothing of it reaches a session, a counter says so under its reason,
 import asyncio
 import copy
 import socket
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from secrets import token_bytes
 
 import pytest
 
@@ -19,6 +22,8 @@ from wire.address import Address, parse_address
 from wire.spp import encode_header
 
 MEDIA_BYTES = 60
+FLOOD = 100
+"""What the smallest socket buffer holds at once."""
 
 
 @dataclass
@@ -102,6 +107,43 @@ async def test_a_check_replayed_from_another_address(scene: Scene) -> None:
     captured = scene.check()
     scene.caller.send_raw(captured)
     await scene.counted("transceiver", "replayed_check", lambda: scene.attack(captured))
+    await scene.call_goes_on()
+
+
+async def test_a_ufrag_scan(scene: Scene) -> None:
+    scan = [scene.check(remote_ufrag="A" + b64encode(token_bytes(16)).decode()[:21] + "A") for _ in range(FLOOD)]
+    # The fabric's key may have another id than A: then nobody holds the key of these.
+    reason = "forged_ufrag" if scene.caller.client.ice.remote_ufrag[0] == "A" else "unknown_key"
+    await scene.counted("relay", reason, lambda: scene.attack(*scan), times=FLOOD)
+    await scene.call_goes_on()
+
+
+async def test_an_hmac_flood(scene: Scene) -> None:
+    wrong = [scene.check(remote_pwd="A" * 24) for _ in range(FLOOD)]
+    await scene.counted("relay", "bad_integrity", lambda: scene.attack(*wrong), times=FLOOD)
+    await scene.call_goes_on()
+
+
+async def test_a_flow_table_flood_with_a_captured_check(scene: Scene) -> None:
+    captured = scene.check()
+    scene.caller.send_raw(captured)
+    with ExitStack() as ports:
+        sockets = [ports.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(FLOOD)]
+
+        def from_many_ports() -> None:
+            for opened in sockets:
+                opened.sendto(captured, scene.media)
+
+        await scene.counted("transceiver", "replayed_check", from_many_ports, times=FLOOD)
+    await scene.call_goes_on()
+
+
+async def test_an_off_path_attempt_to_rebind_the_call(scene: Scene) -> None:
+    def spoofed() -> None:
+        for _ in range(10):
+            scene.caller.send_raw(scene.check(remote_pwd="A" * 24))
+
+    await scene.counted("relay", "bad_integrity", spoofed, times=10)
     await scene.call_goes_on()
 
 
