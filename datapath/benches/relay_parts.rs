@@ -3,10 +3,14 @@
 //! `cargo bench --no-default-features`. Random flows are looked up, so the figures hold cache misses.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{criterion_main, BatchSize, Criterion};
 use hmac::{Hmac, KeyInit, Mac};
+use offhook_datapath::relay::admission::{Admission, Limits};
 use offhook_datapath::relay::flow_table::{FlowKey, FlowTable};
+use offhook_datapath::relay::forwarding::Forwarding;
+use offhook_datapath::relay::source::SourcePrefix;
 use offhook_datapath::wire::demux::classify;
 use offhook_datapath::wire::endpoint::Endpoint;
 use offhook_datapath::wire::stun::{parse_binding_request, verify_integrity};
@@ -79,6 +83,52 @@ fn key(number: u32) -> FlowKey {
     FlowKey { client: Endpoint { host, port: 40_000 }, proxy: 0 }
 }
 
+/// Routes ufrags of [`TOKEN`]'s cluster, with a budget for so many checks.
+fn forwarding(checks_per_s: f64) -> Forwarding {
+    let limits = Limits {
+        max_flows_per_source: 4096,
+        new_flows_per_s: 2000.0,
+        unproven_checks_per_s: checks_per_s,
+        proven_checks_per_s: checks_per_s,
+        suspect_checks_per_s: 5,
+        source: SourcePrefix::new(32, 56),
+    };
+    let mut forwarding = Forwarding::new(TOKEN.cluster_id, FlowTable::new(100_000, 30_000), Admission::new(&limits, 1));
+    forwarding.set_keys(Arc::new(key_ring()));
+    forwarding.set_proxy(0, key(9).client);
+    forwarding.transceivers.set(TOKEN.transceiver_id, key(8).client);
+    forwarding
+}
+
+/// The whole decision about a check: see `relay/engine/admission.py` for its stations.
+fn checks(criterion: &mut Criterion) {
+    let ring = key_ring();
+    let ufrag = ring.mint_ufrag(b'A', &TOKEN).unwrap();
+    let right = check(&ring, &ufrag);
+    let mut wrong = right.clone();
+    let length = wrong.len();
+    // Without FINGERPRINT, which would tell.
+    wrong.truncate(length - 8);
+    wrong[3] -= 8;
+    wrong[8] ^= 1;
+    let mut plenty = forwarding(1e12);
+    let mut none = forwarding(1e-9);
+    let mut state = 1_u32;
+    let mut someone = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        key(state % 1_000_000)
+    };
+    criterion.bench_function("check of a proven five-tuple", |bencher| {
+        bencher.iter(|| plenty.from_client(black_box(&right), &key(1), 0).unwrap());
+    });
+    criterion.bench_function("wrong check from anywhere", |bencher| {
+        bencher.iter(|| plenty.from_client(black_box(&wrong), &someone(), 0).unwrap_err());
+    });
+    criterion.bench_function("check from anywhere, refused over budget", |bencher| {
+        bencher.iter(|| none.from_client(black_box(&wrong), &someone(), 0).unwrap_err());
+    });
+}
+
 fn look_up(criterion: &mut Criterion) {
     for flows in [100, 10_000, 100_000, 1_000_000] {
         let mut table = FlowTable::new(flows.max(100_000) as usize, 30_000);
@@ -105,7 +155,7 @@ fn look_up(criterion: &mut Criterion) {
 /// The macro makes a public function without a word on it.
 #[allow(missing_docs)]
 mod groups {
-    criterion::criterion_group!(benches, super::parsing, super::look_up);
+    criterion::criterion_group!(benches, super::parsing, super::checks, super::look_up);
 }
 use groups::benches;
 
