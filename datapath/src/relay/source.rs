@@ -34,7 +34,7 @@ impl SourcePrefix {
 /// How many flows each source has.
 ///
 /// A counter for each of as many hashes as a table has flows, so memory is fixed. Sources that share one are counted
-/// together; with the default limit at most 24 of 100,000 counters are at it, so a stranger is refused with one in 5,000.
+/// together; with the default limit at most 24 of 100,000 counters are at it, so of 4,000 bystanders one is refused.
 pub struct SourceFlows {
     counts: Box<[u32]>,
     hash: KeyedHash,
