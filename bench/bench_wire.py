@@ -5,13 +5,12 @@ versions and method beside them.
 """
 
 import json
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from aioice import stun
 
+from bench.machine import machine
 from wire.address import Address
 from wire.demux import classify
 from wire.spp import decode_header, encode_header
@@ -63,20 +62,11 @@ def measure() -> dict[str, float]:
 
 def main() -> None:
     """Prints the result."""
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
     result = {
         "bench": "wire",
         "unit": "CPU microseconds per call",
         "method": f"best of {ROUNDS} rounds of {CALLS} calls, process CPU time, one thread",
-        "machine": {"cpu": cpu, "kernel": platform.release()},
-        "versions": {"python": platform.python_version()},
+        "machine": machine(),
         "results": measure(),
     }
     print(json.dumps(result, indent=2))

@@ -10,7 +10,6 @@ Needs root, `ip`, `taskset`, a C compiler and two cores. Every load ends by itse
 
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from bench.machine import machine
 from bench.relay.network import CLIENT_NET, FAR_HOST, RELAY_HOST, Network, inside, network
 
 HERE: Final = Path(__file__).parent
@@ -71,7 +71,7 @@ def compiled(folder: Path) -> tuple[str, str]:
     """Paths of the baseline and the load generator, built for this run."""
     for name in ("baseline", "load"):
         source = HERE / f"{name}.c"
-        subprocess.run(["cc", "-O2", "-Wall", "-o", str(folder / name), str(source)], check=True)  # noqa: S603, S607
+        subprocess.run(["cc", "-O2", "-Wall", "-o", str(folder / name), str(source)], check=True)  # noqa: S603, S607 - our own source
     return str(folder / "baseline"), str(folder / "load")
 
 
@@ -92,7 +92,7 @@ def relay_command(relay: str, baseline: str, flows: int, wait_us: int) -> list[s
 def running_relay(command: list[str], namespace: str) -> Iterator[int]:
     """A contender that is ready; yields its process id, which `ip` and `taskset` keep."""
     line = inside(namespace, RELAY_CORE, *command)
-    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - built above
         try:
             assert process.stdout is not None
             json.loads(process.stdout.readline())
@@ -117,7 +117,7 @@ def cpu(thread: Path) -> Cpu:
 
 def events(load: list[str]) -> Iterator[dict[str, Any]]:
     """What the load generator says, as it says it."""
-    with subprocess.Popen(load, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(load, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - built above
         assert process.stdout is not None
         for line in process.stdout:
             yield json.loads(line)
@@ -179,16 +179,6 @@ def require_tools() -> None:
         raise CannotMeasure("needs root, to make network namespaces of its own")
     if (os.cpu_count() or 1) < CORES:
         raise CannotMeasure(f"needs {CORES} cores, one for the relay and one for the load")
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    return {
-        "kernel": platform.release(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
 
 
 def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:

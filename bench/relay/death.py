@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 from aioice import stun
 
+from bench.machine import machine
 from bench.relay.compare import (
     CLIENT_PORT,
     FIRST_CLIENT,
@@ -27,7 +28,6 @@ from bench.relay.compare import (
     TRANSCEIVER_PORT,
     compiled,
     events,
-    machine,
     require_tools,
     running_relay,
 )

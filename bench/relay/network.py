@@ -45,7 +45,7 @@ def network(*, loopback: bool = False) -> Iterator[Network]:
         yield made
     finally:
         for name in dict.fromkeys(made):
-            subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)  # noqa: S603, S607
+            subprocess.run(["ip", "netns", "delete", name], check=False, stderr=subprocess.DEVNULL)  # noqa: S603, S607 - as above
 
 
 def _one_host(name: str) -> None:

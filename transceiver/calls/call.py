@@ -77,8 +77,11 @@ class Call:
 
     def restart_ice(self, ufrag: str, pwd: str) -> str:
         """Restarts ICE towards new credentials of the client; returns ours as an SDP fragment (RFC 8840)."""
+        before = self.session.local_ufrags
         local = self._hub.restart_ice(self.session, IceCredentials(ufrag, pwd), time.monotonic())
-        self.ice_generation += 1
+        if local.ufrag.encode() not in before:
+            # Otherwise these were the client's present credentials, and its ICE session goes on.
+            self.ice_generation += 1
         return f"a=ice-lite\r\na=ice-ufrag:{local.ufrag}\r\na=ice-pwd:{local.pwd}\r\n"
 
     # SessionListener

@@ -11,7 +11,7 @@ from wire.demux import Kind, classify
 from wire.drop import DropReason
 from wire.spp import HEADER_BYTES, SppHeader, decode_header, encode_header
 
-MAX_DATAGRAM_BYTES = 2048
+MAX_DATAGRAM_BYTES = HEADER_BYTES + 2048
 """Longer than anything that Ethernet carries; libsrtp and OpenSSL have their own, smaller bounds."""
 MAX_REMEMBERED_SENDERS = 1024
 

@@ -347,3 +347,11 @@ async def test_what_it_sends_is_marked_as_audio_or_as_configured(engine: str, ho
         expected = (46 if dscp is None else dscp) << 2
         assert [(await relay.receive())[1] for _ in range(2)] == [expected] * 2
     port.close()
+
+
+async def test_the_longest_datagram_a_relay_passes_is_accepted(bench: Bench) -> None:
+    longest = STUN + bytes(2048 - len(STUN))
+    bench.relay.send(longest)
+    assert await bench.sink.next() == ("stun", PATH, longest, bench.relay.address)
+    bench.relay.send(longest + b"x")
+    await bench.dropped(DropReason.OVERSIZED_DATAGRAM)
