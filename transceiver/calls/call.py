@@ -12,6 +12,7 @@ from transceiver.calls.model_side import ModelSide
 from transceiver.hub import SessionHub
 from transceiver.sdp.credentials import IceCredentials
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
+from transceiver.session.data_channel_events import MessageReceived
 from transceiver.session.session import Session
 
 _log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ class Call:
         """Names the session that the hub has opened for this call."""
         self._session = session
         if session.has_data_channel:
-            self._channel = EventChannel(self._hub, session)
+            self._channel = EventChannel(self._hub, session, self._message_received)
 
     def join(self, side: ModelSide) -> None:
         """Puts a model on the line; lets it go at once if the call has ended while the model was asked."""
@@ -147,6 +148,11 @@ class Call:
         """Words of the client."""
         self._send_event(events.input_transcript_delta(item_id, delta))
 
+    def send_message(self, channel_id: int, data: str | bytes) -> None:
+        """One message on a channel of the client's."""
+        if self._channel is not None:
+            self._channel.send_message(channel_id, data, time.monotonic())
+
     def send_error(self, code: str, message: str) -> None:
         """Why something went wrong; the call ends soon after."""
         _log.warning("call has a problem", call=self.id, code=code)
@@ -159,6 +165,10 @@ class Call:
             asyncio.get_running_loop().call_later(LAST_EVENT_HEADSTART_S, self._close, reason)
         else:
             self._close(reason)
+
+    def _message_received(self, message: MessageReceived) -> None:
+        if self._model is not None:
+            self._model.message(message.channel_id, message.data)
 
     def _close(self, reason: CloseReason) -> None:
         self._hub.close(self.session, reason, time.monotonic())

@@ -1,18 +1,26 @@
 """The `oai-events` data channel of a call: JSON events, one per text message.
 
 The client opens it (the Realtime API's convention). The channel is here, SCTP is in `session.data_channel`, DTLS in the
-session; this module carries bytes between them and keeps SCTP's timer.
+session; this module carries bytes between them and keeps SCTP's timer. What the client says on this channel or on any
+other is passed on.
 """
 
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 
 from transceiver.hub import SessionHub
-from transceiver.session.data_channel_events import ChannelClosed, ChannelError, ChannelOpened
+from transceiver.session.data_channel_events import (
+    ChannelClosed,
+    ChannelError,
+    ChannelEvent,
+    ChannelOpened,
+    MessageReceived,
+)
 from transceiver.session.sctp import open_data_channels
 from transceiver.session.session import Session
 
@@ -35,16 +43,19 @@ class EventChannel:
 
     Args:
         hub, session: carry SCTP packets.
+        heard: called with each message of the client.
     """
 
-    def __init__(self, hub: SessionHub, session: Session) -> None:
+    def __init__(self, hub: SessionHub, session: Session, heard: Callable[[MessageReceived], None]) -> None:
         self._hub = hub
         self._session = session
+        self._heard = heard
         self._channels: DataChannels | None = None
         self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
         self._channel_id: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._progressing = False
 
     @property
     def is_open(self) -> bool:
@@ -68,6 +79,12 @@ class EventChannel:
             self._send_waiting(self._channels)
             self._progress(self._channels, now)
 
+    def send_message(self, channel_id: int, data: str | bytes, now: float) -> None:
+        """Sends one message on the channel with this id, if it is open and there is room in its buffer."""
+        if self._channels is not None:
+            self._send(self._channels, channel_id, data)
+            self._progress(self._channels, now)
+
     def close(self) -> None:
         """Ends the timer for good; the DTLS connection below is gone."""
         self._closed = True
@@ -80,21 +97,42 @@ class EventChannel:
 
     def _send_waiting(self, channels: "DataChannels") -> None:
         while self._channel_id is not None and self._waiting:
-            try:
-                channels.send_text(self._channel_id, self._waiting.popleft())
-            except ChannelError as error:
-                _log.info("event not sent", call=self._session.call_id, why=str(error))
+            self._send(channels, self._channel_id, self._waiting.popleft())
+
+    def _send(self, channels: "DataChannels", channel_id: int, data: str | bytes) -> None:
+        try:
+            if isinstance(data, str):
+                channels.send_text(channel_id, data)
+            else:
+                channels.send_binary(channel_id, data)
+        except ChannelError as error:
+            _log.info("message not sent", call=self._session.call_id, why=str(error))
 
     def _progress(self, channels: "DataChannels", now: float) -> None:
-        for event in channels.take_events():
-            if isinstance(event, ChannelOpened) and event.label == LABEL:
-                self._channel_id = event.channel_id
-                self._send_waiting(channels)
-            elif isinstance(event, ChannelClosed) and event.channel_id == self._channel_id:
-                self._channel_id = None
-        for packet in channels.take_datagrams():
-            self._hub.send_application_data(self._session, packet, now)
+        if self._progressing:
+            # Whoever is told of an event may send at once; the round that told it goes on with that.
+            return
+        self._progressing = True
+        try:
+            events, packets = channels.take_events(), channels.take_datagrams()
+            while events or packets:
+                for event in events:
+                    self._handle(channels, event)
+                for packet in packets:
+                    self._hub.send_application_data(self._session, packet, now)
+                events, packets = channels.take_events(), channels.take_datagrams()
+        finally:
+            self._progressing = False
         self._arm(channels, now)
+
+    def _handle(self, channels: "DataChannels", event: ChannelEvent) -> None:
+        if isinstance(event, MessageReceived):
+            self._heard(event)
+        elif isinstance(event, ChannelOpened) and event.label == LABEL:
+            self._channel_id = event.channel_id
+            self._send_waiting(channels)
+        elif isinstance(event, ChannelClosed) and event.channel_id == self._channel_id:
+            self._channel_id = None
 
     def _arm(self, channels: "DataChannels", now: float) -> None:
         self._disarm()

@@ -1,4 +1,4 @@
-"""Model `loopback`: the caller's own audio, sent back by the transceiver itself.
+"""Model `loopback`: the caller's own audio and data channel messages, sent back by the transceiver itself.
 
 Needs no worker: it tells a fault of the media path from a fault of the workers, and benchmarks measure it.
 """
@@ -24,6 +24,10 @@ class Loopback:
 
     def key_pressed(self, press: KeyPressed) -> None:
         """Keys have no echo."""
+
+    def message(self, channel_id: int, data: str | bytes) -> None:
+        """Sends the message back, on its own channel and of its own kind."""
+        self._client.send_message(channel_id, data)
 
     def close(self, reason: CloseReason) -> None:
         """Nothing is held."""

@@ -31,6 +31,9 @@ class ClientSide(Protocol):
     def send_input_transcript(self, item_id: str, delta: str) -> None:
         """Shows more of what the client said."""
 
+    def send_message(self, channel_id: int, data: str | bytes) -> None:
+        """Sends one message on a data channel of the client; dropped if that is closed or its buffer full."""
+
     def send_error(self, code: str, message: str) -> None:
         """Tells the client that something went wrong, in the Realtime API's `error` event."""
 
@@ -49,6 +52,9 @@ class ModelSide(Protocol):
 
     def key_pressed(self, press: KeyPressed) -> None:
         """The client pressed a telephone key."""
+
+    def message(self, channel_id: int, data: str | bytes) -> None:
+        """The client sent this on one of its data channels: text as str, binary as bytes."""
 
     def close(self, reason: CloseReason) -> None:
         """The call is over. Called once; nothing follows."""

@@ -89,6 +89,9 @@ class WorkerSide:
             dtmf = worker_pb2.Dtmf(event=press.key, duration_ms=press.duration_ms)
             self._session.send(worker_pb2.SessionInput(dtmf=dtmf))
 
+    def message(self, channel_id: int, data: str | bytes) -> None:
+        """Workers hear nothing of the client's events yet."""
+
     def close(self, reason: CloseReason) -> None:
         """Tells the worker, and plays nothing more."""
         self._stop_playing()

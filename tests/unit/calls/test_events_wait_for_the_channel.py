@@ -31,13 +31,20 @@ class Wire:
             now=time.monotonic(),
         )
         self.client = DataChannels(association, dtls_client=False, limits=limits)
-        self.channel = EventChannel(cast("SessionHub", self), cast("Session", self))
-        self.events: list[str] = []
+        self.heard: list[MessageReceived] = []
+        self.answers = False
+        self.channel = EventChannel(cast("SessionHub", self), cast("Session", self), self._hear)
+        self.events: list[str | bytes] = []
         self._packets: list[bytes] = []
 
     def send_application_data(self, _session: Session, packet: bytes, _now: float) -> None:
         """What the channel asks of the hub."""
         self._packets.append(packet)
+
+    def _hear(self, message: MessageReceived) -> None:
+        self.heard.append(message)
+        if self.answers:
+            self.channel.send_message(message.channel_id, message.data, time.monotonic())
 
     def settle(self) -> None:
         """Carries packets both ways until none is left."""
@@ -47,11 +54,7 @@ class Wire:
             down, self._packets = self._packets, []
             for packet in down:
                 self.client.receive(packet, time.monotonic())
-        self.events += [
-            event.data.decode() if isinstance(event.data, bytes) else event.data
-            for event in self.client.take_events()
-            if isinstance(event, MessageReceived)
-        ]
+        self.events += [event.data for event in self.client.take_events() if isinstance(event, MessageReceived)]
 
 
 async def test_early_events_come_once_the_client_has_opened_its_channel() -> None:
@@ -92,3 +95,21 @@ async def test_another_channel_hears_nothing() -> None:
     wire.channel.close()
     assert not wire.channel.is_open
     assert wire.events == []
+
+
+async def test_what_the_client_says_on_any_channel_is_heard_and_can_be_answered_at_once() -> None:
+    wire = Wire()
+    wire.channel.connected(time.monotonic())
+    wire.settle()
+    channel_id = wire.client.open("other")
+    wire.answers = True
+    said: list[str | bytes] = ["text", b"\x00binary", "", b""]
+    for message in said:
+        if isinstance(message, str):
+            wire.client.send_text(channel_id, message)
+        else:
+            wire.client.send_binary(channel_id, message)
+    wire.settle()
+    wire.channel.close()
+    assert wire.heard == [MessageReceived(channel_id, message) for message in said]
+    assert wire.events == said

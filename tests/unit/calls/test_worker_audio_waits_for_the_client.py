@@ -37,6 +37,9 @@ class RecordingClient:
     def send_input_transcript(self, item_id: str, delta: str) -> None:
         raise AssertionError("no transcript is sent here")
 
+    def send_message(self, channel_id: int, data: str | bytes) -> None:
+        raise AssertionError("no message is sent here")
+
     def send_error(self, code: str, message: str) -> None:
         self.errors.append(code)
 
