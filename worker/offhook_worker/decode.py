@@ -13,6 +13,7 @@ from offhook_worker.events import (
     ImageInput,
     Interrupted,
     Playout,
+    ResponseItem,
     ResponseRequested,
     Role,
     TextInput,
@@ -68,6 +69,11 @@ def _turn(message: worker_pb2.SessionInput) -> TurnEvent:
     return TurnEvent(TurnKind(turn.kind), turn.item_id, turn.start_us, turn.end_us)
 
 
+def _response_item(message: worker_pb2.SessionInput) -> ResponseItem:
+    item = message.response_item
+    return ResponseItem(item.response_id, item.item_id, item.call_id)
+
+
 def _interruption(message: worker_pb2.SessionInput) -> Interrupted:
     interruption = message.interruption
     by_caller = interruption.reason == worker_pb2.Interruption.REASON_TURN_DETECTED
@@ -86,6 +92,7 @@ _READERS: dict[str, Callable[[worker_pb2.SessionInput], Event]] = {
     "tool_result": _tool_result,
     "turn": _turn,
     "response_request": lambda m: ResponseRequested(m.response_request.response_id, m.response_request),
+    "response_item": _response_item,
     "interruption": _interruption,
     "playout": _playout,
     "update": lambda m: ConfigUpdated(m.update.config),

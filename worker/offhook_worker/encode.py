@@ -64,6 +64,10 @@ def _input_transcription(words: InputTranscription) -> worker_pb2.SessionOutput:
     transcription = worker_pb2.InputTranscription(
         item_id=words.item_id, delta=words.delta, done=words.done, text=words.text, language=words.language
     )
+    if words.failure:
+        transcription.error.CopyFrom(
+            worker_pb2.SessionError(family=_WORKER_AT_FAULT, code="transcription_failed", message=words.failure)
+        )
     return worker_pb2.SessionOutput(input_transcription=transcription)
 
 

@@ -74,10 +74,20 @@ class ResponseRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseItem:
+    """The conversation item made of a response's message, or with `call_id` of a function call: HistoryEdited names it."""
+
+    response_id: str
+    item_id: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupted:
     """Stop generating `response_id`: the caller spoke (`by_caller`) or the application cancelled it.
 
-    The caller heard its audio up to `played_us`.
+    The caller heard its audio up to `played_us` and will hear no more; what is still yielded of it is discarded. Also
+    comes when all of it has been generated but not yet played.
     """
 
     response_id: str
@@ -145,6 +155,7 @@ Event = (
     | ToolResult
     | TurnEvent
     | ResponseRequested
+    | ResponseItem
     | Interrupted
     | Playout
     | ConfigUpdated

@@ -36,13 +36,14 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class InputTranscription:
-    """What the caller said in `item_id`: a delta, or with `done` the whole `text`."""
+    """What the caller said in `item_id`: a delta, or with `done` the whole `text`, or `failure`: why there is none."""
 
     item_id: str
     delta: str = ""
     done: bool = False
     text: str = ""
     language: str = ""
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from offhook_worker import (
     Output,
     Playout,
     ResponseDone,
+    ResponseItem,
     ResponseRequested,
     ResponseStarted,
     Role,
@@ -161,12 +162,13 @@ async def test_every_input_becomes_its_event_in_order() -> None:
             pb.SessionInput(session=1, update=pb.SessionUpdate(config=config)),
             pb.SessionInput(session=1, history_edit=pb.HistoryEdit(delete_item_id="i")),
             pb.SessionInput(session=1, dtmf=pb.Dtmf(event="#", duration_ms=100)),
+            pb.SessionInput(session=1, response_item=pb.ResponseItem(response_id="r", item_id="i", call_id="c")),
         )
-        await until(lambda: len(events) == 11)
+        await until(lambda: len(events) == 12)
         await transceiver.send(
             pb.SessionInput(session=1, close=pb.SessionClose(reason=pb.SessionClose.REASON_API_HANGUP))
         )
-        await until(lambda: len(events) == 12)
+        await until(lambda: len(events) == 13)
     assert events == [
         Audio(b"a", duration_us=20_000, media_time_us=5, level_dbov=0),
         TextInput("item_1", Role.USER, "hello"),
@@ -179,6 +181,7 @@ async def test_every_input_becomes_its_event_in_order() -> None:
         ConfigUpdated(config),
         HistoryEdited(pb.HistoryEdit(delete_item_id="i")),
         Dtmf("#", 100),
+        ResponseItem("r", "i", "c"),
         Closed(CloseReason.API_HANGUP),
     ]
     assert worker.sessions[0].config == config
@@ -191,6 +194,7 @@ async def test_every_output_is_sent_in_order() -> None:
         yield Text("r", "written")
         yield Transcript("r", "spoken", 20_000)
         yield InputTranscription("item_1", done=True, text="what was said", language="en")
+        yield InputTranscription("item_2", failure="too noisy")
         yield FunctionCall("r", "c", "weather", "{}")
         yield TurnEvent(TurnKind.SPEECH_STARTED, start_us=1)
         yield Flush("r")
@@ -202,8 +206,13 @@ async def test_every_output_is_sent_in_order() -> None:
         await until(lambda: bool(transceiver.of_kind("end")))
     kinds = [each.WhichOneof("output") for each in transceiver.outputs]
     assert kinds == [
-        *("accept", "response_started", "audio", "text", "transcript", "input_transcription"),
+        *("accept", "response_started", "audio", "text", "transcript"),
+        *("input_transcription", "input_transcription"),
         *("function_call", "turn", "flush", "error", "response_done", "end"),
+    ]
+    assert [each.input_transcription.error.message for each in transceiver.of_kind("input_transcription")] == [
+        "",
+        "too noisy",
     ]
     (error,) = transceiver.of_kind("error")
     assert (error.error.family, error.error.fatal) == (pb.SessionError.FAMILY_INVALID_REQUEST, False)

@@ -38,7 +38,9 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     CAPABILITY_INPUT_TRANSCRIPTION: _Capability.ValueType  # 4
     CAPABILITY_FUNCTION_CALLS: _Capability.ValueType  # 5
     CAPABILITY_OWN_TURN_DETECTION: _Capability.ValueType  # 6
-    """Detects turns itself and wants no TurnEvent from the fabric."""
+    """Detects turns itself and wants no TurnEvent from the fabric: it sends them (SessionOutput.turn), and answers its own
+    turns unasked, with ResponseStarted. Only what the caller asks for by hand comes as a ResponseRequest.
+    """
     CAPABILITY_HISTORY: _Capability.ValueType  # 7
     """Can take over a conversation from another worker (SessionOpen.history)."""
 
@@ -51,7 +53,9 @@ CAPABILITY_TEXT_OUTPUT: Capability.ValueType  # 3
 CAPABILITY_INPUT_TRANSCRIPTION: Capability.ValueType  # 4
 CAPABILITY_FUNCTION_CALLS: Capability.ValueType  # 5
 CAPABILITY_OWN_TURN_DETECTION: Capability.ValueType  # 6
-"""Detects turns itself and wants no TurnEvent from the fabric."""
+"""Detects turns itself and wants no TurnEvent from the fabric: it sends them (SessionOutput.turn), and answers its own
+turns unasked, with ResponseStarted. Only what the caller asks for by hand comes as a ResponseRequest.
+"""
 CAPABILITY_HISTORY: Capability.ValueType  # 7
 """Can take over a conversation from another worker (SessionOpen.history)."""
 Global___Capability: _TypeAlias = Capability  # noqa: Y015
@@ -430,6 +434,7 @@ class SessionInput(_message.Message):
     CREDIT_FIELD_NUMBER: _builtins.int
     CLOSE_FIELD_NUMBER: _builtins.int
     DTMF_FIELD_NUMBER: _builtins.int
+    RESPONSE_ITEM_FIELD_NUMBER: _builtins.int
     session: _builtins.int
     """Chosen by the transceiver, unique within the stream and never used twice in it."""
     @_builtins.property
@@ -460,6 +465,8 @@ class SessionInput(_message.Message):
     def close(self) -> Global___SessionClose: ...
     @_builtins.property
     def dtmf(self) -> Global___Dtmf: ...
+    @_builtins.property
+    def response_item(self) -> Global___ResponseItem: ...
     def __init__(
         self,
         *,
@@ -478,12 +485,13 @@ class SessionInput(_message.Message):
         credit: Global___Credit | None = ...,
         close: Global___SessionClose | None = ...,
         dtmf: Global___Dtmf | None = ...,
+        response_item: Global___ResponseItem | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "close", b"close", "credit", b"credit", "dtmf", b"dtmf", "history_edit", b"history_edit", "image", b"image", "input", b"input", "interruption", b"interruption", "open", b"open", "playout", b"playout", "response_request", b"response_request", "text", b"text", "tool_result", b"tool_result", "turn", b"turn", "update", b"update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "close", b"close", "credit", b"credit", "dtmf", b"dtmf", "history_edit", b"history_edit", "image", b"image", "input", b"input", "interruption", b"interruption", "open", b"open", "playout", b"playout", "response_item", b"response_item", "response_request", b"response_request", "text", b"text", "tool_result", b"tool_result", "turn", b"turn", "update", b"update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "close", b"close", "credit", b"credit", "dtmf", b"dtmf", "history_edit", b"history_edit", "image", b"image", "input", b"input", "interruption", b"interruption", "open", b"open", "playout", b"playout", "response_request", b"response_request", "session", b"session", "text", b"text", "tool_result", b"tool_result", "turn", b"turn", "update", b"update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "close", b"close", "credit", b"credit", "dtmf", b"dtmf", "history_edit", b"history_edit", "image", b"image", "input", b"input", "interruption", b"interruption", "open", b"open", "playout", b"playout", "response_item", b"response_item", "response_request", b"response_request", "session", b"session", "text", b"text", "tool_result", b"tool_result", "turn", b"turn", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["open", "audio", "text", "image", "tool_result", "turn", "response_request", "interruption", "playout", "update", "history_edit", "credit", "close", "dtmf"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["open", "audio", "text", "image", "tool_result", "turn", "response_request", "interruption", "playout", "update", "history_edit", "credit", "close", "dtmf", "response_item"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
@@ -752,6 +760,11 @@ Global___AudioFrame: _TypeAlias = AudioFrame  # noqa: Y015
 
 @_typing.final
 class TextInput(_message.Message):
+    """A message typed by the caller or added by the application, at the end of the conversation. One with several parts
+    comes as several TextInput and ImageInput of one item_id. It asks for no answer: ResponseRequest does. What is added
+    elsewhere than at the end, or is no message of theirs, comes as HistoryInsert.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEM_ID_FIELD_NUMBER: _builtins.int
@@ -807,6 +820,8 @@ Global___ImageInput: _TypeAlias = ImageInput  # noqa: Y015
 
 @_typing.final
 class ToolResult(_message.Message):
+    """What the function called with FunctionCallDelta returned. It asks for no answer: ResponseRequest does."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEM_ID_FIELD_NUMBER: _builtins.int
@@ -832,7 +847,12 @@ Global___ToolResult: _TypeAlias = ToolResult  # noqa: Y015
 
 @_typing.final
 class TurnEvent(_message.Message):
-    """Turn taking, decided by the fabric. Times are media time of the input."""
+    """Turn taking, decided by the fabric (as an output: by the worker). Times are media time of the input.
+
+    SPEECH_STARTED, SPEECH_STOPPED and COMMITTED of one turn name the same item_id, new with each turn; as an output it may
+    be empty, and then the fabric chooses it. COMMITTED asks for no answer: ResponseRequest does, and follows at once where
+    the session answers turns by itself. A turn that a push-to-talk caller commits has COMMITTED alone.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -885,7 +905,9 @@ Global___TurnEvent: _TypeAlias = TurnEvent  # noqa: Y015
 
 @_typing.final
 class ResponseRequest(_message.Message):
-    """Answer now."""
+    """Answer now. Everything that belongs to the answer carries `response_id`, and ResponseDone ends it in any case. One
+    response of the conversation runs at a time; those out of band may run beside it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -914,15 +936,20 @@ class ResponseRequest(_message.Message):
     OUT_OF_BAND_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    REPLACE_HISTORY_FIELD_NUMBER: _builtins.int
     response_id: _builtins.str
     out_of_band: _builtins.bool
-    """True: not part of the conversation, and `input` replaces its history."""
+    """True: the answer is no part of the conversation."""
+    replace_history: _builtins.bool
+    """`input` (maybe empty) is all the context there is. False: the conversation is, also for an answer out of band."""
     @_builtins.property
     def config(self) -> Global___SessionConfig:
-        """Overrides of the session's configuration for this response."""
+        """The whole effective configuration of this response: the session's with the caller's overrides."""
 
     @_builtins.property
-    def input(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryItem]: ...
+    def input(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryItem]:
+        """What to answer instead of the conversation so far; only with `replace_history`."""
+
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
@@ -933,18 +960,52 @@ class ResponseRequest(_message.Message):
         out_of_band: _builtins.bool = ...,
         input: _abc.Iterable[Global___HistoryItem] | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        replace_history: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "input", b"input", "metadata", b"metadata", "out_of_band", b"out_of_band", "response_id", b"response_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "input", b"input", "metadata", b"metadata", "out_of_band", b"out_of_band", "replace_history", b"replace_history", "response_id", b"response_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ResponseRequest: _TypeAlias = ResponseRequest  # noqa: Y015
 
 @_typing.final
+class ResponseItem(_message.Message):
+    """The conversation item that the fabric made of a response: of its message (text, or words and audio), or with `call_id`
+    of a function call. HistoryEdit names items by these ids.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_ID_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    response_id: _builtins.str
+    item_id: _builtins.str
+    call_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        response_id: _builtins.str = ...,
+        item_id: _builtins.str = ...,
+        call_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "item_id", b"item_id", "response_id", b"response_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResponseItem: _TypeAlias = ResponseItem  # noqa: Y015
+
+@_typing.final
 class Interruption(_message.Message):
-    """Stop generating `response_id`. The caller heard its audio up to `played_us`."""
+    """Stop generating `response_id`. The caller heard its audio up to `played_us`, and will hear no more of it: the rest is
+    forgotten on both sides, with no HistoryTruncate besides. Also comes for a response that is done but still played, and
+    may come a second time with a smaller `played_us`. The fabric has ended the response for the caller; what the worker
+    still sends of it is discarded, its ResponseDone may come or not.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1091,6 +1152,8 @@ Global___HistoryInsert: _TypeAlias = HistoryInsert  # noqa: Y015
 
 @_typing.final
 class HistoryTruncate(_message.Message):
+    """The caller truncated an answer itself, as callers do that play the audio out themselves."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEM_ID_FIELD_NUMBER: _builtins.int
@@ -1469,7 +1532,9 @@ Global___SessionReject: _TypeAlias = SessionReject  # noqa: Y015
 
 @_typing.final
 class TextDelta(_message.Message):
-    """Text of an answer that is not spoken."""
+    """Text of an answer that is not spoken. Where the caller wants text only (MODALITY_TEXT) and a worker speaks all the same,
+    its words are shown as text and its audio is discarded.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1521,7 +1586,9 @@ Global___TranscriptDelta: _TypeAlias = TranscriptDelta  # noqa: Y015
 
 @_typing.final
 class InputTranscription(_message.Message):
-    """What the caller said."""
+    """What the caller said. Deltas are final words; they may come before the turn is committed. An empty item_id means the
+    turn committed last.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1530,12 +1597,17 @@ class InputTranscription(_message.Message):
     DONE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     delta: _builtins.str
     done: _builtins.bool
     """The item is complete; `text` is its whole transcript."""
     text: _builtins.str
     language: _builtins.str
+    @_builtins.property
+    def error(self) -> Global___SessionError:
+        """The item has no transcript, and this is why."""
+
     def __init__(
         self,
         *,
@@ -1544,10 +1616,11 @@ class InputTranscription(_message.Message):
         done: _builtins.bool = ...,
         text: _builtins.str = ...,
         language: _builtins.str = ...,
+        error: Global___SessionError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "done", b"done", "item_id", b"item_id", "language", b"language", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "done", b"done", "error", b"error", "item_id", b"item_id", "language", b"language", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1555,6 +1628,10 @@ Global___InputTranscription: _TypeAlias = InputTranscription  # noqa: Y015
 
 @_typing.final
 class FunctionCallDelta(_message.Message):
+    """A call of a function that the session declares. The caller runs it and answers with a ToolResult; the response that
+    called ends with ResponseDone and does not wait for it.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RESPONSE_ID_FIELD_NUMBER: _builtins.int
@@ -1586,7 +1663,11 @@ Global___FunctionCallDelta: _TypeAlias = FunctionCallDelta  # noqa: Y015
 
 @_typing.final
 class ResponseStarted(_message.Message):
-    """An answer begins. A worker that was asked (ResponseRequest) repeats its id; one that speaks unasked chooses one."""
+    """An answer begins. A worker that was asked (ResponseRequest) repeats its id; one that speaks unasked (a greeting, a
+    reminder) chooses one, new in this session, and only while no other response of the conversation runs: otherwise it
+    is refused with an Interruption. Optional: the first output of a response starts it as well. Audio with an empty
+    response_id belongs to no response: it is played as it comes, and no event tells of it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
