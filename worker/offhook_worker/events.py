@@ -75,7 +75,7 @@ class ResponseRequested:
 
 @dataclass(frozen=True, slots=True)
 class ResponseItem:
-    """The conversation item made of a response's message, or with `call_id` of a function call: HistoryEdited names it."""
+    """The item made of a response, or with `call_id` of a function call; HistoryEdited names items by these ids."""
 
     response_id: str
     item_id: str
