@@ -26,7 +26,7 @@ help: ## List the targets
 setup: $(STAMPS)/packages $(STAMPS)/native ## Make .venv with everything `offhook up` runs; quick when nothing changed
 
 .PHONY: setup-test
-setup-test: $(STAMPS)/dev setup $(STAMPS)/npm ## The same, with what tests and linters need
+setup-test: $(STAMPS)/dev setup $(STAMPS)/npm $(STAMPS)/models ## The same, with what tests and linters need
 
 $(STAMPS)/venv: scripts/make-venv.sh
 	@scripts/make-venv.sh .venv
@@ -53,10 +53,14 @@ $(STAMPS)/npm: $(NPM_PROJECT)/package-lock.json scripts/install-npm.sh | $(STAMP
 	@scripts/install-npm.sh $(NPM_PROJECT)
 	@touch $@
 
+# The stamp is the script's to touch: without a network there are no models, and it is tried again next time.
+$(STAMPS)/models: offhook/models/manifest.py scripts/fetch-models.sh | $(STAMPS)/packages
+	@scripts/fetch-models.sh $(BIN) $@
+
 ##### Run #####
 
 .PHONY: up
-up: setup ## Start the whole fabric here and print its URL; ARGS="--relays 3" passes options on
+up: setup $(STAMPS)/models ## Start the whole fabric here and print its URL; ARGS="--relays 3" passes options on
 	@$(BIN)/offhook up $(ARGS)
 
 ##### Check #####

@@ -13,7 +13,7 @@ import typer
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from offhook import __version__
-from offhook.cli import bench, doctor, roles, up
+from offhook.cli import bench, doctor, models, roles, up
 
 app = typer.Typer(
     name="offhook",
@@ -27,6 +27,7 @@ app.command("relay")(roles.relay)
 app.command("transceiver")(roles.transceiver)
 app.command("worker")(roles.worker)
 app.command("doctor")(doctor.doctor)
+app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")
 
 

@@ -1,0 +1,1 @@
+"""The neural networks that the fabric runs: which, whence, and where they lie. Nothing of them is in this repository."""
