@@ -1,1 +1,1 @@
-"""The neural networks that the fabric runs: which, whence, and where they lie. Nothing of them is in this repository."""
+"""The neural networks that the fabric runs: which, whence, and where they lie. None of them is in this repository."""
