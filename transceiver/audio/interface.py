@@ -1,9 +1,9 @@
 """What a call sees of PCM.
 
-A process has one `Audio`: the codecs and the threads that run them. A call whose model takes the client's own codec needs
-nothing of it. Any other opens an `InputAudio`, from which the model and turn taking hear the caller as samples, and a
-`PcmPlayout`, which plays a model's samples in the client's codec. What comes in is decoded once, however many listen and
-at whatever rates.
+A process has one `Audio`: the codecs and the threads that run them. A call whose model takes the client's own codec
+needs nothing of it. Any other opens an `InputAudio`, from which the model and turn taking hear the caller as samples,
+and a `PcmPlayout`, which plays a model's samples in the client's codec. What comes in is decoded once, however many
+listen and at whatever rates.
 
 Samples are mono, signed 16 bit, little-endian. Everything here runs on the event loop, and nothing blocks.
 """
@@ -100,10 +100,10 @@ class Playout(Protocol):
 
 
 class PcmPlayout(Playout, Protocol):
-    """The same for samples: a payload is any number of them at the model's rate, and is encoded shortly before it is due.
+    """The same for samples: a payload is any number of them at the model's rate, encoded shortly before it is due.
 
-    Durations and positions are of the model's samples, exactly: what a frame was padded with counts for nothing. Encoding
-    takes a moment, so `next_due` may turn from None to a time without a push; `ready` is called then.
+    Durations and positions are of the model's samples, exactly: what a frame was padded with counts for nothing.
+    Encoding takes a moment, so `next_due` may turn from None to a time without a push; `ready` is called then.
     """
 
     def close(self) -> None:
