@@ -94,7 +94,9 @@ class TurnDetector:
         self._rules: Rules | None = None
         self._segmenter: SpeechSegmenter | None = None
         self._history: deque[Window] = deque()
+        # How much of the newest history the model has not heard, and whether it heard what came before that.
         self._unheard_windows = 0
+        self._heard_before = False
         self._waiting: deque[_Heard] = deque()
         self._obsolete_answers = 0
         self._answer_ended_us: int | None = None
@@ -137,7 +139,12 @@ class TurnDetector:
         if self._segmenter is None:
             self._segmenter = SpeechSegmenter(self._rules, window.start_us)
         self._remember(window)
-        if not self._has_model:
+        if not window.pcm:
+            # The model has heard nothing that the audio after the gap continues.
+            self._unheard_windows = 0
+            self._heard_before = False
+            self._wait_for(window, 0.0)
+        elif not self._has_model:
             self._wait_for(window, self._energy.probability(window))
         elif self.gate.passes(window):
             yield self._listen()
@@ -168,6 +175,7 @@ class TurnDetector:
         self._waiting.clear()
         self._history.clear()
         self._unheard_windows = 0
+        self._heard_before = False
 
     def _remember(self, window: Window) -> None:
         self._history.append(window)
@@ -178,9 +186,10 @@ class TurnDetector:
 
     def _listen(self) -> Listen:
         """Listens to the newest window and, if the gate was shut before it, to the pre-roll."""
-        fresh = self._unheard_windows >= PRE_ROLL_WINDOWS or len(self._history) == self._unheard_windows + 1
-        first = len(self._history) - 1 - min(self._unheard_windows, PRE_ROLL_WINDOWS)
-        windows = [window for window in islice(self._history, max(first, 0), None) if window.pcm]
+        before = min(self._unheard_windows, PRE_ROLL_WINDOWS)
+        fresh = not self._heard_before or before < self._unheard_windows
+        self._heard_before = True
+        windows = list(islice(self._history, len(self._history) - 1 - before, None))
         self._unheard_windows = 0
         for window in windows:
             self._waiting.append(_Heard(window.start_us, window.end_us, awaited=True))

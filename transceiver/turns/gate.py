@@ -1,6 +1,6 @@
 """The level gate: silence is not worth an inference. Sans-IO."""
 
-from transceiver.turns.level import SILENCE_DBOV, NoiseFloor, level_dbov
+from transceiver.turns.level import NoiseFloor, level_dbov
 from transceiver.turns.windows import WINDOW_US, Window
 
 PRE_ROLL_WINDOWS = 16
@@ -35,7 +35,7 @@ class LevelGate:
         return self._believed
 
     def passes(self, window: Window) -> bool:
-        """Whether the window is worth listening to."""
+        """Whether the window is worth listening to. A long gap, which has no samples, is not asked about."""
         level = self._level(window)
         self._floor.hear(level)
         if level >= self._opens_at:
@@ -54,8 +54,6 @@ class LevelGate:
         return min(_OPEN_AT_MOST_DBOV, max(_OPEN_AT_LEAST_DBOV, self._floor.dbov + _OPEN_OVER_FLOOR_DB))
 
     def _level(self, window: Window) -> float:
-        if not window.pcm:
-            return SILENCE_DBOV
         if window.client_level_dbov is None or not self._believed:
             return level_dbov(window.pcm)
         claimed = -float(window.client_level_dbov)
