@@ -67,6 +67,10 @@ class TransceiverConfig(Config):
     )
     keys_file: Path = Field(description="The routing keys (a mounted Secret).")
     api_keys_file: Path = Field(description="Bearer keys of the API, one per line; re-read when it changes.")
+    models_dir: Path | None = Field(
+        None,
+        description="Where `offhook models fetch` put the models of turn taking; unset: loudness and pauses decide.",
+    )
     default_model: str | None = Field(
         None, description="Model of a call that names none; unset: the first model that any worker serves."
     )

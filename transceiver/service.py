@@ -36,6 +36,8 @@ from transceiver.session.sctp import data_channels_supported
 from transceiver.signalling.app import make_app
 from transceiver.signalling.auth import ApiKeys
 from transceiver.signalling.owner import CallOwner
+from transceiver.turns.metrics import TurnsCollector
+from transceiver.turns.turns import start_turns
 from transceiver.worker_link.pool import WorkerPool
 from transceiver.worker_link.settings import WorkerLinkSettings
 from wire.address import Address, format_address, parse_address
@@ -99,6 +101,7 @@ class Transceiver:
         self._open_routes(port, peer_url)
         self._open_sessions(port, keys)
         self._in_background(self._follow_keys(key_rings))
+        self._open_turns()
         await self._open_workers()
         await self._serve_routes()
         await self._serve_http([public_socket, peer_socket])
@@ -148,6 +151,10 @@ class Transceiver:
             data_channels=data_channels_supported(),
         )
         timer.attach(self._hub)
+
+    def _open_turns(self) -> None:
+        self._turns = start_turns(self._config.models_dir, asyncio.get_running_loop())
+        self._stack.callback(self._turns.close)
 
     async def _open_workers(self) -> None:
         config = self._config
@@ -213,6 +220,7 @@ class Transceiver:
                 workers=self._workers,
             )
         )
+        registry.register(TurnsCollector(self._turns))
         admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness)
         address = await admin.start()
         self._stack.push_async_callback(admin.stop)

@@ -1,8 +1,9 @@
 """Metric families built at scrape time from counters that the services keep anyway."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 
 def gauge(name: str, text: str, value: float) -> Metric:
@@ -28,4 +29,15 @@ def counters_by(name: str, text: str, label: str, values: Mapping[str, float]) -
     family = CounterMetricFamily(name, text, labels=[label])
     for value, count in values.items():
         family.add_metric([value], count)
+    return family
+
+
+def histograms_by(
+    name: str, text: str, label: str, bounds: Sequence[float], values: Mapping[str, tuple[Sequence[int], float]]
+) -> Metric:
+    """Distributions told apart by one label: for each the counts per bucket, one more than `bounds`, and the sum."""
+    family = HistogramMetricFamily(name, text, labels=[label])
+    edges = [*map(str, bounds), "+Inf"]
+    for value, (counts, total) in values.items():
+        family.add_metric([value], list(zip(edges, accumulate(counts), strict=True)), sum_value=total)
     return family

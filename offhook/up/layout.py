@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from offhook.models.store import models_directory
 from offhook.service.config import new_key_file
 from wire.address import Address, format_address
 
@@ -102,6 +103,7 @@ class Layout:
                 "candidates": [format_address(address) for address in options.advertise],
                 "keys_file": str(self._directory / "keys.json"),
                 "api_keys_file": str(self._directory / "api_keys"),
+                "models_dir": str(models_directory()),
                 "default_model": options.worker if options.workers else "loopback",
                 "drain_s": 0,
             },

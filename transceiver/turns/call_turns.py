@@ -101,9 +101,10 @@ class CallTurns:
                 case Resumed():
                     self._withdraw_question()
                 case SpeechStarted(start_us):
+                    self._counters.starts += 1
                     self._listener.speech_started(start_us)
                 case SpeechStopped(end_us, voice_end_us):
-                    self._counters.turns += 1
+                    self._counters.stops += 1
                     self._withdraw_question()
                     self._listener.speech_stopped(end_us, voice_end_us)
                 case IdleTimeout(start_us, end_us):

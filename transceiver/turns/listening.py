@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 
-from transceiver.turns.counters import TurnCounters
+from transceiver.turns.counters import ModelCounters
 from transceiver.turns.detector import Listen
 
 _log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ class ListeningPool:
         counters: told what was done; on the loop.
     """
 
-    def __init__(self, model: SpeechModel, loop: asyncio.AbstractEventLoop, counters: TurnCounters) -> None:
+    def __init__(self, model: SpeechModel, loop: asyncio.AbstractEventLoop, counters: ModelCounters) -> None:
         self._model = model
         self._loop = loop
         self._counters = counters
@@ -111,7 +111,7 @@ class ListeningPool:
         with self._changed:
             for index, pcm in enumerate(request.windows):
                 ear.queue.append(_Queued(pcm, request.fresh and index == 0, arrived))
-            self._counters.windows_skipped += ear.shorten(MAX_QUEUED_WINDOWS)
+            self._counters.skipped += ear.shorten(MAX_QUEUED_WINDOWS)
             if ear.queue and not ear.in_line:
                 ear.in_line = True
                 self._ready.append(ear)
@@ -178,11 +178,11 @@ class ListeningPool:
 
     def _deliver(self, judged: list[_Judged], cpu_s: float) -> None:
         now = time.monotonic()
-        self._counters.batches += 1
-        self._counters.listen_cpu_s += cpu_s
-        self._counters.windows_listened += len(judged)
+        self._counters.runs += 1
+        self._counters.cpu_s += cpu_s
+        self._counters.judged += len(judged)
         for ear, skipped, probability, arrived in judged:
-            self._counters.listen_delay_s += now - arrived
+            self._counters.delays.observe(now - arrived)
             # Each call by itself, so that one that fails takes no other with it.
             self._loop.call_soon(ear.deliver, [*[None] * skipped, probability])
 

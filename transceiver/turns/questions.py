@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from transceiver.turns.counters import TurnCounters
+from transceiver.turns.counters import ModelCounters
 
 _log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class QuestionPool:
         counters: told what was done; on the loop.
     """
 
-    def __init__(self, model: EndOfTurnModel, loop: asyncio.AbstractEventLoop, counters: TurnCounters) -> None:
+    def __init__(self, model: EndOfTurnModel, loop: asyncio.AbstractEventLoop, counters: ModelCounters) -> None:
         self._model = model
         self._loop = loop
         self._counters = counters
@@ -79,14 +79,13 @@ class QuestionPool:
     def ask(self, pcm: bytes, on_answer: OnAnswer) -> Question:
         """See `Questions`."""
         question = _Waiting(pcm, on_answer)
-        self._counters.questions += 1
         with self._changed:
             refused = len(self._waiting) >= MAX_WAITING
             if not refused:
                 self._waiting.append(question)
                 self._changed.notify()
         if refused:
-            self._counters.questions_refused += 1
+            self._counters.skipped += 1
             self._loop.call_soon(self._deliver, question, None)
         return question
 
@@ -123,11 +122,11 @@ class QuestionPool:
     # The loop
 
     def _answered(self, question: _Waiting, finished: bool | None, cpu_s: float) -> None:
-        self._counters.answer_cpu_s += cpu_s
-        if question.on_answer is None:
-            self._counters.questions_overtaken += 1
-        else:
-            self._counters.answer_delay_s += time.monotonic() - question.asked
+        self._counters.cpu_s += cpu_s
+        if finished is not None:
+            self._counters.runs += 1
+            self._counters.judged += 1
+            self._counters.delays.observe(time.monotonic() - question.asked)
         self._deliver(question, finished)
 
     @staticmethod

@@ -10,12 +10,12 @@ from transceiver.turns.call_turns import CallTurns
 from transceiver.turns.counters import TurnCounters
 from transceiver.turns.interface import EndOfTurn, SpeechDetector, TurnDetection, TurnListener, TurnTaking
 from transceiver.turns.listening import Ears, ListeningPool
-from transceiver.turns.questions import Questions
+from transceiver.turns.questions import QuestionPool, Questions
 
 _log = structlog.get_logger(__name__)
 
 SILERO_FILE = "silero_vad.onnx"
-"""The speech model, as `offhook models fetch` names it."""
+SMART_TURN_FILE = "smart-turn-v3.2-cpu.onnx"
 
 
 class ProcessTurns:
@@ -68,8 +68,14 @@ def start_turns(models_dir: Path | None, loop: asyncio.AbstractEventLoop) -> Pro
         # onnxruntime is an extra: a process without models runs without it.
         from transceiver.turns.silero import SileroVad  # noqa: PLC0415
 
-        ears = ListeningPool(SileroVad(speech_model), loop, counters)
-    return ProcessTurns(ears=ears, questions=None, counters=counters)
+        ears = ListeningPool(SileroVad(speech_model), loop, counters.speech_model)
+    end_of_turn_model = _installed(models_dir, SMART_TURN_FILE, instead=EndOfTurn.SILENCE)
+    questions: Questions | None = None
+    if end_of_turn_model is not None:
+        from transceiver.turns.smart_turn import SmartTurn  # noqa: PLC0415 - the same
+
+        questions = QuestionPool(SmartTurn(end_of_turn_model), loop, counters.end_of_turn_model)
+    return ProcessTurns(ears=ears, questions=questions, counters=counters)
 
 
 def _installed(models_dir: Path | None, file: str, *, instead: str) -> Path | None:
