@@ -1,7 +1,9 @@
-"""Put a voice model behind an offhook fabric: subclass `VoiceWorker`, call `serve`."""
+"""Put a voice model behind an offhook fabric: subclass `TurnWorker` (or `VoiceWorker`), call `serve`."""
 
 from offhook_worker.audio import Audio
+from offhook_worker.conversation import Conversation, FunctionCalled, Item, Message
 from offhook_worker.counters import InputDrop, WorkerCounters
+from offhook_worker.dialogue import Dialogue
 from offhook_worker.events import (
     Closed,
     CloseReason,
@@ -43,8 +45,13 @@ from offhook_worker.outputs import (
     Text,
     Transcript,
 )
+from offhook_worker.replies import CallFunction, Reply, Speech, Word
+from offhook_worker.sentences import sentences
 from offhook_worker.server import WorkerServer, run, serve
 from offhook_worker.session import Session
+from offhook_worker.turn import Listener, Turn
+from offhook_worker.turn_worker import TurnWorker
+from offhook_worker.utterance import Utterance
 from offhook_worker.worker import Load, Reject, RejectReason, VoiceWorker
 
 __all__ = [
@@ -53,28 +60,36 @@ __all__ = [
     "PCMU",
     "Audio",
     "AudioFormat",
+    "CallFunction",
     "Capability",
     "CloseReason",
     "Closed",
     "Codec",
     "ConfigUpdated",
+    "Conversation",
+    "Dialogue",
     "DropPolicy",
     "Dtmf",
     "Error",
     "Event",
     "Flush",
     "FunctionCall",
+    "FunctionCalled",
     "HistoryEdited",
     "ImageInput",
     "InputDrop",
     "InputTranscription",
     "Interrupted",
+    "Item",
+    "Listener",
     "Load",
+    "Message",
     "Model",
     "Output",
     "Playout",
     "Reject",
     "RejectReason",
+    "Reply",
     "ResponseDone",
     "ResponseItem",
     "ResponseRequested",
@@ -82,17 +97,23 @@ __all__ = [
     "Role",
     "ServeOptions",
     "Session",
+    "Speech",
     "Status",
     "Text",
     "TextInput",
     "ToolResult",
     "Transcript",
+    "Turn",
     "TurnEvent",
     "TurnKind",
+    "TurnWorker",
+    "Utterance",
     "VoiceWorker",
+    "Word",
     "WorkerCounters",
     "WorkerServer",
     "pcm",
     "run",
+    "sentences",
     "serve",
 ]

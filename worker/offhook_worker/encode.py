@@ -62,12 +62,14 @@ def _transcript(words: Transcript) -> worker_pb2.SessionOutput:
 @encode.register
 def _input_transcription(words: InputTranscription) -> worker_pb2.SessionOutput:
     transcription = worker_pb2.InputTranscription(
-        item_id=words.item_id, delta=words.delta, done=words.done, text=words.text, language=words.language
+        item_id=words.item_id,
+        delta=words.delta,
+        done=words.done,
+        text=words.text,
+        language=words.language,
     )
     if words.failure:
-        transcription.error.CopyFrom(
-            worker_pb2.SessionError(family=_WORKER_AT_FAULT, code="transcription_failed", message=words.failure)
-        )
+        transcription.error.CopyFrom(_error_message(Error("transcription_failed", words.failure)))
     return worker_pb2.SessionOutput(input_transcription=transcription)
 
 
@@ -95,6 +97,7 @@ def _response_done(done: ResponseDone) -> worker_pb2.SessionOutput:
         status=worker_pb2.ResponseDone.Status.ValueType(done.status),
         usage=done.usage,
         stage_latency_ms=done.stage_latency_ms,
+        error=None if done.error is None else _error_message(done.error),
     )
     return worker_pb2.SessionOutput(response_done=message)
 
@@ -106,10 +109,7 @@ def _flush(flush: Flush) -> worker_pb2.SessionOutput:
 
 @encode.register
 def _error(error: Error) -> worker_pb2.SessionOutput:
-    message = worker_pb2.SessionError(
-        family=_INPUT_AT_FAULT if error.input_at_fault else _WORKER_AT_FAULT, code=error.code, message=error.message
-    )
-    return worker_pb2.SessionOutput(error=message)
+    return worker_pb2.SessionOutput(error=_error_message(error))
 
 
 @encode.register
@@ -121,3 +121,9 @@ def _turn(turn: TurnEvent) -> worker_pb2.SessionOutput:
         end_us=turn.end_us,
     )
     return worker_pb2.SessionOutput(turn=message)
+
+
+def _error_message(error: Error) -> worker_pb2.SessionError:
+    return worker_pb2.SessionError(
+        family=_INPUT_AT_FAULT if error.input_at_fault else _WORKER_AT_FAULT, code=error.code, message=error.message
+    )

@@ -67,7 +67,7 @@ class TurnEvent:
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequested:
-    """Answer now, under this id. `request` holds the overrides, the out-of-band input and the metadata."""
+    """Answer now, under this id. `request` holds the configuration, the input out of band and the metadata."""
 
     response_id: str
     request: worker_pb2.ResponseRequest

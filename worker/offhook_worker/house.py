@@ -68,7 +68,7 @@ class House:
         return worker_pb2.LoadReport(
             sessions=self._sessions,
             max_sessions=self.options.max_sessions,
-            queue_delay_ms_p95=self._queue_delay_ms_p95,
+            queue_delay_ms_p95=max(self._queue_delay_ms_p95, self._load.queue_delay_ms),
             real_time_factor=self._load.real_time_factor,
             utilization=self._load.utilization,
         )

@@ -11,6 +11,19 @@ from offhook_worker.events import TurnEvent
 
 
 @dataclass(frozen=True, slots=True)
+class Error:
+    """Something went wrong and the session goes on. To end it, raise instead.
+
+    `message` is one sentence for the caller; `code` a stable slug; `input_at_fault` tells the caller's mistake from
+    the worker's.
+    """
+
+    code: str
+    message: str
+    input_at_fault: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseStarted:
     """An answer begins. One that was asked for repeats the id of its ResponseRequested; any other chooses an id."""
 
@@ -74,12 +87,14 @@ class ResponseDone:
     Attributes:
         usage: tokens and seconds, where the model counts them.
         stage_latency_ms: first-audio latency by stage: "turn", "recognition", "model", "speech".
+        error: what went wrong, with Status.FAILED.
     """
 
     response_id: str
     status: Status = Status.COMPLETED
     usage: worker_pb2.Usage | None = None
     stage_latency_ms: Mapping[str, float] = field(default_factory=dict)
+    error: Error | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +102,6 @@ class Flush:
     """Drop what is buffered of this response and not yet played."""
 
     response_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Error:
-    """Something went wrong and the session goes on. To end it, raise instead.
-
-    `message` is one sentence for the caller; `code` a stable slug; `input_at_fault` tells the caller's mistake from
-    the worker's.
-    """
-
-    code: str
-    message: str
-    input_at_fault: bool = False
 
 
 Output = (

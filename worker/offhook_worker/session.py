@@ -76,6 +76,32 @@ class Session:
             return Closed(self._closed_by)
         raise StopAsyncIteration
 
+    async def deliver(self, output: Output) -> None:
+        """Sends an output, as yielding it does, from any task of the session.
+
+        Waits for credit (audio) or until it left (everything else). After the call is over it discards.
+
+        Raises:
+            TypeError, ValueError: not an output, or one that the protocol cannot carry.
+        """
+        message = encode(output)
+        if message.ByteSize() > self._options.max_message_bytes // 2:
+            raise ValueError("an output does not fit into a message of the link")
+        if isinstance(output, Audio):
+            while self._output_credit_us <= 0 and not self.is_closed:
+                await self._wait_progress()
+        if self.is_closed:
+            self._counters.drops[InputDrop.SESSION_CLOSED] += 1
+            # Code that yields without ever waiting must not hold the loop on which it will be cancelled.
+            await asyncio.sleep(0)
+        elif isinstance(output, Audio):
+            self._output_credit_us -= output.duration_us
+            self._counters.audio_frames_sent += 1
+            self.send(message, at_once=False)
+        else:
+            message.session = self._number
+            await self._outbox.put_and_wait(message)
+
     # -- used by the stream that carries the session -----------------------------------------------------------------
 
     def receive(self, message: worker_pb2.SessionInput, now: float) -> None:
@@ -105,30 +131,6 @@ class Session:
             self._closed_by = reason
             self._inbox.clear()
             self._progress.set()
-
-    async def deliver(self, output: Output) -> None:
-        """Sends what the author yielded; waits for credit (audio) or until it left (everything else).
-
-        Raises:
-            TypeError, ValueError: not an output, or one that the protocol cannot carry.
-        """
-        message = encode(output)
-        if message.ByteSize() > self._options.max_message_bytes // 2:
-            raise ValueError("an output does not fit into a message of the link")
-        if isinstance(output, Audio):
-            while self._output_credit_us <= 0 and not self.is_closed:
-                await self._wait_progress()
-        if self.is_closed:
-            self._counters.drops[InputDrop.SESSION_CLOSED] += 1
-            # Code that yields without ever waiting must not hold the loop on which it will be cancelled.
-            await asyncio.sleep(0)
-        elif isinstance(output, Audio):
-            self._output_credit_us -= output.duration_us
-            self._counters.audio_frames_sent += 1
-            self.send(message, at_once=False)
-        else:
-            message.session = self._number
-            await self._outbox.put_and_wait(message)
 
     def send(self, message: worker_pb2.SessionOutput, *, at_once: bool = True) -> None:
         """Sends an output without waiting; the caller bounds how many there are."""

@@ -40,10 +40,13 @@ class Load:
     Attributes:
         utilization: fraction of the bottleneck resource in use, 0 to 1.
         real_time_factor: compute time per second of audio; above 1 the worker falls behind. 0: unknown.
+        queue_delay_ms: how long work waited for that resource, 95th percentile. What inputs wait before the session's
+            code reads them is measured anyway; the larger of the two is reported.
     """
 
     utilization: float = 0.0
     real_time_factor: float = 0.0
+    queue_delay_ms: float = 0.0
 
 
 class VoiceWorker(ABC):
