@@ -242,14 +242,26 @@ class HandTransceiver:
         """Writes inputs in one message."""
         await self.call.write(pb.ConnectRequest(inputs=inputs))
 
-    async def open(self, number: int, model: str = "echo", output_credit_ms: int = 1000) -> None:
+    async def open(
+        self,
+        number: int,
+        model: str = "echo",
+        output_credit_ms: int = 1000,
+        *,
+        input_format: pb.AudioFormat = OPUS,
+        output_format: pb.AudioFormat = OPUS,
+        config: pb.SessionConfig | None = None,
+        history: Sequence[pb.HistoryItem] = (),
+    ) -> None:
         """Asks for a session."""
         opening = pb.SessionOpen(
             call_id=f"rtc_{number}",
             model=model,
-            input_format=OPUS,
-            output_format=OPUS,
+            input_format=input_format,
+            output_format=output_format,
             output_credit_ms=output_credit_ms,
+            config=config,
+            history=history,
         )
         await self.send(pb.SessionInput(session=number, open=opening))
 

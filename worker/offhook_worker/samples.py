@@ -25,12 +25,13 @@ def to_pcm(samples: npt.NDArray[np.int16] | npt.NDArray[np.floating]) -> bytes:
     Raises:
         TypeError: samples of another type.
     """
-    if samples.dtype == np.int16:
-        return samples.astype("<i2", copy=False).tobytes()
-    if not np.issubdtype(samples.dtype, np.floating):
-        raise TypeError(f"samples are int16 or floating point, not {samples.dtype}")
-    scaled = np.nan_to_num(samples * _FULL_SCALE, nan=0.0, posinf=0.0, neginf=0.0)
-    return np.clip(np.rint(scaled), -32768, 32767).astype("<i2").tobytes()
+    if samples.dtype != np.int16:
+        if not np.issubdtype(samples.dtype, np.floating):
+            raise TypeError(f"samples are int16 or floating point, not {samples.dtype}")
+        scaled = np.nan_to_num(samples * _FULL_SCALE, nan=0.0, posinf=0.0, neginf=0.0)
+        samples = np.clip(np.rint(scaled), -32768, 32767).astype(np.int16)
+    pcm: bytes = samples.astype("<i2", copy=False).tobytes()
+    return pcm
 
 
 def _pcm(audio: Audio | Utterance) -> bytes:
