@@ -1,0 +1,38 @@
+//! Places calls as one JSON object on the command line says (see `options.rs`), and prints what it measures as JSON
+//! lines. `offhook bench` runs it.
+
+use std::process::ExitCode;
+
+use offhook_bench_caller::churn::churn;
+use offhook_bench_caller::options::{Options, Run};
+use offhook_bench_caller::play::{Plan, play};
+
+fn main() -> ExitCode {
+    let Some(text) = std::env::args().nth(1) else {
+        eprintln!("usage: caller OPTIONS, one JSON object; src/options.rs names its keys");
+        return ExitCode::from(2);
+    };
+    let options: Options = match serde_json::from_str(&text) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("caller: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    // Packets leave when they are due, not when it saves power.
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
+    let ended = match &options.run {
+        Run::Play { calls, seconds, storm_calls, storm_rate } => {
+            let plan = Plan { calls: *calls, seconds: *seconds, storm_calls: *storm_calls, storm_rate: *storm_rate };
+            play(&options, plan)
+        }
+        Run::Churn { checkpoints, concurrent } => churn(&options, checkpoints, *concurrent),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("caller: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Real WebRTC callers (full ICE, DTLS, SRTP, RTCP), thousands of them in one thread, and what they measure.
+//!
+//! Each caller is a [`str0m::Rtc`]; this crate gives them one UDP socket, a clock and a schedule. Every packet is due
+//! at a time that is fixed beforehand (an open loop), and all delays count from then, so that a server which stalls
+//! the load cannot hide its stall (no coordinated omission). Payloads carry a number that the echo brings back.
+//!
+//! ```text
+//!  signalling (threads) ──answers──▶ load ◀── schedule: packets due, timers due
+//!                                    │  ▲
+//!                               call │  │ call        one per session: Rtc, stages of its setup, its arrivals
+//!                                    ▼  │
+//!                                    port ── envelope: plain UDP, or Simple Proxy Protocol
+//! ```
+
+pub mod arrivals;
+pub mod call;
+pub mod churn;
+pub mod envelope;
+pub mod figures;
+pub mod load;
+pub mod options;
+pub mod play;
+pub mod port;
+pub mod schedule;
+pub mod signalling;
+pub mod stamp;
+pub mod window;

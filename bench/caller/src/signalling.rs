@@ -1,0 +1,180 @@
+//! HTTP, on threads of its own: offers go out, answers come back, calls are ended.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use rustix::event::{EventfdFlags, eventfd};
+use ureq::Agent;
+
+use crate::options::{End, Options};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a thread is asked to do.
+enum Request {
+    Open { slot: u32, offer: String },
+    End { slot: u32, location: String },
+}
+
+/// What a thread has done.
+#[derive(Debug)]
+pub enum Done {
+    /// A call was accepted: its location and answer, and when that came.
+    Opened {
+        /// Whose.
+        slot: u32,
+        /// Where it is ended.
+        location: String,
+        /// SDP.
+        answer: String,
+        /// When the answer was read.
+        at: Instant,
+    },
+    /// A call was refused, or nobody answered.
+    Refused {
+        /// Whose.
+        slot: u32,
+        /// A word to count by.
+        reason: String,
+        /// What the server or the network said.
+        detail: String,
+    },
+    /// A call was ended, or there was none.
+    Ended {
+        /// Whose.
+        slot: u32,
+    },
+}
+
+/// The threads. Dropped, they end after what they are at.
+pub struct Signalling {
+    requests: Sender<Request>,
+    done: Receiver<Done>,
+    woken: Arc<OwnedFd>,
+}
+
+#[derive(Clone)]
+struct Server {
+    agent: Agent,
+    url: String,
+    origin: String,
+    key: Option<String>,
+    end: End,
+}
+
+impl Signalling {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The kernel has no more threads or descriptors; or the URL is not `http://`.
+    pub fn start(options: &Options) -> io::Result<Self> {
+        let origin = origin(&options.url).ok_or_else(|| io::Error::other("url: must begin with http://"))?;
+        let agent = Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .http_status_as_error(false)
+            .max_idle_connections_per_host(options.signallers)
+            .max_idle_connections(options.signallers)
+            .proxy(None)
+            .build()
+            .into();
+        let server = Server { agent, url: options.url.clone(), origin, key: options.key.clone(), end: options.end };
+        let (requests, taken) = channel();
+        let (tell, done) = channel();
+        let taken = Arc::new(Mutex::new(taken));
+        let woken = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        for _ in 0..options.signallers {
+            let (server, taken, tell, woken) = (server.clone(), taken.clone(), tell.clone(), woken.clone());
+            thread::Builder::new().name("signalling".into()).spawn(move || serve(&server, &taken, &tell, &woken))?;
+        }
+        Ok(Self { requests, done, woken })
+    }
+
+    /// Posts an offer.
+    pub fn open(&self, slot: u32, offer: String) {
+        // Threads end with this object only.
+        let _ = self.requests.send(Request::Open { slot, offer });
+    }
+
+    /// Ends a call.
+    pub fn end(&self, slot: u32, location: String) {
+        let _ = self.requests.send(Request::End { slot, location });
+    }
+
+    /// What has been done meanwhile.
+    pub fn take_done(&self) -> impl Iterator<Item = Done> {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&*self.woken, &mut count);
+        self.done.try_iter()
+    }
+
+    /// Becomes readable when something was done.
+    #[must_use]
+    pub fn woken(&self) -> BorrowedFd<'_> {
+        self.woken.as_fd()
+    }
+}
+
+fn serve(server: &Server, taken: &Mutex<Receiver<Request>>, tell: &Sender<Done>, woken: &OwnedFd) {
+    loop {
+        let Ok(Ok(request)) = taken.lock().map(|requests| requests.recv()) else { return };
+        let done = match request {
+            Request::Open { slot, offer } => server.open(slot, &offer),
+            Request::End { slot, location } => {
+                server.end(&location);
+                Done::Ended { slot }
+            }
+        };
+        if tell.send(done).is_err() {
+            return;
+        }
+        let _ = rustix::io::write(woken, &1u64.to_ne_bytes());
+    }
+}
+
+impl Server {
+    fn open(&self, slot: u32, offer: &str) -> Done {
+        let refused = |reason: String, detail: String| Done::Refused { slot, reason, detail };
+        let mut request = self.agent.post(&self.url).header("Content-Type", "application/sdp");
+        if let Some(key) = &self.key {
+            request = request.header("Authorization", format!("Bearer {key}"));
+        }
+        let mut response = match request.send(offer) {
+            Ok(response) => response,
+            Err(error) => return refused("http_failed".into(), error.to_string()),
+        };
+        let body = match response.body_mut().read_to_string() {
+            Ok(body) => body,
+            Err(error) => return refused("http_failed".into(), error.to_string()),
+        };
+        let at = Instant::now();
+        if !response.status().is_success() {
+            return refused(format!("status_{}", response.status().as_u16()), body);
+        }
+        let location = response.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let location = if location.starts_with('/') { format!("{}{location}", self.origin) } else { location.into() };
+        Done::Opened { slot, location, answer: body, at }
+    }
+
+    /// A server that no longer knows the call is as good as one that has ended it.
+    fn end(&self, location: &str) {
+        let request = match self.end {
+            End::Hangup => self.agent.post(format!("{location}/hangup")),
+            End::Delete => self.agent.delete(location).force_send_body(),
+        };
+        let request = match &self.key {
+            Some(key) => request.header("Authorization", format!("Bearer {key}")),
+            None => request,
+        };
+        let _ = request.send_empty().map(|mut response| response.body_mut().read_to_string());
+    }
+}
+
+/// `http://host:port` of a URL.
+fn origin(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("http://")?;
+    let authority = rest.split('/').next()?;
+    Some(format!("http://{authority}"))
+}
