@@ -12,6 +12,7 @@ STAMPS := .venv/stamps
 WHEELS := build/wheels
 BASELINE := proto/baseline.binpb
 NPM_PROJECT := tests/interop
+CRATES := datapath bench/caller
 NATIVE_SOURCES := $(wildcard datapath/*.toml datapath/*.lock datapath/*.rs datapath/*.pyi) \
                   $(shell find datapath/src -name '*.rs' 2>/dev/null)
 
@@ -75,6 +76,7 @@ test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
 .PHONY: test-rust
 test-rust: ## cargo test, without Python
 	@scripts/with-cargo.sh test --quiet --locked --no-default-features --manifest-path datapath/Cargo.toml
+	@scripts/with-cargo.sh test --quiet --locked --manifest-path bench/caller/Cargo.toml
 
 .PHONY: lint
 lint: lint-style lint-types lint-imports lint-proto lint-locks lint-rust ## Everything that needs no running code
@@ -104,14 +106,16 @@ lint-locks: setup-test
 
 .PHONY: lint-rust
 lint-rust:
-	@scripts/with-cargo.sh fmt --check --manifest-path datapath/Cargo.toml
-	@scripts/with-cargo.sh clippy --quiet --locked --all-targets --manifest-path datapath/Cargo.toml -- -D warnings
+	@for crate in $(CRATES); do \
+	  scripts/with-cargo.sh fmt --check --manifest-path $$crate/Cargo.toml; \
+	  scripts/with-cargo.sh clippy --quiet --locked --all-targets --manifest-path $$crate/Cargo.toml -- -D warnings; \
+	done
 
 .PHONY: format
 format: setup-test ## Format Python and Rust, and fix what the linter can
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
-	@scripts/with-cargo.sh fmt --manifest-path datapath/Cargo.toml
+	@for crate in $(CRATES); do scripts/with-cargo.sh fmt --manifest-path $$crate/Cargo.toml; done
 
 .PHONY: bench
 bench: setup ## Measure, and print the numbers with the machine they were taken on
@@ -136,4 +140,4 @@ lock: $(STAMPS)/dev ## Resolve requirements/*.in into the lock files anew
 
 .PHONY: clean
 clean: ## Remove what was built
-	@rm -rf .venv build datapath/target $(NPM_PROJECT)/node_modules
+	@rm -rf .venv build $(addsuffix /target,$(CRATES)) $(NPM_PROJECT)/node_modules
