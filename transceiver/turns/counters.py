@@ -29,6 +29,7 @@ class ModelCounters:
     """One model's work.
 
     Attributes:
+        asked: windows or turns whose judgement was asked for.
         runs: inferences; one of the speech model may judge a window of each of many calls.
         judged: windows or turns judged.
         skipped: windows or turns not judged because too many waited.
@@ -36,6 +37,7 @@ class ModelCounters:
         cpu_s: CPU seconds spent, making features included.
     """
 
+    asked: int = 0
     runs: int = 0
     judged: int = 0
     skipped: int = 0

@@ -108,6 +108,7 @@ class ListeningPool:
     def enqueue(self, ear: "_PooledEar", request: Listen) -> None:
         """Queues windows of a call; for its ear."""
         arrived = time.monotonic()
+        self._counters.asked += len(request.windows)
         with self._changed:
             for index, pcm in enumerate(request.windows):
                 ear.queue.append(_Queued(pcm, request.fresh and index == 0, arrived))

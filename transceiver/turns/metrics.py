@@ -71,6 +71,7 @@ class TurnsCollector(Collector):
         counters = self._turns.counters
         models = dict(zip(_MODELS, (counters.speech_model, counters.end_of_turn_model), strict=True))
         for name, text, value in (
+            ("asked", "Windows (silero) or turns (smart_turn) to be judged.", attrgetter("asked")),
             ("inferences", "Runs of a model; one of silero judges a window of each of many calls.", attrgetter("runs")),
             ("judged", "Windows (silero) or turns (smart_turn) judged.", attrgetter("judged")),
             (

@@ -79,6 +79,7 @@ class QuestionPool:
     def ask(self, pcm: bytes, on_answer: OnAnswer) -> Question:
         """See `Questions`."""
         question = _Waiting(pcm, on_answer)
+        self._counters.asked += 1
         with self._changed:
             refused = len(self._waiting) >= MAX_WAITING
             if not refused:

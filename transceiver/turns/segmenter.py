@@ -9,8 +9,11 @@ from transceiver.turns.interface import Eagerness, SemanticVad, ServerVad
 _HYSTERESIS = 0.15
 _LEAST_STOP_THRESHOLD = 0.01
 
-PAUSE_US = 200_000
-"""Silence after which an end of turn is asked for: smart-turn is trained on about as much after the voice."""
+PAUSE_US = 128_000
+"""Silence after which an end of turn is asked for.
+
+Silero takes some 130 ms to be sure of silence, so the model hears about 260 ms of it; it is made to be asked after 200.
+"""
 
 UNJUDGED_SILENCE_MS = {Eagerness.LOW: 1200, Eagerness.MEDIUM: 800, Eagerness.AUTO: 800, Eagerness.HIGH: 500}
 """Silence that ends a turn under `SemanticVad` where nothing can tell whether the sentence is finished."""
