@@ -3,7 +3,7 @@
 # wheel in $2. Without a usable cargo it says what that costs and succeeds, except in CI.
 set -euo pipefail
 bin=$1 wheels=$2
-PATH="$PATH:$HOME/.cargo/bin"
+PATH="$PATH:$HOME/.cargo/bin:$(cd "$bin" && pwd)"
 
 if ! "$(dirname "$0")/has-cargo.sh"; then
   echo "offhook: no cargo 1.85 or newer with a C linker here, so relays use the Python engine and the data channel is off"

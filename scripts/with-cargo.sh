@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs cargo with these arguments. Without a usable cargo it says so and succeeds, except in CI, where nothing is skipped.
 set -euo pipefail
-PATH="$PATH:$HOME/.cargo/bin"
+# cmake, which libopus is built with, comes with the environment.
+PATH="$PATH:$HOME/.cargo/bin:$PWD/.venv/bin"
 
 if "$(dirname "$0")/has-cargo.sh"; then
   exec cargo "$@"
