@@ -74,7 +74,7 @@ test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: test-rust
-test-rust: ## cargo test, without Python
+test-rust: $(STAMPS)/runtime ## cargo test, without Python
 	@scripts/with-cargo.sh test --quiet --locked --no-default-features --manifest-path datapath/Cargo.toml
 	@scripts/with-cargo.sh test --quiet --locked --manifest-path bench/caller/Cargo.toml
 
@@ -105,7 +105,7 @@ lint-locks: setup-test
 	@$(BIN)/python scripts/check_locks.py
 
 .PHONY: lint-rust
-lint-rust:
+lint-rust: $(STAMPS)/runtime
 	@for crate in $(CRATES); do \
 	  scripts/with-cargo.sh fmt --check --manifest-path $$crate/Cargo.toml; \
 	  scripts/with-cargo.sh clippy --quiet --locked --all-targets --manifest-path $$crate/Cargo.toml -- -D warnings; \
