@@ -123,9 +123,9 @@ class AudioEncoder:
     ) -> AudioEncoder:
         """Samples come at 8000, 16000, 24000 or 48000 Hz. Everything after that is about Opus alone.
 
-        `bitrate` is in bit/s, `complexity` 0 (cheap) to 10. With `fec` each frame carries a coarse copy of the one before
-        it once losses are reported, with `dtx` silence is sent as hardly anything; bands above what can be heard at
-        `max_playback_hz` are not coded. Raises ValueError for what libopus refuses.
+        `bitrate` is in bit/s, `complexity` 0 (cheap) to 10. With `fec` each frame carries a coarse copy of the one
+        before it once losses are reported, with `dtx` silence is sent as hardly anything; bands above what can be heard
+        at `max_playback_hz` are not coded. Raises ValueError for what libopus refuses.
         """
 
 def decode_audio(
@@ -133,19 +133,19 @@ def decode_audio(
 ) -> list[tuple[int, bool, list[bytes]]]:
     """Runs decoders, in order, without the interpreter's lock: for threads.
 
-    A job is (decoder, kind, payload, duration in microseconds, sample rates). The kinds: 0, the payload of one RTP packet;
-    1, nothing has come, and the payload is the one that follows, if known, else empty: Opus may carry a copy of what is
-    missing in it; 2, silence. The duration is 2,500 to 120,000.
+    A job is (decoder, kind, payload, duration in microseconds, sample rates). The kinds: 0, the payload of one RTP
+    packet; 1, nothing has come, and the payload is the one that follows, if known, else empty: Opus may carry a copy of
+    what is missing in it; 2, silence. The duration is 2,500 to 120,000.
 
-    A result is (RFC 6464 level, whether the payload was no frame of the codec, samples at each rate): mono, signed 16 bit,
-    little-endian, exactly as many as last as long. Raises ValueError for a kind or rate that there is none of.
+    A result is (RFC 6464 level, whether the payload was no frame of the codec, samples at each rate): mono, signed 16
+    bit, little-endian, exactly as many as last as long. Raises ValueError for a kind or rate that there is none of.
     """
 
 def encode_audio(jobs: list[tuple[AudioEncoder, bytes, int, bool]]) -> list[tuple[bytes, int]]:
     """Runs encoders, in order, without the interpreter's lock: for threads.
 
-    A job is (encoder, samples of one frame, percentage of packets that the client has lost of late, whether to forget what
-    came before). A result is (payload, RFC 6464 level); the payload is empty if the samples are no frame's length.
+    A job is (encoder, samples of one frame, percentage of packets that the client has lost of late, whether to forget
+    what came before). A result is (payload, RFC 6464 level); the payload is empty if the samples are no frame's length.
     """
 
 @final
