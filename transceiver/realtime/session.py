@@ -1,0 +1,210 @@
+"""One Realtime session: the API's semantics as a state machine without I/O.
+
+    client events ──┐                      ┌──▶ SendEvent            to the client
+    worker outputs ─┤                      ├──▶ SendToWorker         to the worker
+    turns ──────────┼──▶ RealtimeSession ──┼──▶ Play, FlushPlayout   to the pacer
+    playout ────────┤                      ├──▶ DetectTurns, …       to turn taking
+    time ───────────┘                      └──▶ EndSession           to the call
+
+Every input takes `now` in monotonic seconds; afterwards `take_effects` gives what is to be done, in order. A transport
+is a thin adapter around one.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from offhook_proto.worker.v1 import worker_pb2
+
+from transceiver.realtime import to_worker
+from transceiver.realtime.answering import Answers
+from transceiver.realtime.client_requests import ClientRequests
+from transceiver.realtime.configuration import Configuration, SessionIdentity
+from transceiver.realtime.conversation import Conversation
+from transceiver.realtime.effects import DetectTurns, Effect, EndSession, Outbox
+from transceiver.realtime.errors import EventError
+from transceiver.realtime.ids import new_id
+from transceiver.realtime.input_audio import InputAudioBuffer
+from transceiver.realtime.model import ModelTraits
+from transceiver.realtime.responses import Responses
+from transceiver.realtime.schema import server_events
+from transceiver.realtime.state import SessionState
+from transceiver.realtime.transcribing import InputTranscriptions
+from transceiver.realtime.transport import Transport
+from transceiver.realtime.turn_flow import TurnFlow
+from transceiver.realtime.worker_outputs import WorkerOutputs
+
+LONGEST_SESSION_S = 3600
+
+
+class RealtimeSession:
+    """See the module.
+
+    Args:
+        given: the session object that came with the call or the connection.
+        now, unix_time: the same instant on both clocks.
+
+    Raises:
+        EventError: `given` is refused.
+    """
+
+    def __init__(
+        self, model: ModelTraits, transport: Transport, given: Mapping[str, Any], *, now: float, unix_time: float
+    ) -> None:
+        identity = SessionIdentity(new_id("sess"), model.name, int(unix_time) + LONGEST_SESSION_S)
+        outbox = Outbox()
+        configuration = Configuration(identity, model, given)
+        conversation = Conversation(outbox)
+        responses = Responses(configuration, conversation, outbox, transport)
+        self._state = SessionState(
+            model, transport, outbox, configuration, conversation, InputAudioBuffer(), responses, now
+        )
+        self._answers = Answers(self._state)
+        self._transcriptions = InputTranscriptions(self._state)
+        self._turns = TurnFlow(self._state, self._answers, self._transcriptions)
+        self._worker = WorkerOutputs(self._state, self._answers, self._turns, self._transcriptions)
+        self._client = ClientRequests(self._state, self._answers, self._turns)
+        self._expires_at = now + LONGEST_SESSION_S
+        self._expired = False
+        # Refused now rather than at the first use.
+        self.worker_config()
+
+    # For the shell
+
+    def take_effects(self) -> list[Effect]:
+        """Removes and returns what is to be done, in order."""
+        self._answers.settle()
+        return self._state.outbox.take()
+
+    def worker_config(self) -> worker_pb2.SessionConfig:
+        """The configuration as a worker gets it when the session is opened on it."""
+        return to_worker.session_config(self._state.configuration.current, self._state.configuration.given)
+
+    def history(self) -> list[worker_pb2.HistoryItem]:
+        """The conversation so far, as a worker gets it that takes the session over."""
+        return [to_worker.history_item(item) for item in self._state.conversation if item.status != "in_progress"]
+
+    @property
+    def configuration(self) -> Configuration:
+        """The effective configuration."""
+        return self._state.configuration
+
+    # The client
+
+    def open(self, now: float) -> None:
+        """The client can read events: the first say what the session is."""
+        self._state.now = now
+        outbox, configuration = self._state.outbox, self._state.configuration
+        outbox.event(server_events.session_created(configuration.as_json()))
+        outbox.event(server_events.conversation_created(self._state.conversation.id))
+
+    def client_text(self, text: str, now: float) -> None:
+        """One event of the client, as JSON text."""
+        try:
+            event = json.loads(text)
+        except (ValueError, RecursionError):
+            self._state.now = now
+            self._refuse(EventError("The event is not valid JSON.", code="invalid_json"), None)
+            return
+        self.client_event(event, now)
+
+    def client_event(self, event: object, now: float) -> None:
+        """One event of the client, as JSON data. One that is refused gets an `error` event."""
+        self._state.now = now
+        if not isinstance(event, dict):
+            self._refuse(EventError("An event must be a JSON object.", code="invalid_event"), None)
+            return
+        event_id = event.get("event_id")
+        try:
+            self._client.handle(event)
+        except EventError as error:
+            self._refuse(error, event_id if isinstance(event_id, str) else None)
+
+    def _refuse(self, error: EventError, event_id: str | None) -> None:
+        self._state.outbox.event(
+            server_events.error(
+                kind=error.kind, code=error.code, message=error.message, param=error.param, event_id=event_id
+            )
+        )
+
+    # Input audio and turns
+
+    def audio_received(self, end_us: int) -> None:
+        """The caller's audio has come up to `end_us` of its media time (transports with media tracks)."""
+        self._state.input_audio.received(end_us)
+
+    def detect_turns(self, now: float) -> None:
+        """Says how turns are to be found; afterwards every change is said unasked."""
+        self._state.now = now
+        self._state.outbox.add(DetectTurns(self._state.configuration.turn_detection))
+
+    def speech_started(self, start_us: int, now: float) -> None:
+        """Turn taking: the caller begins to speak."""
+        self._state.now = now
+        self._turns.speech_started(start_us)
+
+    def speech_stopped(self, end_us: int, now: float) -> None:
+        """Turn taking: the caller has finished."""
+        self._state.now = now
+        self._turns.speech_stopped(end_us)
+
+    def idle_timeout(self, start_us: int, end_us: int, now: float) -> None:
+        """Turn taking: the caller has said nothing for long after an answer."""
+        self._state.now = now
+        self._turns.idle_timeout(start_us, end_us)
+
+    # The worker
+
+    def worker_audio(self, frame: worker_pb2.AudioFrame, now: float) -> None:
+        """Audio of a response. Audio outside any (no response_id) is not the session's business."""
+        self._state.now = now
+        self._answers.audio(frame)
+
+    def worker_output(self, output: worker_pb2.SessionOutput, now: float) -> None:
+        """Any other output of the worker."""
+        self._state.now = now
+        self._worker.handle(output)
+
+    def worker_lost(self, now: float) -> None:
+        """The worker is gone: what it was saying fails. Call `resume` when another has taken over."""
+        self._state.now = now
+        for response in self._state.responses:
+            if response.message is not None:
+                self._answers.fail(response, "worker_lost", "The model that was answering is gone.")
+
+    def resume(self, now: float) -> None:
+        """Another worker has the conversation (`history`): it is asked for the answers that had not begun."""
+        self._state.now = now
+        for response in self._state.responses:
+            if response.spec.request is not None:
+                self._state.outbox.worker(worker_pb2.SessionInput(response_request=response.spec.request))
+
+    # Playout
+
+    def played(self, response_id: str, *, drained: bool, now: float) -> None:
+        """Audio of a response has left. `drained`: nothing of what it had so far is still queued."""
+        self._state.now = now
+        self._answers.played(response_id, drained=drained)
+
+    def playout_flushed(self, response_id: str, played_us: int, now: float) -> None:
+        """What FlushPlayout asked for is done; `played_us` of the response's audio had left before."""
+        self._state.now = now
+        self._answers.flushed(response_id, played_us)
+
+    # Time
+
+    def next_timeout(self) -> float:
+        """When `handle_timeout` is due at the latest."""
+        silence = self._state.responses.next_timeout()
+        return self._expires_at if silence is None else min(self._expires_at, silence)
+
+    def handle_timeout(self, now: float) -> None:
+        """Acts on what is due."""
+        self._state.now = now
+        for response in self._state.responses.overdue(now):
+            self._answers.fail(response, "worker_timeout", "The model did not answer in time.")
+        if now >= self._expires_at and not self._expired:
+            self._expired = True
+            error = EventError("Your session hit the maximum duration of 60 minutes.", code="session_expired")
+            self._refuse(error, None)
+            self._state.outbox.add(EndSession())
