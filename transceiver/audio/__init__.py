@@ -1,0 +1,1 @@
+"""Media as samples: codecs, the jitter buffer with its playout clock, and the threads that decode and encode."""

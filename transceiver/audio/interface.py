@@ -1,0 +1,134 @@
+"""What a call sees of PCM.
+
+A process has one `Audio`: the codecs and the threads that run them. A call whose model takes the client's own codec
+needs nothing of it. Any other opens an `InputAudio`, from which the model and turn taking hear the caller as samples,
+and a `PcmPlayout`, which plays a model's samples in the client's codec. What comes in is decoded once, however many
+listen and at whatever rates.
+
+Samples are mono, signed 16 bit, little-endian. Everything here runs on the event loop, and nothing blocks.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+from transceiver.playout.pacer import PacedFrame
+from transceiver.session.actions import AudioReceived
+
+SAMPLE_RATES_HZ: Final = (8_000, 16_000, 24_000, 48_000)
+"""The rates at which samples are to be had."""
+
+
+class Pcm(NamedTuple):
+    """A stretch of the caller's audio at one rate.
+
+    Attributes:
+        samples: mono, 16 bit, little-endian.
+        media_time_us: when the first of them begins. Media time counts the samples since the session's first audio: it
+            has no gaps and never goes back, at every rate alike.
+        duration_us: how long they last: 2,500 to 120,000.
+        level_dbov: how loud they are, measured on them: 0 (loudest) to 127 (digital silence), as in RFC 6464.
+        concealed: they stand in for what was lost or late, or for silence of which the client sent nothing.
+    """
+
+    samples: bytes
+    media_time_us: int
+    duration_us: int
+    level_dbov: int
+    concealed: bool
+
+
+PcmListener = Callable[[Pcm], None]
+"""Hears the caller, in order of media time. Must not block."""
+
+
+class InputAudio(Protocol):
+    """One caller's voice as continuous samples.
+
+    Audio that comes in order is passed on as soon as it is decoded. The playout clock decides how long one waits for
+    what is missing: then it is concealed, so that media time goes on whether or not packets come.
+    """
+
+    def tap(self, sample_rate_hz: int, listener: PcmListener) -> None:
+        """Lets `listener` hear the caller from here on, at one of SAMPLE_RATES_HZ. There is no limit to listeners.
+
+        Raises:
+            ValueError: the rate is not among them.
+        """
+
+    def untap(self, listener: PcmListener) -> None:
+        """Ends that. With no listener left nothing is decoded; media time goes on all the same."""
+
+    def receive(self, frame: AudioReceived) -> None:
+        """Takes a frame of the client's codec, in the order in which the session gives them."""
+
+    @property
+    def media_time_us(self) -> int:
+        """The end of what the listeners have heard."""
+
+    def close(self) -> None:
+        """The call is over: what is being decoded is thrown away, and no listener hears anything more."""
+
+
+class Playout(Protocol):
+    """A queue of a model's audio that leaves at the wire clock. `Pacer` is the one for frames of the client's codec."""
+
+    @property
+    def buffered_ms(self) -> int:
+        """Audio queued and not yet released."""
+
+    @property
+    def playing(self) -> str:
+        """The response whose audio was released last; empty before the first."""
+
+    def played_us(self, response_id: str) -> int:
+        """How much of the current response's own audio has been released; 0 for any other."""
+
+    def take_played_ms(self, *, at_least: int) -> int:
+        """Whole milliseconds released since the last call that returned any; 0 until there are `at_least` of them."""
+
+    def push(self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str = "") -> bool:
+        """Queues audio; False if the queue is full and it is dropped."""
+
+    def flush(self, response_id: str | None = None) -> int:
+        """Drops what is queued of `response_id` (None: of all), at once. Returns the milliseconds dropped."""
+
+    def next_due(self, now: float) -> float | None:
+        """When `release` has something to give; None while nothing is ready."""
+
+    def release(self, now: float) -> list[PacedFrame]:
+        """The frames of the client's codec that are due at `now`, in order."""
+
+
+class PcmPlayout(Playout, Protocol):
+    """The same for samples: a payload is any number of them at the model's rate, encoded shortly before it is due.
+
+    Durations and positions are of the model's samples, exactly: what a frame was padded with counts for nothing.
+    Encoding takes a moment, so `next_due` may turn from None to a time without a push; `ready` is called then.
+    """
+
+    def close(self) -> None:
+        """The call is over."""
+
+
+class Audio(Protocol):
+    """Codecs and their threads, one of a process."""
+
+    @property
+    def supported(self) -> bool:
+        """False where the native module is missing: then no model gets samples, and `open_…` must not be called."""
+
+    def open_input(self, codec: str) -> InputAudio:
+        """Starts hearing a client that speaks `codec` ("opus", "PCMU" or "PCMA")."""
+
+    def open_playout(
+        self, codec: str, sample_rate_hz: int, *, max_buffered_ms: int, ready: Callable[[], None]
+    ) -> PcmPlayout:
+        """Starts speaking to a client that hears `codec`, from samples at one of SAMPLE_RATES_HZ.
+
+        Args:
+            max_buffered_ms: bound of the queue, as of a Pacer.
+            ready: called when frames have become ready of which `next_due` did not know.
+        """
+
+    def close(self) -> None:
+        """Stops the threads."""
