@@ -7,7 +7,7 @@ from typing import Any
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, kernel and Python of this machine."""
+    """Processor, cores, kernel and Python of this machine, and how busy it has been (over 1, 5 and 15 minutes)."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return {
@@ -15,4 +15,5 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "load_average": os.getloadavg(),
     }

@@ -2,10 +2,13 @@
 
 The relay runs on one core, clients and transceiver on another, across a veth pair of network namespaces made for the
 run. CPU is the running time of the relay's one thread (`/proc/<pid>/task/<tid>/schedstat`), which on kernels without
-IRQ time accounting includes the softirq work that its sends cause; user time is sampled by the kernel's tick. Rates
-count both directions together. Prints one JSON object.
+IRQ time accounting includes the softirq work that its sends cause; `cpu_split` says how the parts are told apart. Rates
+count both directions together. Latency is one way, from before a client's send call to the kernel's time stamp at the
+transceiver; what it *adds* is that less the same of datagrams that meet no relay, sent at the same times, percentile by
+percentile. Prints one JSON object.
 
-Needs root, `ip`, `taskset`, a C compiler and two cores. Every load ends by itself. `offhook bench relay` runs it.
+Needs root, `ip`, `taskset`, `chrt`, a C compiler and two cores. Every load ends by itself. `offhook bench relay` runs
+it.
 """
 
 import json
@@ -15,12 +18,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bench.machine import machine
+from bench.relay import cpu_split
+from bench.relay.cpu_split import CpuSplit
 from bench.relay.network import CLIENT_NET, FAR_HOST, RELAY_HOST, Network, inside, network
 
 HERE: Final = Path(__file__).parent
@@ -28,7 +33,8 @@ RELAY_CORE, LOAD_CORE = 0, 1
 PUBLIC_PORT, UPSTREAM_PORT, TRANSCEIVER_PORT, CLIENT_PORT = "3478", "3479", "5000", "40000"
 FIRST_CLIENT: Final = CLIENT_NET.removesuffix(".0") + ".1"
 CORES = 2
-TICK_S = 0.01
+AHEAD_OF_OTHERS: Final = ("chrt", "--fifo", "1")
+"""So that what else runs on the relay's core delays no packet, and the latency is the relay's own."""
 
 
 class CannotMeasure(Exception):
@@ -41,30 +47,71 @@ class Wanted(NamedTuple):
     Attributes:
         relays: contenders: "baseline" (C), "native", "python".
         rates: packets per second, both directions together.
-        flows: clients, each with an address of its own.
+        flows: numbers of clients, each with an address of its own.
         bytes: UDP payload of a client's datagram.
+        dscp: how all of it is marked, in both directions.
         wait_us: how long the relay lets packets gather above 20,000 per second; 0 for never.
         seconds: length of each point, at most 10.
         rounds: how often each point is measured; the summary takes the median.
         loopback: one host over `lo` instead of two over a veth pair.
+        split: one more round in which the relay's thread is sampled, to tell user, system and softirq apart.
     """
 
     relays: Sequence[str] = ("baseline", "native")
     rates: Sequence[int] = (50_000, 100_000, 200_000)
-    flows: int = 1000
+    flows: Sequence[int] = (1000,)
     bytes: int = 172
+    dscp: int = 0
     wait_us: int = 500
     seconds: int = 5
     rounds: int = 2
     loopback: bool = False
+    split: bool = False
+
+
+class Point(NamedTuple):
+    """One thing to measure: `rate` packets per second, both directions together."""
+
+    relay: str
+    rate: int
+    flows: int
 
 
 class Cpu(NamedTuple):
-    """What a thread has used so far, in seconds. `user` and `system` come in ticks of 10 ms."""
+    """What a thread has used so far.
+
+    Attributes:
+        running: seconds.
+        preempted: how often the kernel has run something else although it had more to do.
+    """
 
     running: float
-    user: float
-    system: float
+    preempted: int
+
+
+class Contender(NamedTuple):
+    """A relay that is ready."""
+
+    process: subprocess.Popen[str]
+
+    @property
+    def process_id(self) -> int:
+        """`ip` and `taskset` keep it."""
+        return self.process.pid
+
+    def batches(self) -> dict[str, Any] | None:
+        """Ends it; returns what it says about its batches."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        totals = json.loads(self.process.stdout.readline())
+        if not totals:
+            return None
+        return {
+            "gathered_share": round(totals["gathered"] / max(totals["batches"], 1), 3),
+            "packets_per_batch": round(totals["packets"] / max(totals["batches"], 1), 1),
+            "packets_per_train": round(totals["train_packets"] / max(totals["trains"], 1), 1),
+        }
 
 
 def compiled(folder: Path) -> tuple[str, str]:
@@ -89,14 +136,14 @@ def relay_command(relay: str, baseline: str, flows: int, wait_us: int) -> list[s
 
 
 @contextmanager
-def running_relay(command: list[str], namespace: str) -> Iterator[int]:
-    """A contender that is ready; yields its process id, which `ip` and `taskset` keep."""
-    line = inside(namespace, RELAY_CORE, *command)
+def running_relay(command: list[str], namespace: str) -> Iterator[Contender]:
+    """A contender that is ready."""
+    line = inside(namespace, RELAY_CORE, *AHEAD_OF_OTHERS, *command)
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - built above
         try:
             assert process.stdout is not None
             json.loads(process.stdout.readline())
-            yield process.pid
+            yield Contender(process)
         finally:
             process.terminate()
 
@@ -110,9 +157,8 @@ def relay_thread(process_id: int) -> Path:
 
 def cpu(thread: Path) -> Cpu:
     """What the thread has used."""
-    fields = (thread / "stat").read_text().rpartition(")")[2].split()
-    running = int((thread / "schedstat").read_text().split()[0]) / 1e9
-    return Cpu(running, int(fields[11]) * TICK_S, int(fields[12]) * TICK_S)
+    switches = next(line for line in (thread / "status").read_text().splitlines() if line.startswith("nonvoluntary"))
+    return Cpu(int((thread / "schedstat").read_text().split()[0]) / 1e9, int(switches.split()[1]))
 
 
 def events(load: list[str]) -> Iterator[dict[str, Any]]:
@@ -123,60 +169,90 @@ def events(load: list[str]) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def measure(relay: str, rate: int, made: Network, tools: tuple[str, str], wanted: Wanted) -> dict[str, Any]:
-    """One point: `rate` packets per second, both directions together."""
+def measure(
+    point: Point, made: Network, tools: tuple[str, str], wanted: Wanted, samples: Path | None
+) -> dict[str, Any]:
+    """One point. With `samples` the thread is sampled into that file, which costs time that is then counted, too."""
     baseline, load = tools
     to_relay = [RELAY_HOST, PUBLIC_PORT, FAR_HOST, TRANSCEIVER_PORT, CLIENT_NET, CLIENT_PORT]
-    numbers = [wanted.flows, wanted.bytes, rate / 2, wanted.seconds]
+    numbers = [point.flows, wanted.bytes, point.rate / 2, wanted.seconds, wanted.dscp]
     line = inside(made.far, LOAD_CORE, load, *to_relay, *map(str, numbers))
-    with running_relay(relay_command(relay, baseline, wanted.flows, wanted.wait_us), made.relay) as process_id:
-        thread = relay_thread(process_id)
-        said = {event["event"]: (event, cpu(thread)) for event in events(line)}
+    with running_relay(relay_command(point.relay, baseline, point.flows, wanted.wait_us), made.relay) as contender:
+        thread = relay_thread(contender.process_id)
+        with nullcontext() if samples is None else cpu_split.sampled(int(thread.name), samples):
+            said = {event["event"]: (event, cpu(thread)) for event in events(line)}
+        batches = contender.batches()
     (start, before), (stop, after), (end, _) = said["start"], said["stop"], said["end"]
     packets = sum(stop[count] - start[count] for count in ("upstream", "received"))
-    used = Cpu(*(late - early for late, early in zip(after, before, strict=True)))
+    running = after.running - before.running
     seconds = (stop["at_ns"] - start["at_ns"]) / 1e9
     return {
-        "relay": relay,
-        "offered_per_s": rate,
+        "relay": point.relay,
+        "flows": point.flows,
+        "offered_per_s": point.rate,
         "forwarded_per_s": round(packets / seconds),
-        "cpu_us_per_packet": round(used.running / packets * 1e6, 3),
-        "user_share": round(used.user / max(used.user + used.system, TICK_S), 3),
-        "cpu_share_of_core": round(used.running / seconds, 3),
+        "cpu_us_per_packet": round(running / packets * 1e6, 3),
+        "cpu_share_of_core": round(running / seconds, 3),
+        "preempted": after.preempted - before.preempted,
+        "batches": batches,
         "lost_share": round(1 - end["received"] / end["sent"], 6),
         "not_sent_by_load": end["unsent"],
         "reordered": end["reordered"],
         "round_trip_us": stop["rtt_us"],
         "one_way_us": stop["one_way_us"],
+        "direct_us": stop["direct_us"],
+        "added_us": {name: value - stop["direct_us"][name] for name, value in stop["one_way_us"].items()},
     }
 
 
-def summary(points: list[dict[str, Any]], wanted: Wanted) -> list[dict[str, Any]]:
-    """Per rate: the median of each contender, and how the engine compares."""
+def summary(
+    points: Sequence[Mapping[str, Any]], splits: Mapping[Point, CpuSplit], wanted: Wanted
+) -> list[dict[str, Any]]:
+    """Per rate and number of flows: the median of each contender, and how the engine compares."""
     rows = []
-    for rate in wanted.rates:
-        medians = {
-            relay: statistics.median(
-                p["cpu_us_per_packet"] for p in points if (p["relay"], p["offered_per_s"]) == (relay, rate)
-            )
-            for relay in wanted.relays
-        }
-        ratio = round(medians["native"] / medians["baseline"], 3) if {"native", "baseline"} <= set(medians) else None
-        rows.append({"packets_per_s": rate, "cpu_us_per_packet": medians, "native_to_baseline": ratio})
+    for flows in wanted.flows:
+        for rate in wanted.rates:
+            asked = [Point(relay, rate, flows) for relay in wanted.relays]
+            cpu_us = {point.relay: _median(points, point, lambda found: found["cpu_us_per_packet"]) for point in asked}
+            row = {"packets_per_s": rate, "flows": flows, "cpu_us_per_packet": cpu_us}
+            if {"native", "baseline"} <= set(cpu_us):
+                row["native_to_baseline"] = round(cpu_us["native"] / cpu_us["baseline"], 3)
+            for name in ("p50", "p99"):
+                row[f"added_us_{name}"] = {
+                    point.relay: _median(points, point, lambda found, name=name: found["added_us"][name])
+                    for point in asked
+                }
+            row["cpu_split_us"] = {
+                point.relay: {
+                    part: round(share * cpu_us[point.relay], 3)
+                    for part, share in splits[point]._asdict().items()
+                    if part != "samples"
+                }
+                for point in asked
+                if point in splits
+            }
+            rows.append(row)
     return rows
 
 
-def require_tools() -> None:
-    """Checks what every benchmark here needs.
+def _median(points: Sequence[Mapping[str, Any]], point: Point, value: Callable[[Mapping[str, Any]], float]) -> float:
+    found = [each for each in points if (each["relay"], each["offered_per_s"], each["flows"]) == point]
+    return round(statistics.median(map(value, found)), 3)
+
+
+def require_tools(*, split: bool = False) -> None:
+    """Checks what every benchmark here needs, and what `split` needs.
 
     Raises:
         CannotMeasure: this machine lacks something.
     """
-    for tool in ("cc", "ip", "taskset"):
+    for tool in ("cc", "chrt", "ip", "taskset"):
         if shutil.which(tool) is None:
             raise CannotMeasure(f"needs '{tool}'")
     if os.geteuid() != 0:
         raise CannotMeasure("needs root, to make network namespaces of its own")
+    if split and not cpu_split.can_split():
+        raise CannotMeasure("--split needs 'perf' (Debian: linux-perf)")
     if (os.cpu_count() or 1) < CORES:
         raise CannotMeasure(f"needs {CORES} cores, one for the relay and one for the load")
 
@@ -187,20 +263,27 @@ def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[
     Raises:
         CannotMeasure: this machine lacks something; the message says what.
     """
-    require_tools()
-    points = []
+    require_tools(split=wanted.split)
+    points, splits = [], {}
+    asked = [Point(relay, rate, flows) for flows in wanted.flows for rate in wanted.rates for relay in wanted.relays]
     with tempfile.TemporaryDirectory() as folder, network(loopback=wanted.loopback) as made:
-        tools = compiled(Path(folder))
+        tools, samples = compiled(Path(folder)), Path(folder) / "samples"
         for _ in range(wanted.rounds):
-            for rate in wanted.rates:
-                for relay in wanted.relays:
-                    points.append(measure(relay, rate, made, tools, wanted))
-                    progress(points[-1])
+            for point in asked:
+                points.append(measure(point, made, tools, wanted, samples=None))
+                progress(points[-1])
+        for point in asked if wanted.split else ():
+            measure(point, made, tools, wanted, samples)
+            splits[point] = cpu_split.split_of(samples)
     return {
         "bench": "relay",
-        "method": "contenders in turn, one relay thread on one core, load on another; CPU by that thread's schedstat",
+        "method": {
+            "cpu": "contenders in turn, one relay thread on one core, load on another; that thread's schedstat",
+            "cpu_split": cpu_split.METHOD if wanted.split else None,
+        },
         "machine": machine(),
         "settings": wanted._asdict(),
-        "summary": summary(points, wanted),
+        "summary": summary(points, splits, wanted),
+        "splits": [point._asdict() | split._asdict() for point, split in splits.items()],
         "points": points,
     }

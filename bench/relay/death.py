@@ -71,7 +71,7 @@ def check(keys: KeyRing, call: int) -> bytes:
 def one_death(made: Network, folder: Path, load: str, wanted: Wanted, *, synced: bool) -> dict[str, Any]:
     """One run: two relays, one of which dies."""
     to_relay = [RELAY_HOST, PUBLIC_PORT, FAR_HOST, TRANSCEIVER_PORT, CLIENT_NET, CLIENT_PORT]
-    numbers = [wanted.calls, PACKET_BYTES, wanted.calls * 50, wanted.seconds]
+    numbers = [wanted.calls, PACKET_BYTES, wanted.calls * 50, wanted.seconds, 0]
     line = inside(made.far, LOAD_CORE, load, *to_relay, *map(str, numbers), str(folder / "checks"))
     with ExitStack() as stack:
         command = _relay_command(folder, wanted, synced=synced)
@@ -81,7 +81,7 @@ def one_death(made: Network, folder: Path, load: str, wanted: Wanted, *, synced:
             said[event["event"]] = event
             if event["event"] == "start":
                 time.sleep(KILL_AFTER_S)  # the load runs meanwhile; nothing here to wait for
-                os.kill(first, signal.SIGKILL)
+                os.kill(first.process_id, signal.SIGKILL)
     start, end = said["start"], said["end"]
     return {
         "flow_sync": synced,

@@ -1,6 +1,6 @@
 """One relay engine in a process of its own, with flows already synced. The benchmark's child; ends with its input.
 
-Prints `{"ready": true}` and how many flows it holds once it forwards.
+Prints `{"ready": true}` and how many flows it holds once it forwards, and at the end its batches, if it has any.
 """
 
 import argparse
@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from offhook.service.config import load_key_ring
-from relay.engine.choice import open_engine
-from relay.engine.interface import EngineSettings, FlowKey, Listener
+from relay.engine.choice import native_engine_installed, open_engine
+from relay.engine.interface import Engine, EngineSettings, FlowKey, Listener
 from wire.address import Address, parse_address
 
 TRANSCEIVER_ID = 1
@@ -59,7 +59,27 @@ async def main(wanted: argparse.Namespace) -> None:
     await engine.listen()
     print(json.dumps({"ready": True, "flows": engine.flow_count()}), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    print(json.dumps(batches(engine)), flush=True)
     await engine.close()
+
+
+def batches(engine: Engine) -> dict[str, int]:
+    """Batches of the native engine, packets in them, its trains and packets in those. Empty for the other."""
+    if not native_engine_installed():
+        return {}
+    # Here and not above, so that this module loads where the native one is missing.
+    from relay.engine.native import NativeEngine  # noqa: PLC0415  (reason: the line above)
+
+    if not isinstance(engine, NativeEngine):
+        return {}
+    reports = engine.thread_reports()
+    return {
+        "batches": sum(sum(report.batches) for report in reports),
+        "packets": sum(report.client_datagrams_received + report.transceiver_datagrams_received for report in reports),
+        "gathered": sum(report.gathered for report in reports),
+        "trains": sum(report.trains_sent for report in reports),
+        "train_packets": sum(report.train_datagrams_sent for report in reports),
+    }
 
 
 if __name__ == "__main__":

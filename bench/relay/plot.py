@@ -1,20 +1,26 @@
-"""Draws a comparison as SVG: CPU per packet over the rate, one line per contender. No plotting library needed."""
+"""Draws a comparison as SVG: CPU per packet over the rate, one line per contender and number of flows.
+
+No plotting library needed.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 70, 150, 50, 60
+WIDTH, HEIGHT = 820, 440
+LEFT, RIGHT, TOP, BOTTOM = 70, 210, 50, 60
 COLOURS: Final = ("#1b6b50", "#b4532a", "#3b5bdb", "#7a4fa3", "#6b6b6b")
+"""One for each contender."""
+DASHES: Final = ("", "7 4", "2 3", "10 3 2 3")
+"""One for each number of flows."""
 
 
 def svg(summary: Sequence[Mapping[str, Any]], title: str) -> str:
     """The picture of `summary` rows as `bench.relay.compare` prints them.
 
     Args:
-        summary: rows of `packets_per_s` and `cpu_us_per_packet` by contender.
+        summary: rows of `packets_per_s`, `flows` and `cpu_us_per_packet` by contender.
         title: printed on top.
 
     Raises:
@@ -22,15 +28,21 @@ def svg(summary: Sequence[Mapping[str, Any]], title: str) -> str:
     """
     if not summary:
         raise ValueError("nothing was measured")
-    rates = [row["packets_per_s"] for row in summary]
+    rates = sorted({row["packets_per_s"] for row in summary})
+    flows = sorted({row["flows"] for row in summary})
     contenders = list(summary[0]["cpu_us_per_packet"])
     highest = max(max(row["cpu_us_per_packet"].values()) for row in summary) * 1.1
     parts = [_frame(title), *_rate_axis(rates), *_cpu_axis(highest)]
-    for index, contender in enumerate(contenders):
+    lines = [(contender, number) for contender in contenders for number in flows]
+    for index, (contender, number) in enumerate(lines):
         points = [
-            (_x(row["packets_per_s"], rates), _y(row["cpu_us_per_packet"][contender], highest)) for row in summary
+            (_x(row["packets_per_s"], rates), _y(row["cpu_us_per_packet"][contender], highest))
+            for row in summary
+            if row["flows"] == number
         ]
-        parts += _line(contender, points, COLOURS[index % len(COLOURS)], index)
+        colour = COLOURS[contenders.index(contender) % len(COLOURS)]
+        dash = DASHES[flows.index(number) % len(DASHES)]
+        parts += _line(f"{contender}, {number:,} flows", sorted(points), colour, dash, index)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -75,11 +87,13 @@ def _cpu_axis(highest: float) -> list[str]:
     return parts
 
 
-def _line(name: str, points: Sequence[tuple[float, float]], colour: str, index: int) -> list[str]:
+def _line(name: str, points: Sequence[tuple[float, float]], colour: str, dash: str, index: int) -> list[str]:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    legend_y = TOP + 20 * index + 10
+    legend_x, legend_y = WIDTH - RIGHT + 16, TOP + 20 * index + 10
+    stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
     return [
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
+        f'<polyline points="{path}" fill="none" {stroke}/>',
         *(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in points),
-        f'<text x="{WIDTH - RIGHT + 16}" y="{legend_y}" fill="{colour}" font-weight="bold">{escape(name)}</text>',
+        f'<line x1="{legend_x}" y1="{legend_y - 4}" x2="{legend_x + 24}" y2="{legend_y - 4}" {stroke}/>',
+        f'<text x="{legend_x + 30}" y="{legend_y}" fill="{colour}">{escape(name)}</text>',
     ]

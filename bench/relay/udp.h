@@ -65,11 +65,25 @@ static inline size_t segment_bytes(struct msghdr *message, size_t bytes) {
     return bytes;
 }
 
+/* Traffic class of a received message: its DSCP, without ECN. */
+static inline uint8_t class_of(struct msghdr *message) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) return *CMSG_DATA(c) & 0xFC;
+    }
+    return 0;
+}
+
+static inline void put_int(struct cmsghdr *c, int type, int value) {
+    c->cmsg_level = IPPROTO_IP, c->cmsg_type = type, c->cmsg_len = CMSG_LEN(sizeof value);
+    memcpy(CMSG_DATA(c), &value, sizeof value);
+}
+
 /* One GSO send of equal segments, the last perhaps shorter. */
-static inline ssize_t send_train(int fd, struct sockaddr_in *to, struct iovec *slices, size_t count, uint16_t segment) {
+static inline ssize_t send_train(int fd, struct sockaddr_in *to, struct iovec *slices, size_t count, uint16_t segment,
+                                 uint8_t class) {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(uint16_t))];
+        char bytes[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int))];
     } control = {0};
     struct msghdr message = {.msg_name = to,
                              .msg_namelen = sizeof *to,
@@ -82,5 +96,7 @@ static inline ssize_t send_train(int fd, struct sockaddr_in *to, struct iovec *s
     c->cmsg_type = UDP_SEGMENT;
     c->cmsg_len = CMSG_LEN(sizeof segment);
     memcpy(CMSG_DATA(c), &segment, sizeof segment);
+    if (class) put_int(CMSG_NXTHDR(&message, c), IP_TOS, class);
+    else message.msg_controllen = CMSG_SPACE(sizeof segment);
     return sendmsg(fd, &message, MSG_DONTWAIT);
 }

@@ -2,7 +2,8 @@
 //!
 //! Waking up costs more than forwarding a packet, and a train saves only what it joins. So a busy thread lets packets
 //! gather for a bounded time before it receives. A quiet one must not: there a timer costs more than the wake-up it
-//! saves, and the packet would be late for nothing. Takes time as an argument, keeps no clock.
+//! saves, and the packet would be late for nothing. A timer is late by what waking up takes, so it is set earlier by what
+//! the last ones were late: no packet then waits longer than it should. Takes time as an argument, keeps no clock.
 
 use std::time::{Duration, Instant};
 
@@ -35,13 +36,14 @@ pub struct Pace {
     window_start: Instant,
     window_packets: u64,
     gathering: bool,
+    late: Duration,
 }
 
 impl Pace {
     /// Begins quiet.
     #[must_use]
     pub fn new(settings: PaceSettings, now: Instant) -> Self {
-        Self { settings, window_start: now, window_packets: 0, gathering: false }
+        Self { settings, window_start: now, window_packets: 0, gathering: false, late: Duration::ZERO }
     }
 
     /// A receive that began at `received_at` has brought so many packets, and perhaps left some; what comes next?
@@ -51,10 +53,16 @@ impl Pace {
         if more {
             Wait::NotAtAll
         } else if self.gathering && packets > 0 {
-            Wait::Until(received_at + self.settings.gather)
+            Wait::Until(received_at + self.settings.gather - self.late)
         } else {
             Wait::ForPacket
         }
+    }
+
+    /// A sleep until some instant has ended so much after it. A thread may be late for other reasons than waking up, so
+    /// no more than a quarter of the gathering counts.
+    pub fn woke_late(&mut self, by: Duration) {
+        self.late = (self.late * 7 + by.min(self.settings.gather / 4)) / 8;
     }
 
     /// Starting to gather takes the threshold, stopping three quarters of it, so that no rate makes it flap.

@@ -1,14 +1,16 @@
 //! What goes out: collected into as few system calls as it fits, and counted.
 
-use std::io::{ErrorKind, IoSlice};
+use std::io::{Error, ErrorKind, IoSlice};
 use std::net::UdpSocket;
+
+use rustix::io::Errno;
 
 use super::batches::ClientBatch;
 use super::counters::Counters;
 use super::flow_table::FlowKey;
 use super::trains::Item;
 use super::transceivers::Transceivers;
-use crate::udp::{send_each, send_train, Outgoing, BATCH, TRAIN_SEGMENTS};
+use crate::udp::{send_each, send_in_fragments, send_train, Outgoing, BATCH, TRAIN_SEGMENTS};
 use crate::wire::drop_reason::DropReason;
 use crate::wire::spp::HEADER_BYTES;
 
@@ -43,6 +45,7 @@ impl<'a> Pending<'a> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 // The socket's buffer is full: media does not wait.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return (sent, bytes, refused + rest.len()),
+                Err(error) if is_too_long(&error) && send_in_fragments(socket, &rest[0]).is_ok() => 1,
                 // This one datagram cannot go.
                 Err(_) => {
                     refused += 1;
@@ -56,6 +59,11 @@ impl<'a> Pending<'a> {
         }
         (sent, bytes, refused)
     }
+}
+
+/// The path takes no datagram of this length in one piece.
+fn is_too_long(error: &Error) -> bool {
+    error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error())
 }
 
 /// Sends sealed client datagrams to transceivers: trains at once, what stands alone together.

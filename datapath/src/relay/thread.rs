@@ -117,7 +117,11 @@ impl RelayThread {
             Wait::ForPacket => self.wait_for_packet(),
             Wait::Until(deadline) => {
                 self.counters.gathered += 1;
-                std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+                let left = deadline.saturating_duration_since(Instant::now());
+                if !left.is_zero() {
+                    std::thread::sleep(left);
+                    self.parts.pace.woke_late(deadline.elapsed());
+                }
                 Ok(Ready::ALL)
             }
             Wait::NotAtAll => Ok(Ready::ALL),

@@ -7,7 +7,7 @@ mod socket;
 mod syscalls;
 
 pub use socket::{leave_group, open, SocketOptions};
-pub use syscalls::{enable_gro, receive, send_each, send_train, Outgoing, Received};
+pub use syscalls::{enable_gro, receive, send_each, send_in_fragments, send_train, Outgoing, Received};
 
 /// Most datagrams that one call of [`receive`] or [`send_each`] moves.
 pub const BATCH: usize = 64;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 use rustix::net::{bind, socket_with, sockopt, AddressFamily, SocketFlags, SocketType};
 
-use super::syscalls::enable_gro;
+use super::syscalls::{enable_gro, forbid_fragments};
 
 /// What differs between sockets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +16,11 @@ pub struct SocketOptions {
     pub gro: bool,
     /// `IP_RECVTOS` or `IPV6_RECVTCLASS`: see [`super::Received::dscp`].
     pub dscp: bool,
+    /// `IP_PMTUDISC_DO` over IPv4: a datagram that is longer than the path is refused with `EMSGSIZE`, and goes by
+    /// [`super::send_in_fragments`]. The others then need no identification
+    /// ([RFC 6864 §4.1](https://www.rfc-editor.org/rfc/rfc6864#section-4.1)), whose choice is a cache miss for each
+    /// destination: a twentieth of the cost of forwarding.
+    pub whole: bool,
     /// `SO_RCVBUF` and `SO_SNDBUF`; the kernel caps both at its `net.core.*mem_max`.
     pub buffer_bytes: usize,
 }
@@ -42,6 +47,9 @@ pub fn open(address: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket
     sockopt::set_socket_send_buffer_size(&socket, options.buffer_bytes)?;
     if options.gro {
         enable_gro(&socket)?;
+    }
+    if options.whole && address.is_ipv4() {
+        forbid_fragments(&socket)?;
     }
     bind(&socket, &address)?;
     Ok(UdpSocket::from(socket))

@@ -245,16 +245,33 @@ unsafe fn put<T>(control: *mut cmsghdr, level: c_int, kind: c_int, value: T) {
     }
 }
 
+/// Sends one IPv4 datagram that is longer than the path takes from a socket opened with
+/// [`super::SocketOptions::whole`]: in fragments.
+pub fn send_in_fragments(socket: impl AsFd, datagram: &Outgoing<'_>) -> io::Result<()> {
+    set_option(&socket, libc::SOL_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_WANT)?;
+    let sent = send_each(&socket, std::slice::from_ref(datagram));
+    forbid_fragments(&socket)?;
+    sent.map(|_| ())
+}
+
 /// Sets `UDP_GRO`.
 pub fn enable_gro(socket: impl AsFd) -> io::Result<()> {
-    let on: c_int = 1;
-    // SAFETY: the option is an int, and the pointer is to one.
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 1)
+}
+
+/// Sets `IP_PMTUDISC_DO` on an IPv4 socket.
+pub fn forbid_fragments(socket: impl AsFd) -> io::Result<()> {
+    set_option(socket, libc::SOL_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)
+}
+
+fn set_option(socket: impl AsFd, level: c_int, option: c_int, value: c_int) -> io::Result<()> {
+    // SAFETY: the options set here are ints, and the pointer is to one.
     let result = unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),
-            libc::SOL_UDP,
-            libc::UDP_GRO,
-            (&raw const on).cast(),
+            level,
+            option,
+            (&raw const value).cast(),
             size_of::<c_int>() as socklen_t,
         )
     };

@@ -64,3 +64,17 @@ fn zero_means_never() {
     let mut pace = Pace::new(PaceSettings { gather: Duration::ZERO, threshold: 0 }, now);
     assert_eq!(after_a_while(&mut pace, &mut now, 64, Duration::from_micros(10)), Wait::ForPacket);
 }
+
+#[test]
+fn the_timer_is_set_earlier_by_what_it_is_late() {
+    let (mut now, late) = (Instant::now(), Duration::from_micros(60));
+    let mut pace = Pace::new(SETTINGS, now);
+    after_a_while(&mut pace, &mut now, 50, GATHER);
+    (0..100).for_each(|_| pace.woke_late(late));
+    let Wait::Until(deadline) = pace.after(50, false, now) else { panic!("it was busy") };
+    assert!((deadline + late).saturating_duration_since(now + GATHER) < Duration::from_micros(1));
+    // One long absence moves it little, and many no further than a quarter.
+    (0..100).for_each(|_| pace.woke_late(Duration::from_secs(1)));
+    let Wait::Until(deadline) = pace.after(50, false, now) else { panic!("it was busy") };
+    assert!(deadline >= now + GATHER * 3 / 4);
+}

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
+from bench.relay.cpu_split import CpuSplit, split_of_stacks
 from bench.relay.plot import svg
 
 
@@ -25,7 +26,12 @@ def offhook(*arguments: str, command: str = "relay") -> subprocess.CompletedProc
 
 @pytest.mark.parametrize(
     ("arguments", "advice"),
-    [(("--relays", "steam"), "--relays knows"), (("--rates", "many"), "--rates are"), (("--rates", "0"), "at least 1")],
+    [
+        (("--relays", "steam"), "--relays knows"),
+        (("--rates", "many"), "--rates are"),
+        (("--rates", "0"), "at least 1"),
+        (("--flows", "2000000"), "at most 1,000,000"),
+    ],
 )
 def test_wrong_options_end_with_one_line_of_advice(arguments: tuple[str, ...], advice: str) -> None:
     ended = offhook(*arguments)
@@ -52,14 +58,21 @@ def test_a_short_run_measures_both_contenders(where: tuple[str, ...], tmp_path: 
     result_file, plot_file = tmp_path / "result.json", tmp_path / "plot.svg"
     files = ("--json", str(result_file), "--plot", str(plot_file))
     ended = offhook(
-        *("--relays", "baseline,python", "--rates", "2000", "--flows", "10", "--seconds", "1", "--rounds", "1"),
+        *("--relays", "baseline,python", "--rates", "2000", "--flows", "10,20", "--seconds", "1", "--rounds", "1"),
         *(*files, *where),
     )
     assert ended.returncode == 0, ended.stderr
     result = json.loads(result_file.read_text())
     assert {"machine", "method", "settings", "summary", "points"} <= result.keys()
-    assert [point["relay"] for point in result["points"]] == ["baseline", "python"]
-    assert all(point["forwarded_per_s"] > 0 and point["cpu_us_per_packet"] > 0 for point in result["points"])
+    assert [(point["relay"], point["flows"]) for point in result["points"]] == [
+        *(("baseline", 10), ("python", 10)),
+        *(("baseline", 20), ("python", 20)),
+    ]
+    for point in result["points"]:
+        assert point["forwarded_per_s"] > 0
+        assert point["cpu_us_per_packet"] > 0
+        assert point["direct_us"]["p50"] + point["added_us"]["p50"] == point["one_way_us"]["p50"]
+    assert result["points"][0]["batches"]["packets_per_batch"] >= 1
     Xml.parse(plot_file)
 
 
@@ -77,9 +90,18 @@ def test_flow_sync_saves_the_calls_of_a_relay_that_dies(tmp_path: Path) -> None:
 
 
 def test_a_picture_names_every_contender_and_rate() -> None:
-    row = {"packets_per_s": 50_000, "cpu_us_per_packet": {"baseline": 4.0, "native <1>": 3.5}}
-    texts = [element.text for element in Xml.fromstring(svg([row], "A & B")).iter() if element.text]
-    assert {"A & B", "baseline", "native <1>", "50 k"} <= set(texts)
+    cpu_us = {"baseline": 4.0, "native <1>": 3.5}
+    rows = [{"packets_per_s": 50_000, "flows": flows, "cpu_us_per_packet": cpu_us} for flows in (100, 10_000)]
+    texts = [element.text for element in Xml.fromstring(svg(rows, "A & B")).iter() if element.text]
+    lines = {f"{relay}, {flows} flows" for relay in cpu_us for flows in ("100", "10,000")}
+    assert {"A & B", "50 k"} | lines <= set(texts)
+
+
+def test_samples_are_told_apart_by_what_is_on_the_stack() -> None:
+    softirq = "ffffffff81 veth_xmit\nffffffff82 handle_softirqs\nffffffff83 do_softirq\n7f01 __sendmmsg\n"
+    system = "ffffffff84 udp_sendmsg\n7f01 __sendmmsg\n"
+    user = "7f02 offhook::relay::find\n"
+    assert split_of_stacks([user, "", softirq, system, softirq]) == CpuSplit(0.25, 0.25, 0.5, 4)
 
 
 def test_nothing_measured_is_nothing_to_draw() -> None:
