@@ -98,8 +98,10 @@ def test_a_picture_names_every_contender_and_rate() -> None:
 
 
 def test_samples_are_told_apart_by_what_is_on_the_stack() -> None:
-    softirq = "ffffffff81 veth_xmit\nffffffff82 handle_softirqs\nffffffff83 do_softirq\n7f01 __sendmmsg\n"
-    system = "ffffffff84 udp_sendmsg\n7f01 __sendmmsg\n"
+    softirq = (
+        "ffffffff81000000 veth_xmit\nffffffff82000000 handle_softirqs\nffffffff83000000 do_softirq\n7f01 __sendmmsg\n"
+    )
+    system = "ffffffff84000000 udp_sendmsg\n7f01 __sendmmsg\n"
     user = "7f02 offhook::relay::find\n"
     assert split_of_stacks([user, "", softirq, system, softirq]) == CpuSplit(0.25, 0.25, 0.5, 4)
 
