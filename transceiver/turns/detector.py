@@ -220,6 +220,8 @@ class TurnDetector:
         timeout = IdleTimeout(self._answer_ended_us, self._answer_ended_us + 1000 * timeout_ms)
         if now_us >= timeout.end_us:
             self._answer_ended_us = None
+            # What was idle is a turn of its own: no other begins in it.
+            self._segmenter.restart(timeout.end_us)
             yield timeout
 
     def _audio_of(self, pause: Paused) -> bytes:

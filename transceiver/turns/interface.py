@@ -109,7 +109,10 @@ class TurnListener(Protocol):
         """
 
     def idle_timeout(self, start_us: int, end_us: int) -> None:
-        """The caller said nothing from the end of the last answer, `start_us`, to `end_us`. Comes once per answer."""
+        """The caller said nothing from the end of the last answer, `start_us`, to `end_us`. Comes once per answer.
+
+        Audio up to `end_us` counts as committed from here on.
+        """
 
 
 class TurnTaking(Protocol):

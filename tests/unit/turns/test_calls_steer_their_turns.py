@@ -109,6 +109,15 @@ def test_idleness_is_told_once_for_each_answer() -> None:
         assert caller.heard.events == []
 
 
+def test_no_turn_begins_in_what_was_idle() -> None:
+    caller = Caller(ServerVad(prefix_padding_ms=3_000, idle_timeout_ms=5_000))
+    caller.says(silence(1))
+    caller.turns.answer_ended()
+    caller.says(silence(5.2) + SENTENCE)
+    (_, idle_end_us, _), (_, start_us, _) = caller.heard.events[:2]
+    assert start_us == idle_end_us
+
+
 def test_who_speaks_is_not_idle() -> None:
     caller = Caller(ServerVad(idle_timeout_ms=5_000))
     caller.turns.answer_ended()
