@@ -20,6 +20,7 @@ from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
 from transceiver.calls.call_service import CallService
+from transceiver.calls.placing import WorkerCalls
 from transceiver.config import TransceiverConfig
 from transceiver.hub import SessionHub
 from transceiver.hub_timer import HubTimer
@@ -166,9 +167,8 @@ class Transceiver:
         self._stack.push_async_callback(self._workers.stop)
         self._calls = CallService(
             self._hub,
-            self._workers,
+            WorkerCalls(self._workers, audio=None, turns=self._turns, limits=config.limits),
             default_model=config.default_model,
-            playout_buffer_ms=config.limits.playout_buffer_ms,
         )
         if config.workers:
             try:

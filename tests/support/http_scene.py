@@ -14,6 +14,8 @@ from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
 
 from tests.support.transceiver_scene import TransceiverScene
 from transceiver.calls.call_service import CallService
+from transceiver.calls.placing import WorkerCalls
+from transceiver.config import SessionLimits
 from transceiver.peers import PeerDirectory
 from transceiver.routes.flow_log import FlowLog
 from transceiver.routes.relay_registry import RelayRegistry
@@ -52,9 +54,9 @@ class HttpTransceiver:
         self.url = ""
         self.requests: list[tuple[str, str]] = []
         self.fabric = TransceiverScene()
-        self.calls = CallService(
-            self.fabric.hub, WorkerPool([], f"t{transceiver_id}"), default_model="loopback", playout_buffer_ms=1000
-        )
+        pool = WorkerPool([], f"t{transceiver_id}")
+        workers = WorkerCalls(pool, audio=None, turns=None, limits=SessionLimits())
+        self.calls = CallService(self.fabric.hub, workers, default_model="loopback")
         self._peers = peers
         self._directory = directory
         self._timeout_s = timeout_s

@@ -1,61 +1,34 @@
-"""What the fabric tells a caller on the `oai-events` data channel, over real DTLS and SCTP."""
+"""What the fabric tells a caller on the `oai-events` data channel, and hears there, over real DTLS and SCTP."""
 
 import asyncio
-import json
-import time
-from typing import Any
 
-import pytest
-
+from tests.support.event_reader import EventReader
 from tests.support.fabric import running_fabric
-from tests.support.live_caller import LiveCaller
+from tests.support.live_caller import LiveCaller, frame
 from tests.support.webrtc_client import ClientOptions
-from transceiver.session.data_channel_events import ChannelClosed, ChannelLimits, ChannelOpened, MessageReceived
-
-datapath = pytest.importorskip("offhook_datapath", reason="the native module is not built here")
 
 
-class EventReader:
-    """The client's end of the channel, driven by the caller's own loop."""
-
-    def __init__(self, caller: LiveCaller) -> None:
-        # Here and not above: the module needs the native one.
-        from transceiver.session.data_channel import DataChannels  # noqa: PLC0415 - see the line above
-
-        limits = ChannelLimits()
-        association = datapath.SctpAssociation(
-            client=True,
-            max_message_bytes=limits.max_message_bytes,
-            max_buffered_bytes=limits.max_buffered_bytes,
-            now=time.monotonic(),
-        )
-        self._channels = DataChannels(association, dtls_client=False, limits=limits)
-        self._caller = caller
-        self.opened = False
-        self.closed = False
-        self.events: list[dict[str, Any]] = []
-
-    def progress(self) -> bool:
-        """Moves what has arrived and what is due; True, so that it can be part of a condition."""
-        dtls = self._caller.client.dtls
-        assert dtls is not None
-        for data in dtls.application_data:
-            self._channels.receive(data, time.monotonic())
-        dtls.application_data.clear()
-        if self._channels.connected and not self.opened:
-            self._channels.open("oai-events")
-            self.opened = True
-        for datagram in self._channels.take_datagrams():
-            self._caller.client.send_application_data(datagram)
-        for event in self._channels.take_events():
-            if isinstance(event, MessageReceived):
-                self.events.append(json.loads(event.data))
-            elif isinstance(event, ChannelClosed):
-                self.closed = True
-            else:
-                assert isinstance(event, ChannelOpened)
-        self._caller.flush()
-        return True
+async def test_an_echo_has_a_session_that_can_be_configured_and_leaves_audio_alone() -> None:
+    with running_fabric("--relays", "1", "--transceivers", "1", "--workers", "1") as fabric:
+        async with LiveCaller(fabric, ClientOptions(data_channel=True)) as caller:
+            await caller.call()
+            reader = EventReader(caller)
+            created = await reader.event("session.created")
+            assert reader.events[0] == created
+            assert created["session"]["model"] == "echo"
+            assert created["session"]["audio"]["input"]["turn_detection"] is None
+            reader.send("session.update", session={"type": "realtime", "instructions": "Echo."})
+            assert (await reader.event("session.updated"))["session"]["instructions"] == "Echo."
+            reader.send("nonsense", event_id="mine")
+            assert (await reader.event("error"))["error"]["event_id"] == "mine"
+            caller.speak()
+            await caller.until(lambda: reader.progress() and len(caller.heard) >= 50, "the echo")
+            reader.send("input_audio_buffer.commit")
+            committed = await reader.event("input_audio_buffer.committed")
+            assert (await reader.event("conversation.item.done"))["item"]["id"] == committed["item_id"]
+            assert caller.heard[:50] == [frame(number) for number in range(50)]
+            told = {event["type"] for event in reader.events}
+            assert not [kind for kind in told if kind.startswith(("response.", "output_audio_buffer."))]
 
 
 async def test_a_caller_reads_why_the_call_ends_when_its_worker_dies() -> None:
@@ -67,11 +40,8 @@ async def test_a_caller_reads_why_the_call_ends_when_its_worker_dies() -> None:
             await caller.until(lambda: reader.progress() and reader.opened and len(caller.heard) > 50, "the channel")
             (worker,) = await asyncio.to_thread(fabric.processes, "worker")
             fabric.kill(worker)
-            await caller.until(lambda: reader.progress() and bool(reader.events), "an event", within_s=2.0)
-            (event,) = reader.events
-            assert event["type"] == "error"
+            event = await reader.event("error", within_s=2.0)
             assert event["error"]["code"] == "worker_lost"
-            assert event["event_id"]
             dtls = caller.client.dtls
             assert dtls is not None
             await caller.until(lambda: dtls.closed_by_remote, "an orderly end", within_s=2.0)

@@ -9,7 +9,7 @@ Samples are mono, signed 16 bit, little-endian. Everything here runs on the even
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from transceiver.playout.pacer import PacedFrame
 from transceiver.session.actions import AudioReceived
@@ -99,6 +99,7 @@ class Playout(Protocol):
         """The frames of the client's codec that are due at `now`, in order."""
 
 
+@runtime_checkable
 class PcmPlayout(Playout, Protocol):
     """The same for samples: a payload is any number of them at the model's rate, encoded shortly before it is due.
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import structlog
 
-from transceiver.calls import events
 from transceiver.calls.event_channel import EventChannel
 from transceiver.calls.model_side import ModelSide
 from transceiver.hub import SessionHub
@@ -19,6 +18,8 @@ _log = structlog.get_logger(__name__)
 
 # Between the last event on the data channel and the end of the session, so that the event is read first.
 LAST_EVENT_HEADSTART_S = 0.1
+_TOLD = frozenset({CloseReason.WORKER_LOST, CloseReason.WORKER_ENDED, CloseReason.MAX_DURATION})
+"""Ends of which events tell the client."""
 
 
 class Call:
@@ -46,7 +47,7 @@ class Call:
         """Names the session that the hub has opened for this call."""
         self._session = session
         if session.has_data_channel:
-            self._channel = EventChannel(self._hub, session, self._message_received)
+            self._channel = EventChannel(self._hub, session, opened=self._events_opened, heard=self._message_received)
 
     def join(self, side: ModelSide) -> None:
         """Puts a model on the line; lets it go at once if the call has ended while the model was asked."""
@@ -136,35 +137,36 @@ class Call:
         """One frame to the client, now."""
         self._hub.send_audio(self.session, payload, rtp_timestamp, marker, time.monotonic())
 
-    def send_text(self, response_id: str, delta: str) -> None:
-        """Text of an unspoken answer."""
-        self._send_event(events.text_delta(response_id, delta))
+    @property
+    def event_channel_id(self) -> int | None:
+        """The open event channel."""
+        return self._channel.channel_id if self._channel is not None else None
 
-    def send_transcript(self, response_id: str, delta: str) -> None:
-        """Words of a spoken answer."""
-        self._send_event(events.transcript_delta(response_id, delta))
+    @property
+    def may_have_events(self) -> bool:
+        """Whether data channels are negotiated."""
+        return self._channel is not None
 
-    def send_input_transcript(self, item_id: str, delta: str) -> None:
-        """Words of the client."""
-        self._send_event(events.input_transcript_delta(item_id, delta))
+    def send_event(self, event: str) -> None:
+        """One event on the event channel."""
+        if self._channel is not None:
+            self._channel.send_event(event, time.monotonic())
 
     def send_message(self, channel_id: int, data: str | bytes) -> None:
         """One message on a channel of the client's."""
         if self._channel is not None:
             self._channel.send_message(channel_id, data, time.monotonic())
 
-    def send_error(self, code: str, message: str) -> None:
-        """Why something went wrong; the call ends soon after."""
-        _log.warning("call has a problem", call=self.id, code=code)
-        self._send_event(events.error(code, message))
-
     def end(self, reason: CloseReason) -> None:
         """Ends the session, a moment later if an event is still on its way."""
-        told = self._channel is not None and self._channel.is_open
-        if told and reason in (CloseReason.WORKER_LOST, CloseReason.WORKER_ENDED):
+        if self.event_channel_id is not None and reason in _TOLD:
             asyncio.get_running_loop().call_later(LAST_EVENT_HEADSTART_S, self._close, reason)
         else:
             self._close(reason)
+
+    def _events_opened(self) -> None:
+        if self._model is not None:
+            self._model.events_opened()
 
     def _message_received(self, message: MessageReceived) -> None:
         if self._model is not None:
@@ -172,7 +174,3 @@ class Call:
 
     def _close(self, reason: CloseReason) -> None:
         self._hub.close(self.session, reason, time.monotonic())
-
-    def _send_event(self, event: str) -> None:
-        if self._channel is not None:
-            self._channel.send_event(event, time.monotonic())

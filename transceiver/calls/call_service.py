@@ -9,16 +9,22 @@ from typing import Any
 import structlog
 
 from transceiver.calls.call import Call
+from transceiver.calls.errors import (
+    CallEndedEarly,
+    CallRefused,
+    ModelNotFound,
+    NoRoom,
+    OfferRefused,
+    RefusedByWorker,
+    TransceiverDraining,
+)
 from transceiver.calls.loopback import MODEL as LOOPBACK
 from transceiver.calls.loopback import Loopback
-from transceiver.calls.session_config import session_config
-from transceiver.calls.worker_side import WorkerSide, worker_format
+from transceiver.calls.placing import WorkerCalls
 from transceiver.hub import SessionHub, TooManySessions
 from transceiver.sdp.errors import OfferError
 from transceiver.session.actions import CloseReason
-from transceiver.signalling.errors import ApiError
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
-from transceiver.worker_link.pool import WorkerPool
 
 _log = structlog.get_logger(__name__)
 
@@ -28,23 +34,14 @@ class CallService:
 
     Args:
         hub: sessions.
-        workers: models.
+        workers: puts calls on workers.
         default_model: of a call that names none; None: the first that a worker serves, else loopback.
-        playout_buffer_ms: how far a worker may be ahead of the wire clock.
     """
 
-    def __init__(
-        self,
-        hub: SessionHub,
-        workers: WorkerPool,
-        *,
-        default_model: str | None,
-        playout_buffer_ms: int,
-    ) -> None:
+    def __init__(self, hub: SessionHub, workers: WorkerCalls, *, default_model: str | None) -> None:
         self._hub = hub
         self._workers = workers
         self._default_model = default_model
-        self._playout_buffer_ms = playout_buffer_ms
         self._calls: dict[str, Call] = {}
         self._last_ended = asyncio.Event()
         self._draining = False
@@ -68,11 +65,11 @@ class CallService:
             session: the Realtime API's session object, as far as the client gave one.
 
         Raises:
-            ApiError: the offer, the model or the session object is refused, or there is no room.
+            CallRefused: the offer, the model or the session object is refused, or there is no room.
         """
         try:
             return await self._create(offer, self._model(model), session)
-        except ApiError as error:
+        except CallRefused as error:
             self.refused[error.code] += 1
             # Not the message: it quotes the client.
             _log.info("call refused", code=error.code, param=error.param)
@@ -80,14 +77,14 @@ class CallService:
 
     async def _create(self, offer: str, model: str, session: Mapping[str, Any]) -> Call:
         if self._draining:
-            raise ApiError(503, "This transceiver is shutting down. Call again.", code="draining", retry=True)
+            raise TransceiverDraining("This transceiver is shutting down. Call again.")
         call = Call(self._hub, self._on_ended)
         try:
             opened = self._hub.create(offer, call, now=time.monotonic())
         except OfferError as error:
-            raise ApiError(400, str(error), code="invalid_offer", param="sdp") from None
+            raise OfferRefused(str(error), param="sdp") from None
         except TooManySessions as error:
-            raise ApiError(503, f"No capacity: {error}.", code="no_capacity", retry=True) from None
+            raise NoRoom(f"No capacity: {error}.") from None
         call.open(opened)
         self._calls[call.id] = call
         try:
@@ -106,30 +103,18 @@ class CallService:
         if model == LOOPBACK:
             call.join(Loopback(call))
             return
-        negotiated = call.session.negotiated
-        side = WorkerSide(call, now=time.monotonic, playout_buffer_ms=self._playout_buffer_ms)
-        audio_format = worker_format(negotiated.codec, negotiated.clock_rate)
         try:
-            joined = await self._workers.open(
-                model=model,
-                call_id=call.id,
-                input_format=audio_format,
-                output_format=audio_format,
-                config=session_config(session),
-                listener=side,
-            )
+            side = await self._workers.open(call, model, session)
         except NoSuchModel:
             message = f"The model '{model}' does not exist here. Known models: {', '.join(self.models())}."
-            raise ApiError(404, message, code="model_not_found", param="model") from None
+            raise ModelNotFound(message, param="model") from None
         except NoCapacity as error:
-            raise ApiError(503, f"No capacity: {error}", code="no_capacity", retry=True) from None
+            raise NoRoom(f"No capacity: {error}") from None
         except WorkerRejected as error:
-            raise ApiError(400, str(error), code="rejected_by_worker", param="session") from None
-        side.join(joined)
+            raise RefusedByWorker(str(error), param="session") from None
         call.join(side)
         if call.end_reason is not None:
-            message = f"The call ended before it was answered ({call.end_reason}). Call again."
-            raise ApiError(503, message, code="call_ended", retry=True)
+            raise CallEndedEarly(f"The call ended before it was answered ({call.end_reason}). Call again.")
 
     def find(self, call_id: str) -> Call | None:
         """The live call with this id."""

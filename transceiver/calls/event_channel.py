@@ -7,7 +7,6 @@ other is passed on.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -31,36 +30,41 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 LABEL = "oai-events"
-MAX_WAITING = 64
-"""Events that wait for the client to open the channel: those of a greeting, which is mostly said before."""
 
 
 class EventChannel:
     """One call's event channel.
 
-    While the client has no such channel open, the last MAX_WAITING events wait (drop_oldest). Events that a client with
-    an open channel does not read are dropped.
+    Events are dropped while the client has no such channel open, and where one that has it does not read them.
 
     Args:
         hub, session: carry SCTP packets.
+        opened: called when the client has opened the channel.
         heard: called with each message of the client.
     """
 
-    def __init__(self, hub: SessionHub, session: Session, heard: Callable[[MessageReceived], None]) -> None:
+    def __init__(
+        self,
+        hub: SessionHub,
+        session: Session,
+        *,
+        opened: Callable[[], None],
+        heard: Callable[[MessageReceived], None],
+    ) -> None:
         self._hub = hub
         self._session = session
+        self._opened = opened
         self._heard = heard
         self._channels: DataChannels | None = None
-        self._waiting: deque[str] = deque(maxlen=MAX_WAITING)
         self._channel_id: int | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._progressing = False
 
     @property
-    def is_open(self) -> bool:
-        """Whether the client has the channel open."""
-        return self._channel_id is not None
+    def channel_id(self) -> int | None:
+        """The channel; None while the client has none open."""
+        return self._channel_id
 
     def connected(self, now: float) -> None:
         """DTLS is up: SCTP may begin. `now` is in monotonic seconds."""
@@ -74,10 +78,8 @@ class EventChannel:
 
     def send_event(self, event: str, now: float) -> None:
         """Sends one event as a text message."""
-        self._waiting.append(event)
-        if self._channels is not None:
-            self._send_waiting(self._channels)
-            self._progress(self._channels, now)
+        if self._channel_id is not None:
+            self.send_message(self._channel_id, event, now)
 
     def send_message(self, channel_id: int, data: str | bytes, now: float) -> None:
         """Sends one message on the channel with this id, if it is open and there is room in its buffer."""
@@ -94,10 +96,6 @@ class EventChannel:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _send_waiting(self, channels: "DataChannels") -> None:
-        while self._channel_id is not None and self._waiting:
-            self._send(channels, self._channel_id, self._waiting.popleft())
 
     def _send(self, channels: "DataChannels", channel_id: int, data: str | bytes) -> None:
         try:
@@ -117,7 +115,7 @@ class EventChannel:
             events, packets = channels.take_events(), channels.take_datagrams()
             while events or packets:
                 for event in events:
-                    self._handle(channels, event)
+                    self._handle(event)
                 for packet in packets:
                     self._hub.send_application_data(self._session, packet, now)
                 events, packets = channels.take_events(), channels.take_datagrams()
@@ -125,12 +123,12 @@ class EventChannel:
             self._progressing = False
         self._arm(channels, now)
 
-    def _handle(self, channels: "DataChannels", event: ChannelEvent) -> None:
+    def _handle(self, event: ChannelEvent) -> None:
         if isinstance(event, MessageReceived):
             self._heard(event)
         elif isinstance(event, ChannelOpened) and event.label == LABEL:
             self._channel_id = event.channel_id
-            self._send_waiting(channels)
+            self._opened()
         elif isinstance(event, ChannelClosed) and event.channel_id == self._channel_id:
             self._channel_id = None
 

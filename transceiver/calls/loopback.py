@@ -18,6 +18,9 @@ class Loopback:
     def connected(self) -> None:
         """Nothing has waited for it."""
 
+    def events_opened(self) -> None:
+        """There is no session to tell of."""
+
     def audio(self, frame: AudioReceived) -> None:
         """Sends the frame back at once, on the client's own timeline."""
         self._client.send_audio(frame.payload, frame.rtp_timestamp, frame.marker)

@@ -12,6 +12,10 @@ class ClientSide(Protocol):
     """What a model side may do towards the client. Nothing blocks."""
 
     @property
+    def id(self) -> str:
+        """The call id, `rtc_…`."""
+
+    @property
     def codec(self) -> str:
         """The audio codec agreed with the client: "opus", "PCMU" or "PCMA"."""
 
@@ -19,23 +23,22 @@ class ClientSide(Protocol):
     def clock_rate(self) -> int:
         """Of the codec's RTP timestamps, in Hz."""
 
+    @property
+    def event_channel_id(self) -> int | None:
+        """The data channel that carries the Realtime API's events; None while the client has none open."""
+
+    @property
+    def may_have_events(self) -> bool:
+        """Whether the client has negotiated data channels, so that it may open one for events."""
+
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         """Sends one codec frame now. `rtp_timestamp` counts from the first frame sent."""
 
-    def send_text(self, response_id: str, delta: str) -> None:
-        """Shows more of an unspoken answer."""
-
-    def send_transcript(self, response_id: str, delta: str) -> None:
-        """Shows more of the words of a spoken answer."""
-
-    def send_input_transcript(self, item_id: str, delta: str) -> None:
-        """Shows more of what the client said."""
+    def send_event(self, event: str) -> None:
+        """Sends one event on the event channel; dropped if that is not open or its buffer full."""
 
     def send_message(self, channel_id: int, data: str | bytes) -> None:
         """Sends one message on a data channel of the client; dropped if that is closed or its buffer full."""
-
-    def send_error(self, code: str, message: str) -> None:
-        """Tells the client that something went wrong, in the Realtime API's `error` event."""
 
     def end(self, reason: CloseReason) -> None:
         """Ends the call in good order."""
@@ -47,6 +50,9 @@ class ModelSide(Protocol):
     def connected(self) -> None:
         """The client can hear from now on. Called once; until then what is sent to it is lost."""
 
+    def events_opened(self) -> None:
+        """The client can read events from now on."""
+
     def audio(self, frame: AudioReceived) -> None:
         """The client said this."""
 
@@ -54,7 +60,7 @@ class ModelSide(Protocol):
         """The client pressed a telephone key."""
 
     def message(self, channel_id: int, data: str | bytes) -> None:
-        """The client sent this on one of its data channels: text as str, binary as bytes."""
+        """The client sent this on a data channel."""
 
     def close(self, reason: CloseReason) -> None:
         """The call is over. Called once; nothing follows."""

@@ -10,7 +10,7 @@ from transceiver.realtime import to_worker
 from transceiver.realtime.effects import Answering, Discard
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.output_audio import CutReason, OutputAudioBuffer
-from transceiver.realtime.response import Outcome, Response
+from transceiver.realtime.response import COMPLETED, Outcome, Response
 from transceiver.realtime.responses import outcome_of
 from transceiver.realtime.schema import server_events
 from transceiver.realtime.state import SessionState
@@ -59,6 +59,10 @@ class Answers:
         responses = self._state.responses
         response = responses.find(response_id)
         if response is None and response_id and not responses.was_ended(response_id):
+            active = responses.active
+            if active is not None and active.spec.request is None:
+                # Of two answers that nobody asked for, the second says that the first is complete.
+                self._end(active, COMPLETED, cut_short=False)
             response = responses.unasked(response_id, self._state.now)
             if response is None:
                 responses.refuse(response_id)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.model import ModelTraits
-from transceiver.realtime.schema.base import read
+from transceiver.realtime.schema.base import check_depth, read
 from transceiver.realtime.schema.session import (
     AudioFormat,
     AudioInput,
@@ -59,6 +59,7 @@ class Configuration:
     def __init__(self, identity: SessionIdentity, model: ModelTraits, given: Mapping[str, Any]) -> None:
         self._identity = identity
         self._model = model
+        check_depth(given, "session")
         kind = given.get("type", "realtime")
         if kind not in DATA_TYPES:
             supported = ", ".join(f"'{each}'" for each in DATA_TYPES)

@@ -28,6 +28,7 @@ from transceiver.realtime.input_audio import InputAudioBuffer
 from transceiver.realtime.model import ModelTraits
 from transceiver.realtime.responses import Responses
 from transceiver.realtime.schema import server_events
+from transceiver.realtime.schema.base import check_depth
 from transceiver.realtime.state import SessionState
 from transceiver.realtime.transcribing import InputTranscriptions
 from transceiver.realtime.transport import Transport
@@ -43,15 +44,23 @@ class RealtimeSession:
     Args:
         given: the session object that came with the call or the connection.
         now, unix_time: the same instant on both clocks.
+        longest_s: how long it may last.
 
     Raises:
         EventError: `given` is refused.
     """
 
     def __init__(
-        self, model: ModelTraits, transport: Transport, given: Mapping[str, Any], *, now: float, unix_time: float
+        self,
+        model: ModelTraits,
+        transport: Transport,
+        given: Mapping[str, Any],
+        *,
+        now: float,
+        unix_time: float,
+        longest_s: float = LONGEST_SESSION_S,
     ) -> None:
-        identity = SessionIdentity(new_id("sess"), model.name, int(unix_time) + LONGEST_SESSION_S)
+        identity = SessionIdentity(new_id("sess"), model.name, int(unix_time + longest_s))
         outbox = Outbox()
         configuration = Configuration(identity, model, given)
         conversation = Conversation(outbox)
@@ -64,7 +73,8 @@ class RealtimeSession:
         self._turns = TurnFlow(self._state, self._answers, self._transcriptions)
         self._worker = WorkerOutputs(self._state, self._answers, self._turns, self._transcriptions)
         self._client = ClientRequests(self._state, self._answers, self._turns)
-        self._expires_at = now + LONGEST_SESSION_S
+        self._expires_at = now + longest_s
+        self._longest_s = longest_s
         self._expired = False
         # Refused now rather than at the first use.
         self.worker_config()
@@ -83,6 +93,11 @@ class RealtimeSession:
     def history(self) -> list[worker_pb2.HistoryItem]:
         """The conversation so far, as a worker gets it that takes the session over."""
         return [to_worker.history_item(item) for item in self._state.conversation if item.status != "in_progress"]
+
+    @property
+    def transport(self) -> Transport:
+        """How events travel."""
+        return self._state.transport
 
     @property
     def configuration(self) -> Configuration:
@@ -116,6 +131,7 @@ class RealtimeSession:
             return
         event_id = event.get("event_id")
         try:
+            check_depth(event, "event")
             self._client.handle(event)
         except EventError as error:
             self._refuse(error, event_id if isinstance(event_id, str) else None)
@@ -205,6 +221,9 @@ class RealtimeSession:
             self._answers.fail(response, "worker_timeout", "The model did not answer in time.")
         if now >= self._expires_at and not self._expired:
             self._expired = True
-            error = EventError("Your session hit the maximum duration of 60 minutes.", code="session_expired")
+            error = EventError(
+                f"Your session hit the maximum duration of {round(self._longest_s / 60)} minutes.",
+                code="session_expired",
+            )
             self._refuse(error, None)
             self._state.outbox.add(EndSession())

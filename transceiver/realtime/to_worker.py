@@ -76,7 +76,7 @@ def session_config(effective: SessionConfig, given: Mapping[str, Any]) -> worker
             config.transcription.prompt = wanted.prompt or ""
         rest = {key: value for key, value in given.items() if key not in _NOT_EXTRA}
         json_format.ParseDict(rest, config.extra)
-    except (json_format.ParseError, ValueError, OverflowError, RecursionError):
+    except (json_format.ParseError, ValueError, OverflowError):
         message = "'session' holds a value that cannot be passed on to a model."
         raise EventError(message, code="invalid_value", param="session") from None
     return config

@@ -7,8 +7,11 @@ from typing import Any
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from transceiver.calls.call import Call
 from transceiver.calls.call_service import CallService
+from transceiver.calls.errors import CallRefused
 from transceiver.signalling.auth import ApiKeys, require_key
+from transceiver.signalling.call_errors import refusal
 from transceiver.signalling.errors import ApiError
 from transceiver.signalling.owner import CallOwner, no_such_call
 
@@ -46,6 +49,18 @@ async def read_call_request(request: web.Request) -> CallRequest:
         f"Send the offer as {SDP}, or as multipart/form-data with the parts 'sdp' and 'session'.",
         code="unsupported_content_type",
     )
+
+
+async def place_call(calls: CallService, wanted: CallRequest) -> Call:
+    """Places the call.
+
+    Raises:
+        ApiError: it is refused.
+    """
+    try:
+        return await calls.create(wanted.offer, model=wanted.model, session=wanted.session)
+    except CallRefused as error:
+        raise refusal(error) from None
 
 
 async def _text(request: web.Request) -> str:
@@ -119,7 +134,7 @@ class CallsApi:
         """SDP offer in, SDP answer out; `Location` names the call."""
         require_key(request, self._keys)
         wanted = await read_call_request(request)
-        call = await self._calls.create(wanted.offer, model=wanted.model, session=wanted.session)
+        call = await place_call(self._calls, wanted)
         return web.Response(
             status=201,
             text=call.answer,

@@ -10,7 +10,7 @@ from aiohttp import web
 from transceiver.calls.call import Call
 from transceiver.calls.call_service import CallService
 from transceiver.signalling.auth import ApiKeys, require_key
-from transceiver.signalling.calls_api import SDP, read_call_request
+from transceiver.signalling.calls_api import SDP, place_call, read_call_request
 from transceiver.signalling.errors import ApiError
 from transceiver.signalling.ice_fragment import parse_ice_fragment
 from transceiver.signalling.owner import CallOwner, no_such_call
@@ -46,7 +46,7 @@ class WhipApi:
         """Places a call."""
         require_key(request, self._keys)
         wanted = await read_call_request(request)
-        call = await self._calls.create(wanted.offer, model=wanted.model, session=wanted.session)
+        call = await place_call(self._calls, wanted)
         headers = {"Location": f"/whip/{call.id}", "ETag": _etag(call), "Accept-Patch": FRAGMENT}
         return web.Response(status=201, text=call.answer, content_type=SDP, headers=headers)
 

@@ -13,8 +13,10 @@ from tests.support.webrtc_client import WebRtcClient
 from tests.support.worker_scene import HandWorker, hand_worker, hello, pool_of, until
 from transceiver.calls.call import Call
 from transceiver.calls.call_service import CallService
+from transceiver.calls.errors import CallRefused
+from transceiver.calls.placing import WorkerCalls
+from transceiver.config import SessionLimits
 from transceiver.session.actions import CloseReason
-from transceiver.signalling.errors import ApiError
 
 
 def nested(depth: int) -> list[Any]:
@@ -52,12 +54,13 @@ async def scene(default_model: str | None = None) -> AsyncIterator[Scene]:
     """See Scene."""
     fabric = TransceiverScene()
     async with hand_worker(hello("model")) as (worker, address), pool_of([address]) as pool:
-        yield Scene(CallService(fabric.hub, pool, default_model=default_model, playout_buffer_ms=1000), worker, fabric)
+        workers = WorkerCalls(pool, audio=None, turns=None, limits=SessionLimits())
+        yield Scene(CallService(fabric.hub, workers, default_model=default_model), worker, fabric)
 
 
-async def refusal(placed: "asyncio.Task[Call]") -> ApiError:
+async def refusal(placed: "asyncio.Task[Call]") -> CallRefused:
     """The error that a call was refused with."""
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(CallRefused) as caught:
         await placed
     return caught.value
 
@@ -68,7 +71,7 @@ async def test_a_worker_that_accepts_and_ends_in_one_breath_is_no_answer() -> No
         number = await call.opened()
         await call.worker.send(call.accept(number), pb.SessionOutput(session=number, end=pb.SessionEnd()))
         error = await refusal(placed)
-        assert (error.status, error.code, error.retry) == (503, "call_ended", True)
+        assert error.code == "call_ended"
         assert len(call.calls) == len(call.fabric.hub) == 0
 
 
@@ -112,7 +115,7 @@ async def test_a_draining_transceiver_takes_no_call_and_is_idle_when_the_last_ha
         held = await placed
         call.calls.stop_admitting()
         error = await refusal(call.place())
-        assert (error.status, error.code, error.retry) == (503, "draining", True)
+        assert error.code == "draining"
         idle = asyncio.create_task(call.calls.idle())
         await asyncio.sleep(0)
         assert not idle.done()
@@ -126,19 +129,16 @@ async def test_a_draining_transceiver_takes_no_call_and_is_idle_when_the_last_ha
     ("session", "param"),
     [
         ({"instructions": 5}, "session.instructions"),
-        ({"instructions": "\ud800"}, "session.instructions"),
+        ({"instructions": "\ud800"}, "session"),
         ({"temperature": "hot"}, "session.temperature"),
-        ({"audio": {"output": {"voice": ["a"]}}}, "session.voice"),
-        ({"metadata": "\ud800"}, "session"),
-        ({"metadata": {"\ud800": 1}}, "session"),
-        ({"metadata": 10**400}, "session"),
-        ({"metadata": nested(500)}, "session"),
+        ({"audio": {"output": {"voice": ["a"]}}}, "session.audio.output.voice"),
+        ({"nonsense": 1}, "session.nonsense"),
+        ({"prompt": {"id": "p", "variables": {"\ud800": 1}}}, "session"),
+        ({"prompt": {"id": "p", "variables": {"x": 10**400}}}, "session"),
+        ({"prompt": {"id": "p", "variables": {"x": nested(500)}}}, "session"),
     ],
 )
-async def test_a_session_object_that_no_worker_could_be_told_is_a_bad_request(
-    session: dict[str, Any], param: str
-) -> None:
+async def test_a_session_object_that_no_worker_could_be_told_is_refused(session: dict[str, Any], param: str) -> None:
     async with scene() as call:
-        error = await refusal(call.place(session=session))
-        assert (error.status, error.param) == (400, param)
+        assert (await refusal(call.place(session=session))).param == param
         assert len(call.calls) == len(call.fabric.hub) == 0

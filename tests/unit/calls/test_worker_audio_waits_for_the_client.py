@@ -1,13 +1,21 @@
 """What a worker says reaches the client whole, whenever it is said, and the worker learns what was heard."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from offhook_proto.worker.v1 import worker_pb2 as pb
 
+from tests.support.realtime_scene import ECHO
 from tests.support.worker_scene import HandWorker, hand_worker, hello, open_session, pool_of, until
+from transceiver.calls.caller_voice import CallerVoice
+from transceiver.calls.model_voice import ModelVoice, VoiceListener
 from transceiver.calls.worker_side import WorkerSide
+from transceiver.playout.pacer import Pacer
+from transceiver.realtime.session import RealtimeSession
+from transceiver.realtime.transport import DATA_CHANNEL
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.worker_link import LostReason
 
@@ -15,33 +23,32 @@ FRAME_MS = 20
 
 
 class RecordingClient:
-    """A client side that keeps what it is told."""
+    """A client side that keeps what it is told. Its event channel, number 1, is open from `reads_events` on."""
 
+    id = "rtc_test"
     codec = "opus"
     clock_rate = 48_000
+    may_have_events = True
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
-        self.errors: list[str] = []
+        self.events: list[dict[str, Any]] = []
+        self.reads_events = False
         self.end_reasons: list[CloseReason] = []
+
+    @property
+    def event_channel_id(self) -> int | None:
+        return 1 if self.reads_events else None
 
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         self.heard.append(payload)
 
-    def send_text(self, response_id: str, delta: str) -> None:
-        raise AssertionError("no text is sent here")
-
-    def send_transcript(self, response_id: str, delta: str) -> None:
-        raise AssertionError("no transcript is sent here")
-
-    def send_input_transcript(self, item_id: str, delta: str) -> None:
-        raise AssertionError("no transcript is sent here")
+    def send_event(self, event: str) -> None:
+        assert self.reads_events
+        self.events.append(json.loads(event))
 
     def send_message(self, channel_id: int, data: str | bytes) -> None:
         raise AssertionError("no message is sent here")
-
-    def send_error(self, code: str, message: str) -> None:
-        self.errors.append(code)
 
     def end(self, reason: CloseReason) -> None:
         self.end_reasons.append(reason)
@@ -92,7 +99,14 @@ async def scene(*early: bytes) -> AsyncIterator[Scene]:
     """An open session whose client is not there yet; `early` was said in the very message that accepted it."""
     async with hand_worker(hello("model")) as (worker, address), pool_of([address]) as pool:
         client = RecordingClient()
-        side = WorkerSide(client, now=asyncio.get_running_loop().time, playout_buffer_ms=1000)
+        now = asyncio.get_running_loop().time
+        session = RealtimeSession(ECHO, DATA_CHANNEL, {}, now=now(), unix_time=0)
+        ear = CallerVoice("opus", 48_000, audio=None, turns=None)
+
+        def open_voice(listener: VoiceListener) -> ModelVoice:
+            return ModelVoice(client, lambda ready: Pacer(48_000, max_buffered_ms=1000), listener, now=now)
+
+        side = WorkerSide(client, session, ear, open_voice, now=now)
         opening = asyncio.ensure_future(open_session(pool, side, model="model"))
         await until(lambda: bool(worker.of_kind("open")))
         number = worker.of_kind("open")[0].session
@@ -159,9 +173,23 @@ async def test_a_worker_that_ends_without_a_word_ends_the_call() -> None:
 
 async def test_the_caller_is_told_that_the_worker_is_lost() -> None:
     async with scene(b"hello") as call:
+        call.client.reads_events = True
+        call.side.events_opened()
         call.side.worker_lost(LostReason.STREAM_ENDED)
-        assert call.client.errors == ["worker_lost"]
+        assert call.client.events[-1]["error"]["code"] == "worker_lost"
         assert call.client.end_reasons == [CloseReason.WORKER_LOST]
+
+
+async def test_events_of_a_greeting_wait_for_the_client_to_open_its_channel() -> None:
+    async with scene(b"hello") as call:
+        await call.end()
+        call.side.connected()
+        await until(lambda: call.client.heard == [b"hello"])
+        call.client.reads_events = True
+        call.side.events_opened()
+        kinds = [event["type"] for event in call.client.events]
+        assert kinds[:3] == ["session.created", "conversation.created", "response.created"]
+        assert "output_audio_buffer.started" in kinds
 
 
 async def test_nothing_is_played_after_the_call_is_over() -> None:

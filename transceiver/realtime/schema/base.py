@@ -16,6 +16,8 @@ class Strict(BaseModel):
 
 M = TypeVar("M")
 
+MAX_DEPTH = 64
+
 _EXPECTED = {
     "string": "a string",
     "int": "an integer",
@@ -52,8 +54,22 @@ def read(model: TypeAdapter[M], value: object, path: str) -> M:
         return model.validate_python(value)
     except ValidationError as error:
         raise _event_error(error, path) from None
-    except RecursionError:
-        raise EventError(f"Invalid value: '{path}' is nested too deeply.", code="invalid_value", param=path) from None
+
+
+def check_depth(value: object, path: str) -> None:
+    """Raises EventError where JSON data is nested deeper than anything sane: what reads it further may recurse."""
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                below.extend(each.values())
+            elif isinstance(each, list):
+                below.extend(each)
+        if not below:
+            return
+        level = below
+    raise EventError(f"Invalid '{path}': nested deeper than {MAX_DEPTH} levels.", code="invalid_value", param=path)
 
 
 def _event_error(error: ValidationError, path: str) -> EventError:

@@ -1664,8 +1664,8 @@ Global___FunctionCallDelta: _TypeAlias = FunctionCallDelta  # noqa: Y015
 @_typing.final
 class ResponseStarted(_message.Message):
     """An answer begins. A worker that was asked (ResponseRequest) repeats its id; one that speaks unasked (a greeting, a
-    reminder) chooses one, new in this session, and only while no other response of the conversation runs: otherwise it
-    is refused with an Interruption. Optional: the first output of a response starts it as well. Audio with an empty
+    reminder) chooses one, new in this session. It completes another unasked one; while one that was asked for runs, it is
+    refused with an Interruption. Optional: the first output of a response starts it as well. Audio with an empty
     response_id belongs to no response: it is played as it comes, and no event tells of it.
     """
 

@@ -1,11 +1,11 @@
-"""What is told before the client has opened its event channel is told when it has, in order and in bounds."""
+"""The event channel: opened by the client, told of, and apart from any other channel."""
 
 import time
 from typing import cast
 
 import pytest
 
-from transceiver.calls.event_channel import MAX_WAITING, EventChannel
+from transceiver.calls.event_channel import EventChannel
 from transceiver.hub import SessionHub
 from transceiver.session.data_channel_events import ChannelLimits, MessageReceived
 from transceiver.session.session import Session
@@ -33,13 +33,18 @@ class Wire:
         self.client = DataChannels(association, dtls_client=False, limits=limits)
         self.heard: list[MessageReceived] = []
         self.answers = False
-        self.channel = EventChannel(cast("SessionHub", self), cast("Session", self), self._hear)
+        self.channel = EventChannel(
+            cast("SessionHub", self), cast("Session", self), opened=self._open, heard=self._hear
+        )
         self.events: list[str | bytes] = []
         self._packets: list[bytes] = []
 
     def send_application_data(self, _session: Session, packet: bytes, _now: float) -> None:
         """What the channel asks of the hub."""
         self._packets.append(packet)
+
+    def _open(self) -> None:
+        self.channel.send_event("welcome", time.monotonic())
 
     def _hear(self, message: MessageReceived) -> None:
         self.heard.append(message)
@@ -57,32 +62,20 @@ class Wire:
         self.events += [event.data for event in self.client.take_events() if isinstance(event, MessageReceived)]
 
 
-async def test_early_events_come_once_the_client_has_opened_its_channel() -> None:
+async def test_who_is_told_that_the_channel_is_open_can_send_at_once() -> None:
     wire = Wire()
     wire.channel.send_event("before DTLS", time.monotonic())
     wire.channel.connected(time.monotonic())
     wire.settle()
     wire.channel.send_event("before the channel", time.monotonic())
-    assert not wire.channel.is_open
-    wire.client.open("oai-events")
+    assert wire.channel.channel_id is None
+    channel_id = wire.client.open("oai-events")
     wire.settle()
-    assert wire.channel.is_open
+    assert wire.channel.channel_id == channel_id
     wire.channel.send_event("after", time.monotonic())
     wire.settle()
     wire.channel.close()
-    assert wire.events == ["before DTLS", "before the channel", "after"]
-
-
-async def test_the_oldest_give_way_when_the_client_never_opens_it() -> None:
-    wire = Wire()
-    wire.channel.connected(time.monotonic())
-    for number in range(MAX_WAITING + 10):
-        wire.channel.send_event(str(number), time.monotonic())
-    wire.settle()
-    wire.client.open("oai-events")
-    wire.settle()
-    wire.channel.close()
-    assert wire.events == [str(number) for number in range(10, MAX_WAITING + 10)]
+    assert wire.events == ["welcome", "after"]
 
 
 async def test_another_channel_hears_nothing() -> None:
@@ -93,7 +86,7 @@ async def test_another_channel_hears_nothing() -> None:
     wire.client.open("other")
     wire.settle()
     wire.channel.close()
-    assert not wire.channel.is_open
+    assert wire.channel.channel_id is None
     assert wire.events == []
 
 

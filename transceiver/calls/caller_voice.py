@@ -1,0 +1,113 @@
+"""The caller's audio on its way to the model and to turn taking: the client's own frames, samples, or both."""
+
+from offhook_proto.worker.v1 import worker_pb2
+
+from transceiver.audio.interface import Audio, InputAudio, Pcm
+from transceiver.playout.frame_duration import duration_us
+from transceiver.session.actions import AudioReceived
+from transceiver.turns.interface import SAMPLE_RATE_HZ, TurnDetection, TurnListener, Turns, TurnTaking
+from transceiver.worker_link.session import WorkerSession
+
+
+class CallerVoice:
+    """One call's input audio.
+
+    A worker that takes the client's codec gets its frames untouched. One that takes samples, and turn taking, hear the
+    caller through one decoder. Media time is the same for all: that of the client's RTP timestamps.
+
+    Args:
+        codec, clock_rate: of the client.
+        audio: decodes.
+        turns: finds turns; None where the process has no turn taking.
+    """
+
+    def __init__(self, codec: str, clock_rate: int, *, audio: Audio | None, turns: Turns | None) -> None:
+        self._codec = codec
+        self._clock_rate = clock_rate
+        self._audio = audio if audio is not None and audio.supported else None
+        self._turns = turns
+        self._worker: WorkerSession | None = None
+        self._worker_takes_samples = False
+        self._input: InputAudio | None = None
+        self._input_begins_us = 0
+        self._turn_taking: TurnTaking | None = None
+        self._level: int | None = None
+        self.end_us = 0
+        """Media time of the end of what the caller has said."""
+
+    @property
+    def can_detect_turns(self) -> bool:
+        """Whether this process can find turns in this call's audio."""
+        return self._turns is not None and self._audio is not None
+
+    @property
+    def turn_taking(self) -> TurnTaking | None:
+        """Where turns are being found."""
+        return self._turn_taking
+
+    def feed(self, worker: WorkerSession | None) -> None:
+        """From here on the model hears the caller; None: it is gone."""
+        if self._input is not None:
+            self._input.untap(self._to_worker)
+        self._worker = worker
+        wanted = worker.input_format if worker is not None else None
+        self._worker_takes_samples = wanted is not None and wanted.codec == worker_pb2.CODEC_PCM_S16LE
+        if wanted is not None and self._worker_takes_samples:
+            self._hear().tap(wanted.sample_rate_hz, self._to_worker)
+
+    def detect_turns(self, settings: TurnDetection, listener: TurnListener) -> None:
+        """Finds turns by these settings from here on, or (None) leaves them to the client."""
+        if self._turn_taking is not None:
+            self._turn_taking.configure(settings)
+        elif settings is not None and self._turns is not None:
+            self._turn_taking = self._turns.open(settings, listener)
+            self._hear().tap(SAMPLE_RATE_HZ, self._to_turns)
+
+    def receive(self, frame: AudioReceived) -> None:
+        """Takes the next frame of the client."""
+        length_us = duration_us(frame.codec, frame.payload)
+        media_time_us = frame.rtp_timestamp * 1_000_000 // self._clock_rate
+        self.end_us = max(self.end_us, media_time_us + length_us)
+        self._level = frame.level_dbov
+        if self._input is not None:
+            self._input.receive(frame)
+        if self._worker is not None and not self._worker_takes_samples and length_us:
+            self._worker.send_audio(
+                frame.payload,
+                media_time_us=media_time_us,
+                duration_us=length_us,
+                level=frame.level_dbov,
+                lost_before=frame.lost_before,
+            )
+
+    def close(self) -> None:
+        """The call is over."""
+        self._worker = None
+        if self._turn_taking is not None:
+            self._turn_taking.close()
+        if self._input is not None:
+            self._input.close()
+
+    def _hear(self) -> InputAudio:
+        """The decoder, begun with the first who wants samples: it counts from there."""
+        if self._input is None:
+            assert self._audio is not None, "no model that takes samples is called without codecs"
+            self._input = self._audio.open_input(self._codec)
+            self._input_begins_us = self.end_us
+        return self._input
+
+    def _to_worker(self, pcm: Pcm) -> None:
+        if self._worker is not None:
+            self._worker.send_audio(
+                pcm.samples,
+                media_time_us=self._input_begins_us + pcm.media_time_us,
+                duration_us=pcm.duration_us,
+                level=pcm.level_dbov,
+                lost_before=1 if pcm.concealed else 0,
+            )
+
+    def _to_turns(self, pcm: Pcm) -> None:
+        if self._turn_taking is not None:
+            level = pcm.level_dbov if pcm.concealed else self._level
+            begin_us = self._input_begins_us + pcm.media_time_us
+            self._turn_taking.audio(pcm.samples, media_time_us=begin_us, level_dbov=level)

@@ -1,0 +1,105 @@
+"""Puts a call on a worker: the parts of its model side, made to fit client, model and process."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from offhook_proto.worker.v1 import worker_pb2
+
+from transceiver.audio.interface import Audio, Playout
+from transceiver.calls.caller_voice import CallerVoice
+from transceiver.calls.errors import SessionRefused
+from transceiver.calls.formats import choose_format, client_format, is_samples
+from transceiver.calls.model_side import ClientSide
+from transceiver.calls.model_voice import ModelVoice, VoiceListener
+from transceiver.calls.worker_side import WorkerSide
+from transceiver.config import SessionLimits
+from transceiver.playout.pacer import Pacer
+from transceiver.realtime.errors import EventError
+from transceiver.realtime.model import ModelTraits
+from transceiver.realtime.session import RealtimeSession
+from transceiver.realtime.transport import DATA_CHANNEL
+from transceiver.session.actions import CloseReason
+from transceiver.turns.interface import Turns
+from transceiver.worker_link.pool import WorkerPool
+
+LAST_WORD_S = 1.0
+
+
+class WorkerCalls:
+    """Opens the model side of calls on workers.
+
+    Args:
+        workers: models.
+        audio: codecs; None or unsupported: only models that take and give the client's own codec are served.
+        turns: turn taking; None: clients commit by hand.
+        limits: how far a worker may be ahead of the wire clock, and how long a call may last.
+    """
+
+    def __init__(self, workers: WorkerPool, *, audio: Audio | None, turns: Turns | None, limits: SessionLimits) -> None:
+        self._workers = workers
+        self._audio = audio if audio is not None and audio.supported else None
+        self._turns = turns
+        self._limits = limits
+
+    def models(self) -> Collection[str]:
+        """The models that workers serve now."""
+        return self._workers.models()
+
+    async def open(self, client: ClientSide, model: str, given: Mapping[str, Any]) -> WorkerSide:
+        """Finds a worker and joins the client to it.
+
+        Args:
+            given: the session object that came with the call.
+
+        Raises:
+            SessionRefused: `given` is at fault.
+            NoSuchModel, NoCapacity, WorkerRejected: as `WorkerPool.open` says.
+        """
+        info = self._workers.models().get(model)
+        traits = ModelTraits.of(model, info.capabilities if info is not None else ())
+        try:
+            session = RealtimeSession(
+                traits,
+                DATA_CHANNEL,
+                given,
+                # Before the call is ended for the same reason, so that the client is told.
+                longest_s=self._limits.max_duration_s - LAST_WORD_S,
+                now=time.monotonic(),
+                unix_time=time.time(),
+            )
+        except EventError as error:
+            raise SessionRefused(error.message, code=error.code, param=error.param) from None
+        own = client_format(client.codec, client.clock_rate)
+        can_convert = self._audio is not None
+        input_format = choose_format(own, info.input_formats if info is not None else (), can_convert=can_convert)
+        output_format = choose_format(own, info.output_formats if info is not None else (), can_convert=can_convert)
+        ear = CallerVoice(client.codec, client.clock_rate, audio=self._audio, turns=self._turns)
+        side = WorkerSide(
+            client, session, ear, lambda listener: self._voice(client, output_format, listener), now=time.monotonic
+        )
+        try:
+            joined = await self._workers.open(
+                model=model,
+                call_id=client.id,
+                input_format=input_format,
+                output_format=output_format,
+                config=session.worker_config(),
+                listener=side,
+            )
+        except BaseException:
+            side.close(CloseReason.REFUSED)
+            raise
+        side.join(joined)
+        return side
+
+    def _voice(self, client: ClientSide, output_format: worker_pb2.AudioFormat, listener: VoiceListener) -> ModelVoice:
+        def open_playout(ready: Callable[[], None]) -> Playout:
+            if self._audio is not None and is_samples(output_format):
+                rate = output_format.sample_rate_hz
+                return self._audio.open_playout(
+                    client.codec, rate, max_buffered_ms=self._limits.playout_buffer_ms, ready=ready
+                )
+            return Pacer(client.clock_rate, max_buffered_ms=self._limits.playout_buffer_ms)
+
+        return ModelVoice(client, open_playout, listener, now=time.monotonic)

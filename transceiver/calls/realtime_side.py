@@ -1,0 +1,241 @@
+"""A Realtime session at work in a call: its effects performed, its clock kept."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+from offhook_proto.worker.v1 import worker_pb2
+
+from transceiver.calls.caller_voice import CallerVoice
+from transceiver.calls.model_side import ClientSide
+from transceiver.calls.model_voice import ModelVoice
+from transceiver.calls.turn_settings import turn_settings
+from transceiver.realtime.effects import (
+    Answering,
+    AppendAudio,
+    DetectTurns,
+    Discard,
+    Effect,
+    EndSession,
+    FlushPlayout,
+    ForgetTurn,
+    Play,
+    SendEvent,
+    SendToWorker,
+)
+from transceiver.realtime.schema import server_events
+from transceiver.realtime.schema.session import TurnDetection
+from transceiver.realtime.session import RealtimeSession
+from transceiver.realtime.sizing import fit
+from transceiver.session.actions import CloseReason
+from transceiver.worker_link.session import InputTooLarge, WorkerSession
+
+_log = structlog.get_logger(__name__)
+
+MAX_WAITING = 512
+"""Events that wait for the client to open its channel: those of a greeting, which is mostly said before."""
+
+
+class RealtimeSide:
+    """Joins the semantics to the call's channel, playout, turn taking and worker. Implements TurnListener.
+
+    While the client has no event channel open, the last MAX_WAITING events wait (drop_oldest).
+
+    Args:
+        session: the semantics.
+        now: monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        session: RealtimeSession,
+        *,
+        client: ClientSide,
+        ear: CallerVoice,
+        voice: ModelVoice,
+        now: Callable[[], float],
+    ) -> None:
+        self._session = session
+        self._client = client
+        self._ear = ear
+        self._voice = voice
+        self._now = now
+        self._worker: WorkerSession | None = None
+        self._waiting: deque[str] | None = deque(maxlen=MAX_WAITING) if client.may_have_events else None
+        self._performing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._closed = False
+
+    def serve(self, worker: WorkerSession | None) -> None:
+        """Names the worker that hears of the session from here on; None: it is gone."""
+        self._worker = worker
+
+    def start(self) -> None:
+        """Begins to find turns, where they are wanted."""
+        if self._session.configuration.turn_detection is not None:
+            self._session.detect_turns(self._now())
+        self._perform()
+
+    def close(self) -> None:
+        """The call is over."""
+        self._closed = True
+        self._worker = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # From the client
+
+    def events_opened(self) -> None:
+        """The client can read events: first what the session is, then what has waited."""
+        waiting, self._waiting = self._waiting or (), None
+        self._session.open(self._now())
+        self._perform()
+        for event in waiting:
+            self._client.send_event(event)
+
+    def client_text(self, text: str) -> None:
+        """One event of the client."""
+        self._session.audio_received(self._ear.end_us)
+        self._session.client_text(text, self._now())
+        self._perform()
+
+    # From the worker
+
+    def worker_audio(self, frame: worker_pb2.AudioFrame) -> None:
+        """One frame of an answer."""
+        self._session.worker_audio(frame, self._now())
+        self._perform()
+
+    def worker_output(self, output: worker_pb2.SessionOutput) -> None:
+        """Anything else."""
+        self._session.worker_output(output, self._now())
+        self._perform()
+
+    def worker_lost(self, message: str) -> None:
+        """Tells the client why it will hear nothing more."""
+        self._session.worker_lost(self._now())
+        self._perform()
+        self._send(server_events.error(kind="server_error", code="worker_lost", message=message))
+
+    # From playout
+
+    def played(self, response_id: str, *, drained: bool) -> None:
+        """See `VoiceListener.voice_played`."""
+        self._session.played(response_id, drained=drained, now=self._now())
+        self._perform()
+
+    # From turn taking
+
+    def speech_started(self, start_us: int) -> None:
+        """See `TurnListener`."""
+        self._session.speech_started(start_us, self._now())
+        self._perform()
+
+    def speech_stopped(self, end_us: int, voice_end_us: int) -> None:
+        """See `TurnListener`."""
+        self._session.speech_stopped(end_us, self._now())
+        self._perform()
+
+    def idle_timeout(self, start_us: int, end_us: int) -> None:
+        """See `TurnListener`."""
+        self._session.idle_timeout(start_us, end_us, self._now())
+        self._perform()
+
+    # Effects
+
+    def _perform(self) -> None:
+        """Performs what the session wants, and what comes of that. Called from within, it leaves that to itself."""
+        if self._performing:
+            return
+        self._performing = True
+        try:
+            while not self._closed and (effects := self._session.take_effects()):
+                for effect in effects:
+                    self._do(effect)
+        finally:
+            self._performing = False
+        self._arm()
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Play(frame, response_id):
+                self._voice.push(frame, response_id)
+            case SendEvent(event):
+                self._send(event)
+            case SendToWorker(message):
+                self._tell_worker(message)
+            case Discard(duration_us):
+                self._voice.give_back(duration_us)
+            case FlushPlayout(response_id):
+                self._session.playout_flushed(response_id, self._voice.flush(response_id), self._now())
+            case DetectTurns(wanted):
+                self._detect_turns(wanted)
+            case EndSession():
+                self._client.end(CloseReason.MAX_DURATION)
+            case ForgetTurn() | Answering():
+                self._tell_turns(effect)
+            case AppendAudio():
+                raise AssertionError("a client with a media track sends no audio in events")
+
+    def _send(self, event: server_events.Event) -> None:
+        if self._waiting is None and self._client.event_channel_id is None:
+            return
+        text = fit(event, self._session.transport.max_event_bytes)
+        if self._waiting is not None:
+            self._waiting.append(text)
+        else:
+            self._client.send_event(text)
+
+    def _tell_worker(self, message: worker_pb2.SessionInput) -> None:
+        if self._worker is None:
+            return
+        try:
+            self._worker.send(message)
+        except InputTooLarge as error:
+            fault = server_events.error(kind="invalid_request_error", code="input_too_large", message=f"{error}.")
+            self._send(fault)
+
+    def _tell_turns(self, effect: ForgetTurn | Answering) -> None:
+        taking = self._ear.turn_taking
+        if taking is None:
+            return
+        if isinstance(effect, ForgetTurn):
+            taking.committed(effect.at_us)
+        elif effect.active:
+            taking.answer_started()
+        else:
+            taking.answer_ended()
+
+    def _detect_turns(self, wanted: TurnDetection | None) -> None:
+        if wanted is not None and not self._ear.can_detect_turns:
+            _log.warning("turns are wanted where none can be found")
+            self._send(
+                server_events.error(
+                    kind="server_error",
+                    code="turn_detection_unavailable",
+                    message="This transceiver cannot detect turns: set turn_detection to null and commit by hand.",
+                    param="session.audio.input.turn_detection",
+                )
+            )
+            return
+        self._ear.detect_turns(turn_settings(wanted), self)
+
+    # Time
+
+    def _arm(self) -> None:
+        if self._closed:
+            return
+        due = self._session.next_timeout()
+        if self._timer is None or due < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due = due
+            self._timer = asyncio.get_running_loop().call_later(max(0.0, due - self._now()), self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._session.handle_timeout(self._now())
+        self._perform()
