@@ -117,6 +117,14 @@ format: setup-test ## Format Python and Rust, and fix what the linter can
 	@$(BIN)/ruff format
 	@for crate in $(CRATES); do scripts/with-cargo.sh fmt --manifest-path $$crate/Cargo.toml; done
 
+.PHONY: fuzz
+fuzz: ## Run every fuzz target of datapath/fuzz for SECONDS (10) each
+	@datapath/fuzz/run.sh $(or $(SECONDS),10)
+
+.PHONY: sanitize
+sanitize: ## Rust tests of the batched sockets and the relay's engine under AddressSanitizer
+	@scripts/sanitize.sh
+
 .PHONY: bench
 bench: setup ## Measure, and print the numbers with the machine they were taken on
 	@scripts/bench.sh $(BIN)

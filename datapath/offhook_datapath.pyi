@@ -182,7 +182,7 @@ class RelayEngine:
     """The relay's data path: threads with sockets and flow tables of their own. See `relay.engine.native`.
 
     Addresses are texts, `127.0.0.1:3478` or `[::1]:3478`. Flows are bytes: the SPP header of each, joined. Methods let
-    go of the interpreter's lock, and raise RuntimeError after `close` or if a thread has died.
+    go of the interpreter's lock, and raise RuntimeError after `close` or if every thread has died.
     """
 
     def __new__(
@@ -212,6 +212,9 @@ class RelayEngine:
         The limits are those of `relay.engine.limits.AdmissionLimits`.
         Raises OSError if an address cannot be bound, ValueError for one that is none or for more than 62 listeners.
         """
+
+    def dead_threads(self) -> int:
+        """How many threads have ended although nobody has closed the engine. The others go on."""
 
     def upstream_addresses(self) -> list[str]:
         """Where datagrams to transceivers come from, one per thread."""

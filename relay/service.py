@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from offhook.service.admin import AdminServer
+from offhook.service.background import Background
 from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
@@ -65,7 +65,8 @@ class _Relay:
         self._config = config
         self._stop = stop
         self._stack = stack
-        self._background: list[asyncio.Task[Any]] = [self._in_background(stop.wait())]
+        self._background = Background(stack)
+        self._background.start(stop.wait())
 
     async def start(self, ready_file: Path | None) -> bool:
         """Opens everything. False if told to stop before it was ready."""
@@ -82,8 +83,8 @@ class _Relay:
             Subscriber(config.relay_id, secrets.randbits(63), self._engine.upstream_addresses),
             Patience(release_s=RELEASE_AFTER_S, forget_s=config.transceiver_lost_s),
         )
-        self._background.append(self._in_background(self._follow_keys(key_rings)))
-        self._background.append(self._in_background(self._subscriptions.run()))
+        self._background.start(self._follow_keys(key_rings))
+        self._background.start(self._subscriptions.run())
         metrics = await self._serve_admin()
         await self._await_snapshots()
         if self._stop.is_set():
@@ -97,7 +98,7 @@ class _Relay:
 
     async def work(self) -> None:
         """Returns when told to stop; raises what ended a part that should not have ended."""
-        await self._first_to_end(self._background)
+        await self._background.first_to_end(self._stop.wait())
 
     def hand_over(self) -> None:
         """New packets of clients go to the relays that share the public addresses."""
@@ -105,15 +106,10 @@ class _Relay:
         self._engine.hand_over()
 
     async def _await_snapshots(self) -> None:
-        snapshots = self._in_background(self._subscriptions.first_snapshots())
-        await self._first_to_end([snapshots, *self._background], self._config.sync_deadline_s)
-        if not snapshots.done() and not self._stop.is_set():
+        first_snapshots = self._subscriptions.first_snapshots()
+        whole = await self._background.first_to_end(first_snapshots, self._config.sync_deadline_s)
+        if not whole and not self._stop.is_set():
             _log.warning("not every transceiver has sent its flows; their clients wait for their next check")
-
-    async def _first_to_end(self, tasks: list[asyncio.Task[Any]], timeout_s: float | None = None) -> None:
-        done, _ = await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
 
     async def _follow_keys(self, key_rings: AsyncIterator[KeyRing]) -> None:
         async for keys in key_rings:
@@ -126,11 +122,14 @@ class _Relay:
     async def _serve_admin(self) -> Address:
         registry = CollectorRegistry()
         registry.register(RelayCollector(self._engine, self._subscriptions, lambda: self._key_ids))
-        admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness)
+        admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness, self._engine.failure)
         self._stack.push_async_callback(admin.stop)
         return await admin.start()
 
     def _readiness(self) -> str | None:
+        failure = self._engine.failure()
+        if failure is not None:
+            return failure
         if self._stop.is_set():
             return "draining"
         if not self._engine.listening:
@@ -140,13 +139,3 @@ class _Relay:
         if not self._subscriptions.has_synced:
             return "no transceiver has connected yet"
         return None
-
-    def _in_background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work)
-
-        async def cancel() -> None:
-            task.cancel()
-            await asyncio.wait([task])
-
-        self._stack.push_async_callback(cancel)
-        return task

@@ -5,9 +5,8 @@ import contextlib
 import ipaddress
 import secrets
 import socket
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
-from typing import Any
 
 import grpc
 import structlog
@@ -16,6 +15,7 @@ from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from offhook.service.admin import AdminServer
+from offhook.service.background import Background
 from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
@@ -86,7 +86,7 @@ class Transceiver:
         self._config = config
         self._stack = stack
         self._draining = False
-        self._background: list[asyncio.Task[None]] = []
+        self._background = Background(stack)
 
     async def start(self) -> dict[str, object]:
         """Opens everything. Returns the content of the ready file."""
@@ -101,7 +101,7 @@ class Transceiver:
 
         self._open_routes(port, peer_url)
         self._open_sessions(port, keys)
-        self._in_background(self._follow_keys(key_rings))
+        self._background.start(self._follow_keys(key_rings))
         self._open_turns()
         await self._open_workers()
         await self._serve_routes()
@@ -186,7 +186,7 @@ class Transceiver:
             raise OSError(f"route_listen: cannot listen on {self._config.route_listen}") from error
         await server.start()
         self._stack.push_async_callback(server.stop, 0.5)
-        self._in_background(self._routes.expire_relays())
+        self._background.start(self._routes.expire_relays())
 
     async def _serve_http(self, sockets: Collection[socket.socket]) -> None:
         config = self._config
@@ -235,11 +235,7 @@ class Transceiver:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Returns when told to stop; raises what ended a part that should not have ended."""
-        stopped = asyncio.ensure_future(stop.wait())
-        done, _ = await asyncio.wait([stopped, *self._background], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        for task in done:
-            task.result()
+        await self._background.first_to_end(stop.wait())
 
     async def drain(self) -> None:
         """Takes no new call, lets calls end by themselves for `drain_s`, then ends them in order."""
@@ -255,16 +251,6 @@ class Transceiver:
     async def _follow_keys(self, key_rings: AsyncIterator[KeyRing]) -> None:
         async for keys in key_rings:
             self._hub.keys = keys
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._background.append(task)
-
-        async def cancel() -> None:
-            task.cancel()
-            await asyncio.wait([task])
-
-        self._stack.push_async_callback(cancel)
 
     def _bind(self, listen: str) -> socket.socket:
         """A listening TCP socket that other transceivers of this machine may share."""

@@ -20,6 +20,7 @@ class AdminServer:
         listen: where to listen; port 0 takes a free one.
         registry: what `/metrics` exposes.
         readiness: None when ready, else the reason in one line, which `/readyz` answers with status 503.
+        failure: None while everything works that only a restart could mend, else what does not; for `/livez` likewise.
     """
 
     def __init__(
@@ -27,10 +28,12 @@ class AdminServer:
         listen: Address,
         registry: CollectorRegistry,
         readiness: Callable[[], str | None],
+        failure: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._listen = listen
         self._registry = registry
         self._readiness = readiness
+        self._failure = failure
         app = web.Application()
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
@@ -53,15 +56,18 @@ class AdminServer:
         await self._runner.cleanup()
 
     async def _livez(self, request: web.Request) -> web.Response:
-        # That the event loop gets to answer is the whole check.
-        return web.Response(text="ok\n")
+        # That the event loop gets to answer is most of the check.
+        return _answer(self._failure())
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        reason = self._readiness()
-        if reason is None:
-            return web.Response(text="ok\n")
-        return web.Response(status=503, text=f"{reason}\n")
+        return _answer(self._readiness())
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+
+
+def _answer(reason: str | None) -> web.Response:
+    if reason is None:
+        return web.Response(text="ok\n")
+    return web.Response(status=503, text=f"{reason}\n")

@@ -149,6 +149,9 @@ class Engine(Protocol):
     def budgets(self) -> Budgets:
         """What is left for strangers now."""
 
+    def failure(self) -> str | None:
+        """What of this engine has stopped working for good, in one line; None while all of it works."""
+
     def hand_over(self) -> None:
         """Takes no new datagram from clients: the kernel gives them to the other sockets that share the address.
 

@@ -73,7 +73,7 @@ class NativeEngine:
 
     def flow_count(self) -> int:
         """Every thread holds every flow; while one is told of another's, the largest count is the right one."""
-        return max(report.flows for report in self.thread_reports())
+        return max((report.flows for report in self.thread_reports()), default=0)
 
     def counters(self) -> EngineCounters:
         """The sum over the threads."""
@@ -88,6 +88,11 @@ class NativeEngine:
     def thread_reports(self) -> Sequence[RelayThreadReport]:
         """What each thread has counted, batch sizes and trains included; after `close` the last of it."""
         return self._engine.reports() if self._last_reports is None else self._last_reports
+
+    def failure(self) -> str | None:
+        """Threads that have died. Their clients go to the others, which know their flows; the capacity is gone."""
+        dead = self._engine.dead_threads()
+        return f"{dead} of {len(self._upstream)} relay threads have died" if dead else None
 
     def hand_over(self) -> None:
         """See Engine."""

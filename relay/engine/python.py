@@ -165,6 +165,10 @@ class PythonEngine:
         """See Engine."""
         return self._admission.budgets(time.monotonic())
 
+    def failure(self) -> str | None:
+        """None: it has no part that could stop alone."""
+        return None
+
     def hand_over(self) -> None:
         """See Engine."""
         for public, opened in self._public.items():

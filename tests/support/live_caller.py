@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
@@ -60,6 +61,11 @@ class LiveCaller(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.close()
         await self._http.close()
+
+    def mark(self, dscp: int) -> None:
+        """Marks every datagram sent from now on."""
+        assert self._transport is not None
+        self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)
 
     @property
     def call_id(self) -> str:

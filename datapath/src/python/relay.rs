@@ -172,6 +172,10 @@ impl RelayEngine {
         Ok(Self { engine: Mutex::new(Engine::open(&settings)?) })
     }
 
+    fn dead_threads(&self) -> usize {
+        self.lock().dead_threads()
+    }
+
     fn upstream_addresses(&self) -> Vec<String> {
         self.lock().upstream_addresses().iter().map(SocketAddr::to_string).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
+use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError, SyncSender};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -70,7 +70,7 @@ pub enum EngineError {
     /// From the system.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// It was closed, or a thread of it has died.
+    /// It was closed, or all of its threads have died.
     #[error("the engine does not run")]
     NotRunning,
     /// More than [`MAX_LISTENERS`].
@@ -152,7 +152,20 @@ impl Engine {
 
     /// Gives every thread a command. Waits only while a thread has a thousand to do.
     pub fn command(&self, command: &Command) -> Result<(), EngineError> {
-        self.running()?.iter().try_for_each(|mailbox| order(mailbox, Order::Route(command.clone())))
+        self.tell_each(|| Order::Route(command.clone()))
+    }
+
+    /// How many threads have ended without being told to. Their sockets are closed, so the kernel gives their clients to
+    /// the others.
+    #[must_use]
+    pub fn dead_threads(&self) -> usize {
+        self.threads.iter().filter(|thread| thread.is_finished()).count()
+    }
+
+    /// Orders of all threads that live; an error only when none does.
+    fn tell_each(&self, make: impl Fn() -> Order) -> Result<(), EngineError> {
+        let told = self.running()?.iter().filter(|mailbox| order(mailbox, make()).is_ok()).count();
+        (told > 0).then_some(()).ok_or(EngineError::NotRunning)
     }
 
     /// The keys of flows, numbering public addresses that were not met before. None when there are too many of those.
@@ -168,19 +181,31 @@ impl Engine {
 
     /// Takes no new datagram from clients; what is queued and what transceivers send is still forwarded.
     pub fn hand_over(&self) -> Result<(), EngineError> {
-        self.mailboxes.iter().try_for_each(|mailbox| order(mailbox, Order::HandOver))
+        self.tell_each(|| Order::HandOver)
     }
 
-    /// What each thread has counted, after all commands given before.
+    /// What each thread that lives has counted, after all commands given before.
     pub fn reports(&self) -> Result<Vec<Report>, EngineError> {
         let mailboxes = self.running()?;
         let (reply, replies) = sync_channel(mailboxes.len());
         for mailbox in mailboxes {
-            mailbox.questions.send(reply.clone()).map_err(|_| EngineError::NotRunning)?;
-            mailbox.wake();
+            if mailbox.questions.send(reply.clone()).is_ok() {
+                mailbox.wake();
+            }
         }
-        let answer = |_: &Mailbox| replies.recv_timeout(ANSWER_DEADLINE).map_err(|_| EngineError::NotRunning);
-        mailboxes.iter().map(answer).collect()
+        // A thread that dies lets go of its copy, and with the last one the replies end.
+        drop(reply);
+        let answers = std::iter::from_fn(|| match replies.recv_timeout(ANSWER_DEADLINE) {
+            Ok(report) => Some(Ok(report)),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => Some(Err(EngineError::NotRunning)),
+        });
+        let answers = answers.take(mailboxes.len()).collect::<Result<Vec<_>, _>>()?;
+        if answers.is_empty() {
+            Err(EngineError::NotRunning)
+        } else {
+            Ok(answers)
+        }
     }
 
     /// Ends the threads and closes every socket. Closing twice is harmless.

@@ -15,8 +15,9 @@ class Service:
 
     def __init__(self, host: str) -> None:
         self.not_ready: str | None = "starting"
+        self.failure: str | None = None
         self.registry = CollectorRegistry()
-        self.admin = AdminServer(Address(host, 0), self.registry, lambda: self.not_ready)
+        self.admin = AdminServer(Address(host, 0), self.registry, lambda: self.not_ready, lambda: self.failure)
         self.address = Address(host, 0)
 
     async def get(self, path: str, **headers: str) -> tuple[int, str, str]:
@@ -44,6 +45,12 @@ async def test_a_process_is_alive_before_it_is_ready(service: Service) -> None:
     service.not_ready = "draining"
     assert (await service.get("/readyz"))[2] == "draining\n"
     assert (await service.get("/livez"))[0] == 200
+
+
+async def test_a_process_that_only_a_restart_can_mend_is_not_alive(service: Service) -> None:
+    service.failure = "1 of 2 threads have died"
+    status, _, text = await service.get("/livez")
+    assert (status, text) == (503, "1 of 2 threads have died\n")
 
 
 async def test_metrics_come_in_the_form_that_was_asked_for(service: Service) -> None:
