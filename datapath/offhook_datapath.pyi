@@ -1,6 +1,7 @@
 """The native part of offhook. Private: only offhook's own packages import it."""
 
-from typing import Final, Literal, final
+from collections.abc import Hashable
+from typing import Final, Generic, Literal, Self, TypeVar, final
 
 @final
 class BuildInfo:
@@ -251,3 +252,94 @@ class RelayEngine:
 
     def close(self) -> None:
         """Ends the threads and closes every socket. Closing twice is harmless."""
+
+@final
+class MediaPortCounters:
+    """What a `MediaPort` has counted since it was opened. Bytes are UDP payload without the SPP header."""
+
+    datagrams_received: Final[int]
+    bytes_received: Final[int]
+    datagrams_sent: Final[int]
+    bytes_sent: Final[int]
+    drops: Final[list[tuple[str, int]]]
+    """Slugs of the drop reasons that occurred, each with its count."""
+
+_Path = TypeVar("_Path", bound=Hashable)
+_Packet = TypeVar("_Packet", bound=tuple[object, ...])
+
+@final
+class MediaPort(Generic[_Path, _Packet]):
+    """A transceiver's UDP socket towards its relays, with SPP and SRTP. See `transceiver.media_port.native_port`.
+
+    Watch `fileno()`; when it is readable call `fill()` once and `receive()` until it gives nothing. What the `send`
+    methods are given leaves with `flush()`, or before if there is much. Nothing blocks, and whatever comes from the
+    network, nothing raises: it is delivered or counted. Not for use from several threads.
+
+    Paths are the caller's own objects, any that can be hashed and compared: those given to `bind` come back. All but
+    `close` raise RuntimeError after `close`.
+    """
+
+    def __new__(cls, *, address: str, dscp: int, buffer_bytes: int, packet_class: type[_Packet]) -> Self:
+        """Binds the socket; on `[::]` it hears IPv4 relays as well.
+
+        `buffer_bytes`: of the socket, each way; the kernel may grant less. `packet_class`: a named tuple with the
+        fields payload_type, marker, sequence, timestamp, ssrc, payload, extensions (dict of id to data).
+        Raises OSError if it cannot be bound, ValueError for an address that is none.
+        """
+
+    def address(self) -> tuple[str, int]:
+        """Where it is bound."""
+
+    def fileno(self) -> int:
+        """The socket's file descriptor, which stays the port's."""
+
+    def accept_relays(self, addresses: list[tuple[str, int]], networks: list[tuple[str, int]]) -> None:
+        """Replaces the senders that are heard; networks as host and prefix length. Raises ValueError for bad ones."""
+
+    def bind(self, path: _Path, header: bytes, session_id: int, relay_host: str, relay_port: int) -> None:
+        """Ties the path with this SPP header to a session and a relay. Raises ValueError for a bad header or host."""
+
+    def unbind(self, path: _Path) -> None:
+        """Forgets a path; one that is not bound is no error."""
+
+    def start_srtp(self, session_id: int, profile: str, inbound: bytes, outbound: bytes) -> None:
+        """Gives a session its keys, each a master key followed by its salt; they are zeroed when it stops.
+
+        `profile` is OpenSSL's name of it. Raises ValueError for another profile or a key of another length.
+        """
+
+    def stop(self, session_id: int) -> None:
+        """Forgets a session's keys and paths."""
+
+    def fill(self) -> bool:
+        """Takes what waits at the socket, in one system call. True if more may be waiting."""
+
+    def receive(
+        self,
+    ) -> tuple[
+        list[tuple[int, _Path, _Packet]],
+        tuple[Literal["stun"], bytes, str, int] | tuple[Literal["dtls", "rtcp"], int, _Path, bytes] | None,
+    ]:
+        """The next RTP packets (session, path, packet) and what follows them, if it is something else.
+
+        STUN comes as the datagram with its SPP header, and the relay's host and port; DTLS and RTCP with session and
+        path. The batch ends there, as handling it may change what is bound: call again, until both are empty.
+        """
+
+    def send(self, path: _Path, datagram: bytes) -> None:
+        """Sends STUN or DTLS on a bound path."""
+
+    def send_rtp(self, session_id: int, path: _Path, packet: bytes) -> None:
+        """Protects and sends an RTP packet. The last 1,024 sequence numbers may be repeated with the same packet."""
+
+    def send_rtcp(self, session_id: int, path: _Path, packet: bytes) -> None:
+        """Protects and sends a compound RTCP packet."""
+
+    def flush(self) -> None:
+        """Hands what was sent to the kernel."""
+
+    def counters(self) -> MediaPortCounters:
+        """What happened so far."""
+
+    def close(self) -> None:
+        """Closes the socket and zeroes every key. Closing twice is harmless."""

@@ -6,7 +6,7 @@ bin=$1 wheels=$2
 PATH="$PATH:$HOME/.cargo/bin:$(cd "$bin" && pwd)"
 
 if ! "$(dirname "$0")/has-cargo.sh"; then
-  echo "offhook: no cargo 1.85 or newer with a C linker here, so relays use the Python engine and the data channel is off"
+  echo "offhook: no cargo 1.85 or newer with a C linker here, so relays and media ports run on Python and the data channel is off"
   [ "${CI:-}" != true ]
   exit
 fi

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from offhook.service.config import Config
 from offhook.service.discovery import parse_target
+from transceiver.media_port.choice import MediaPortName
 from wire.address import Address, parse_address
 
 
@@ -47,6 +48,9 @@ class TransceiverConfig(Config):
     media_listen: str = Field(description="ip:port for datagrams of relays (Simple Proxy Protocol); port 0 is fine.")
     media_address: str | None = Field(
         None, description="ip:port relays reach media_listen at; unset: media_listen as bound."
+    )
+    media_port: MediaPortName = Field(
+        "auto", description="native (Rust, half the CPU), python, or auto: native where it is installed."
     )
     media_dscp: int = Field(
         46, ge=0, le=63, description="DSCP of all it sends to relays, which keep it; 46 is EF, for audio (RFC 8837)."

@@ -23,6 +23,7 @@ from transceiver.session import actions
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.certificate import Certificate
 from transceiver.session.handshake_budget import HandshakeBudget
+from transceiver.session.rtp import RtpPacket
 from transceiver.session.session import Session
 from wire.address import Address
 from wire.drop import DropReason
@@ -235,7 +236,7 @@ class SessionHub:
             self._count(session.receive_dtls(datagram, path, now))
             self._perform(session, now)
 
-    def rtp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
+    def rtp_received(self, session_id: int, path: Path, packet: RtpPacket, now: float) -> None:
         """Passes RTP on."""
         session = self._live(session_id)
         if session is not None:

@@ -24,8 +24,8 @@ from transceiver.calls.placing import WorkerCalls
 from transceiver.config import TransceiverConfig
 from transceiver.hub import SessionHub
 from transceiver.hub_timer import HubTimer
+from transceiver.media_port.choice import chosen, open_media_port
 from transceiver.media_port.interface import MediaPort
-from transceiver.media_port.python_port import open_python_port
 from transceiver.metrics import TransceiverCollector
 from transceiver.peers import PeerDirectory
 from transceiver.routes.flow_log import FlowLog, address_message
@@ -67,7 +67,7 @@ async def serve(config: TransceiverConfig, stop: asyncio.Event, ready_file: Path
     async with contextlib.AsyncExitStack() as stack:
         transceiver = Transceiver(config, stack)
         ready = await transceiver.start()
-        _log.info("transceiver is ready")
+        _log.info("transceiver is ready", media_port=chosen(config.media_port))
         # Last: whoever waits for the file finds everything else done, the log line included.
         write_ready_file(ready_file, ready)
         await transceiver.work(stop)
@@ -93,7 +93,7 @@ class Transceiver:
         config = self._config
         key_rings = watch_key_ring(config.keys_file)
         keys = await anext(key_rings)
-        port = await open_python_port(parse_address(config.media_listen), config.media_dscp)
+        port = await open_media_port(config.media_port, parse_address(config.media_listen), config.media_dscp)
         self._stack.callback(port.close)
         public_socket = self._bind(config.http_listen)
         peer_socket = self._bind(config.peer_listen)

@@ -9,6 +9,7 @@
 
 pub mod audio;
 pub mod build_info;
+pub mod media;
 pub mod relay;
 pub mod sctp;
 pub mod udp;

@@ -18,6 +18,7 @@ from offhook.up.layout import Layout, Options, new_api_key
 from offhook.up.ports import PortInUse, Reservation, reserve
 from offhook.up.supervisor import StartFailed, Supervisor
 from relay.engine.choice import native_engine_installed
+from transceiver.media_port.choice import chosen
 from wire.address import Address, format_address, parse_address
 
 COLOURS = {"relay": "cyan", "transceiver": "magenta", "worker": "green"}
@@ -54,7 +55,10 @@ def up(
     if engine is None:
         engine = "native" if native_engine_installed() else "python"
         if engine == "python":
-            typer.echo("offhook up: the native engine is not built (no cargo?): relays run on Python", err=True)
+            typer.echo(
+                "offhook up: the native data path is not built (no cargo?): relays and media ports run on Python",
+                err=True,
+            )
     problem = _problem(engine, worker, log_level)
     if problem is not None:
         raise _usage(problem)
@@ -193,7 +197,10 @@ class _Fabric:
             "",
             Text.assemble(("  API    ", "dim"), f"{self._base_url}/v1"),
             Text.assemble(("  Key    ", "dim"), options.api_key),
-            Text.assemble(("  Media  ", "dim"), f"{media} (UDP): {options.relays} relays, {options.engine} engine"),
+            Text.assemble(
+                ("  Media  ", "dim"),
+                f"{media} (UDP): {options.relays} relays, {options.engine} engine; {chosen('auto')} media port",
+            ),
             Text.assemble(("  Model  ", "dim"), model),
             "",
         )

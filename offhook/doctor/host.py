@@ -64,12 +64,12 @@ def python(probe: Probe) -> Finding:
 
 
 def native(probe: Probe) -> Finding:
-    """The relay's quick engine and the data channel are in the native module."""
+    """The quick relay engine and media port, and the data channel, are in the native module."""
     profile = probe.native_profile()
     if profile is None:
         return warning(
             "native data path",
-            "not installed: relays use the Python engine, and there is no data channel",
+            "not installed: relays and media ports run on Python, and there is no data channel",
             "install offhook[native], or build it with `make setup` where cargo is",
         )
     if profile != "release":

@@ -12,10 +12,16 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import NamedTuple, Protocol
 
+from transceiver.session.rtp import RtpPacket
 from wire.address import Address
 from wire.drop import DropReason
 
 Network = IPv4Network | IPv6Network
+
+SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
+"""Room for 100 ms of a thousand sessions, in case the loop is held up; the kernel may grant less."""
+EXPEDITED_FORWARDING = 46
+"""The DSCP of interactive audio (RFC 8837 section 5)."""
 
 
 class Path(NamedTuple):
@@ -41,6 +47,11 @@ class SrtpProfile(StrEnum):
     def salt_bytes(self) -> int:
         """Length of the master salt."""
         return 14 if self is SrtpProfile.AES128_CM_SHA1_80 else 12
+
+    @property
+    def tag_bytes(self) -> int:
+        """Length of the authentication tag."""
+        return 10 if self is SrtpProfile.AES128_CM_SHA1_80 else 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +83,8 @@ class MediaSink(Protocol):
     def dtls_received(self, session_id: int, path: Path, datagram: bytes, now: float) -> None:
         """A datagram of DTLS records on a path bound to the session."""
 
-    def rtp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
-        """An RTP packet that passed SRTP authentication and replay check."""
+    def rtp_received(self, session_id: int, path: Path, packet: RtpPacket, now: float) -> None:
+        """An RTP packet that passed SRTP authentication and replay check, and is well-formed."""
 
     def rtcp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
         """A compound RTCP packet that passed SRTCP authentication and replay check."""
@@ -82,7 +93,9 @@ class MediaSink(Protocol):
 class MediaPort(Protocol):
     """See the module's docstring. No method blocks, and none raises for what a client or relay has sent."""
 
-    counters: PortCounters
+    @property
+    def counters(self) -> PortCounters:
+        """Totals since the port was opened."""
 
     @property
     def address(self) -> Address:

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from transceiver.media_port.interface import MediaPort, MediaSink, Network, Path, PortCounters, SrtpKeys
 from transceiver.media_port.srtp import SrtpSession
+from transceiver.session.rtp import parse_rtp
 from wire.address import Address
 from wire.demux import Kind, classify
 from wire.drop import DropReason
@@ -35,7 +36,7 @@ class PythonMediaPort(MediaPort):
     """
 
     def __init__(self, address: Address, sendto: Callable[[bytes, Address], bool]) -> None:
-        self.counters = PortCounters()
+        self._counters = PortCounters()
         self._address = address
         self._sendto = sendto
         self._sink: MediaSink | None = None
@@ -47,6 +48,11 @@ class PythonMediaPort(MediaPort):
         self._by_path: dict[Path, _Binding] = {}
         self._srtp: dict[int, SrtpSession] = {}
         self._paths_of: dict[int, set[Path]] = {}
+
+    @property
+    def counters(self) -> PortCounters:
+        """Totals since the port was opened."""
+        return self._counters
 
     @property
     def address(self) -> Address:
@@ -100,7 +106,7 @@ class PythonMediaPort(MediaPort):
 
     def receive(self, datagram: bytes, sender: Address, now: float) -> None:
         """Takes one datagram off the socket."""
-        counters = self.counters
+        counters = self._counters
         counters.datagrams_received += 1
         if sender not in self._relays and not self._is_in_networks(sender):
             self._drop(DropReason.UNKNOWN_RELAY)
@@ -149,10 +155,13 @@ class PythonMediaPort(MediaPort):
         if isinstance(opened, DropReason):
             return opened
         binding.relay = relay
-        if kind is Kind.SRTP:
-            sink.rtp_received(binding.session_id, binding.path, opened, now)
-        else:
+        if kind is Kind.SRTCP:
             sink.rtcp_received(binding.session_id, binding.path, opened, now)
+            return None
+        parsed = parse_rtp(opened)
+        if isinstance(parsed, DropReason):
+            return parsed
+        sink.rtp_received(binding.session_id, binding.path, parsed, now)
         return None
 
     def _is_in_networks(self, sender: Address) -> bool:
@@ -175,8 +184,8 @@ class PythonMediaPort(MediaPort):
             self._drop(DropReason.SESSION_CLOSED)
             return
         if self._sendto(binding.header + datagram, binding.relay):
-            self.counters.datagrams_sent += 1
-            self.counters.bytes_sent += len(datagram)
+            self._counters.datagrams_sent += 1
+            self._counters.bytes_sent += len(datagram)
         else:
             self._drop(DropReason.SEND_FAILED)
 
@@ -197,4 +206,4 @@ class PythonMediaPort(MediaPort):
             self.send(path, protected)
 
     def _drop(self, reason: DropReason) -> None:
-        self.counters.drops[reason] += 1
+        self._counters.drops[reason] += 1

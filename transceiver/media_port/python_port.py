@@ -4,13 +4,10 @@ import asyncio
 import socket
 import time
 
+from transceiver.media_port.interface import EXPEDITED_FORWARDING, SOCKET_BUFFER_BYTES
 from transceiver.media_port.python_core import MAX_DATAGRAM_BYTES, PythonMediaPort
 from wire.address import Address
 
-SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
-"""Room for 100 ms of a thousand sessions, in case the loop is held up; the kernel may grant less."""
-EXPEDITED_FORWARDING = 46
-"""The DSCP of interactive audio (RFC 8837 section 5)."""
 DATAGRAMS_PER_WAKE_UP = 64
 """Then timers and other sockets get their turn."""
 MAPPED = "::ffff:"

@@ -6,6 +6,7 @@ from typing import Final
 import pylibsrtp
 
 from transceiver.media_port.interface import SrtpKeys, SrtpProfile
+from transceiver.session.rtp import HEADER_BYTES as RTP_HEADER_BYTES
 from wire.drop import DropReason
 
 MAX_INBOUND_SSRCS: Final = 16
@@ -21,6 +22,8 @@ _PROFILES: Final = {
     SrtpProfile.AES128_CM_SHA1_80: pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
 }
 _WINDOW_PACKETS: Final = 1024
+_RTCP_HEADER_BYTES: Final = 8
+_RTCP_INDEX_BYTES: Final = 4
 
 
 class SrtpSession:
@@ -30,18 +33,31 @@ class SrtpSession:
         self._inbound = _session(keys.profile, keys.inbound, pylibsrtp.Policy.SSRC_ANY_INBOUND)
         self._outbound = _session(keys.profile, keys.outbound, pylibsrtp.Policy.SSRC_ANY_OUTBOUND)
         self._ssrcs: set[bytes] = set()
+        # libsrtp finds the same, but calls some of it a failed authentication.
+        self._shortest_rtp = RTP_HEADER_BYTES + keys.profile.tag_bytes
+        self._shortest_rtcp = _RTCP_HEADER_BYTES + _RTCP_INDEX_BYTES + keys.profile.tag_bytes
 
     def unprotect(self, packet: bytes) -> bytes | DropReason:
         """An RTP packet out of an SRTP packet."""
+        if len(packet) < self._shortest_rtp:
+            return DropReason.MALFORMED_RTP
         return self._open(self._inbound.unprotect, packet, packet[8:12], DropReason.MALFORMED_RTP)
 
     def unprotect_rtcp(self, packet: bytes) -> bytes | DropReason:
         """An RTCP packet out of an SRTCP packet."""
+        if len(packet) < self._shortest_rtcp:
+            return DropReason.MALFORMED_RTCP
         return self._open(self._inbound.unprotect_rtcp, packet, packet[4:8], DropReason.MALFORMED_RTCP)
 
     def protect(self, packet: bytes) -> bytes | DropReason:
         """An SRTP packet out of an RTP packet of ours."""
-        return self._outbound.protect(packet) if len(packet) <= MAX_PLAIN_BYTES else DropReason.OVERSIZED_DATAGRAM
+        if len(packet) > MAX_PLAIN_BYTES:
+            return DropReason.OVERSIZED_DATAGRAM
+        try:
+            return self._outbound.protect(packet)
+        except pylibsrtp.Error as error:
+            # Repeated when it is long gone.
+            return _reason(error, DropReason.MALFORMED_RTP)
 
     def protect_rtcp(self, packet: bytes) -> bytes | DropReason:
         """An SRTCP packet out of an RTCP packet of ours."""

@@ -44,7 +44,7 @@ from transceiver.session.ice import Conflict, IceAgent
 from transceiver.session.negotiation import LocalTransport, Negotiation
 from transceiver.session.paths import PathTable
 from transceiver.session.reporting import Reporter
-from transceiver.session.rtp import parse_rtp
+from transceiver.session.rtp import RtpPacket
 from transceiver.session.stats import SessionStats, snapshot
 from wire.address import Address
 from wire.drop import DropReason
@@ -199,22 +199,19 @@ class Session:
         self._after_dtls(now)
         return None
 
-    def receive_rtp(self, packet: bytes, path: Path, now: float) -> DropReason | None:
+    def receive_rtp(self, packet: RtpPacket, path: Path, now: float) -> DropReason | None:
         """An authentic RTP packet."""
         refusal = self._refusal(path)
         if refusal is not None:
             return refusal
-        parsed = parse_rtp(packet)
-        if isinstance(parsed, DropReason):
-            return parsed
         self._media_received(path, now)
-        if self._reporter.rtp_received(parsed, now):
+        if self._reporter.rtp_received(packet, now):
             self._timeouts_changed()
         ssrc = self._receiver.ssrc
-        drop = self._receiver.receive(parsed, now)
+        drop = self._receiver.receive(packet, now)
         if drop is None:
-            if ssrc != parsed.ssrc:
-                self._actions.append(SsrcChanged(parsed.ssrc))
+            if ssrc != packet.ssrc:
+                self._actions.append(SsrcChanged(packet.ssrc))
             self._actions += self._receiver.take_frames()
             if self._receiver.next_timeout() is not None:
                 self._timeouts_changed()

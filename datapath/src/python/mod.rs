@@ -2,6 +2,7 @@
 
 mod audio;
 mod build_info;
+mod media;
 mod relay;
 mod sctp;
 
@@ -12,6 +13,8 @@ mod offhook_datapath {
     use super::audio::{decode_audio, encode_audio, AudioDecoder, AudioEncoder};
     #[pymodule_export]
     use super::build_info::{build_info, BuildInfo};
+    #[pymodule_export]
+    use super::media::{MediaPort, MediaPortCounters};
     #[pymodule_export]
     use super::relay::{RelayEngine, RelayThreadReport};
     #[pymodule_export]

@@ -1,19 +1,9 @@
 //! What a thread counts. Each thread has its own and hands out copies; nothing here is shared.
 
-use crate::wire::drop_reason::{DropReason, DROP_REASONS};
+use crate::wire::drop_reason::{DropCounts, DropReason};
 
 /// Classes of the batch histogram: 1, 2, up to 4, 8, ... 256 datagrams, more.
 pub const BATCH_CLASSES: usize = 10;
-
-/// Discarded datagrams, in the order of [`DropReason::ALL`].
-#[derive(Clone, Debug)]
-pub struct DropCounts(pub [u64; DROP_REASONS]);
-
-impl Default for DropCounts {
-    fn default() -> Self {
-        Self([0; DROP_REASONS])
-    }
-}
 
 /// Totals since the engine was opened. Bytes are UDP payload without the SPP header.
 #[derive(Clone, Debug, Default)]
@@ -53,12 +43,12 @@ pub struct Counters {
 impl Counters {
     /// One datagram was discarded.
     pub fn drop(&mut self, reason: DropReason) {
-        self.drops.0[reason as usize] += 1;
+        self.drops.add(reason, 1);
     }
 
     /// Several were.
     pub fn drop_many(&mut self, reason: DropReason, datagrams: usize) {
-        self.drops.0[reason as usize] += datagrams as u64;
+        self.drops.add(reason, datagrams);
     }
 
     /// A batch of so many datagrams was handled.

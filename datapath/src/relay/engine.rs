@@ -281,12 +281,15 @@ fn open_upstream(address: SocketAddr, number: usize) -> io::Result<UdpSocket> {
         let port = u16::try_from(usize::from(address.port()) + number);
         address.set_port(port.map_err(|_| io::Error::from(io::ErrorKind::AddrNotAvailable))?);
     }
-    udp::open(address, SocketOptions { gro: true, dscp: true, buffer_bytes: SOCKET_BUFFER_BYTES, ..Default::default() })
+    udp::open(address, SocketOptions { gro: true, ..options() })
 }
 
 fn open_public(address: SocketAddr) -> io::Result<UdpSocket> {
-    let buffer_bytes = SOCKET_BUFFER_BYTES;
-    udp::open(address, SocketOptions { shared: true, gro: false, dscp: true, whole: true, buffer_bytes })
+    udp::open(address, SocketOptions { shared: true, whole: true, ..options() })
+}
+
+fn options() -> SocketOptions {
+    SocketOptions { dscp: true, buffer_bytes: SOCKET_BUFFER_BYTES, ..SocketOptions::default() }
 }
 
 fn allowed_cores() -> io::Result<Vec<usize>> {

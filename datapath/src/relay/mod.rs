@@ -18,7 +18,6 @@
 //! | [`keyed_hash`] | a hash that nobody outside can aim at |
 //! | [`transceivers`] | which transceivers there are, and where |
 //! | [`forwarding`] | what happens to one datagram |
-//! | [`trains`] | which datagrams leave together in one GSO send |
 //! | [`pace`] | whether to wait for a packet or to let packets gather |
 //! | [`command`] | what the control plane tells a thread, and in what steps it is done |
 //! | [`counters`] | what a thread counts |
@@ -40,7 +39,6 @@ pub mod pace;
 mod senders;
 pub mod source;
 mod thread;
-pub mod trains;
 pub mod transceivers;
 
 /// A client's datagram is at most this long: more than any Ethernet MTU, and a WebRTC client sends about 1,500 bytes.

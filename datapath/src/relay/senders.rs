@@ -1,70 +1,15 @@
 //! What goes out: collected into as few system calls as it fits, and counted.
 
-use std::io::{Error, ErrorKind, IoSlice};
+use std::io::{ErrorKind, IoSlice};
 use std::net::UdpSocket;
-
-use rustix::io::Errno;
 
 use super::batches::ClientBatch;
 use super::counters::Counters;
 use super::flow_table::FlowKey;
-use super::trains::Item;
 use super::transceivers::Transceivers;
-use crate::udp::{send_each, send_in_fragments, send_train, Outgoing, BATCH, TRAIN_SEGMENTS};
+use crate::udp::{send_train, Item, Outgoing, Pending, TRAIN_SEGMENTS};
 use crate::wire::drop_reason::DropReason;
 use crate::wire::spp::HEADER_BYTES;
-
-/// Up to [`BATCH`] datagrams for one socket.
-struct Pending<'a> {
-    datagrams: [Outgoing<'a>; BATCH],
-    count: usize,
-}
-
-impl<'a> Pending<'a> {
-    fn new() -> Self {
-        Self { datagrams: [Outgoing::NONE; BATCH], count: 0 }
-    }
-
-    fn push(&mut self, datagram: Outgoing<'a>) {
-        self.datagrams[self.count] = datagram;
-        self.count += 1;
-    }
-
-    fn is_full(&self) -> bool {
-        self.count == BATCH
-    }
-
-    /// Sends them in order. Returns how many went, their bytes, and how many the kernel refused.
-    fn flush(&mut self, socket: &UdpSocket) -> (usize, usize, usize) {
-        let (mut sent, mut bytes, mut refused) = (0, 0, 0);
-        let mut rest = &self.datagrams[..self.count];
-        self.count = 0;
-        while !rest.is_empty() {
-            let gone = match send_each(socket, rest) {
-                Ok(gone) => gone,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                // The socket's buffer is full: media does not wait.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return (sent, bytes, refused + rest.len()),
-                Err(error) if is_too_long(&error) && send_in_fragments(socket, &rest[0]).is_ok() => 1,
-                // This one datagram cannot go.
-                Err(_) => {
-                    refused += 1;
-                    rest = &rest[1..];
-                    continue;
-                }
-            };
-            sent += gone;
-            bytes += rest[..gone].iter().map(|outgoing| outgoing.datagram.len()).sum::<usize>();
-            rest = &rest[gone..];
-        }
-        (sent, bytes, refused)
-    }
-}
-
-/// The path takes no datagram of this length in one piece.
-fn is_too_long(error: &Error) -> bool {
-    error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error())
-}
 
 /// Sends sealed client datagrams to transceivers: trains at once, what stands alone together.
 pub struct UpstreamSender<'a> {
@@ -85,7 +30,7 @@ impl<'a> UpstreamSender<'a> {
         Self { socket, clients, transceivers, counters, singles: Pending::new() }
     }
 
-    /// Sends one train, see [`super::trains::first_train`]. A train of one may wait for [`UpstreamSender::flush`].
+    /// Sends one train, see [`crate::udp::first_train`]. A train of one may wait for [`UpstreamSender::flush`].
     pub fn send(&mut self, train: &[Item]) {
         if let [single] = train {
             self.push_single(*single);
@@ -108,7 +53,7 @@ impl<'a> UpstreamSender<'a> {
 
     fn push_single(&mut self, item: Item) {
         // Routing has just looked it up.
-        let Some(destination) = self.transceivers.media_address(item.transceiver()) else { return };
+        let Some(destination) = self.transceivers.media_address(item.destination()) else { return };
         self.singles.push(Outgoing { destination, datagram: self.clients.sealed(item.index()), dscp: item.dscp() });
         if self.singles.is_full() {
             self.flush();
@@ -117,7 +62,7 @@ impl<'a> UpstreamSender<'a> {
 
     /// False if the kernel cannot send trains like this one.
     fn send_as_train(&mut self, train: &[Item]) -> bool {
-        let Some(destination) = self.transceivers.media_address(train[0].transceiver()) else { return true };
+        let Some(destination) = self.transceivers.media_address(train[0].destination()) else { return true };
         let mut slices = [IoSlice::new(&[]); TRAIN_SEGMENTS];
         for (slice, item) in slices.iter_mut().zip(train) {
             *slice = IoSlice::new(self.clients.sealed(item.index()));

@@ -1,13 +1,18 @@
 //! Batched UDP sockets: several datagrams per system call, GRO in and GSO out.
 //!
-//! Linux only. [`socket`] opens them; [`receive`], [`send_each`] and [`send_train`] move datagrams. Buffers belong to
-//! the caller and nothing is allocated. `syscalls` is the one place of this crate where `unsafe` is allowed.
+//! Linux only. [`socket`] opens them; [`receive`], [`send_each`] and [`send_train`] move datagrams, [`Trains`] decides
+//! which leave together. Buffers belong to the caller and nothing is allocated. `syscalls` is the one place of this crate
+//! where `unsafe` is allowed.
 
+mod pending;
 mod socket;
 mod syscalls;
+mod trains;
 
+pub use pending::Pending;
 pub use socket::{leave_group, open, SocketOptions};
 pub use syscalls::{enable_gro, receive, send_each, send_in_fragments, send_train, Outgoing, Received};
+pub use trains::{first_train, Item, Trains};
 
 /// Most datagrams that one call of [`receive`] or [`send_each`] moves.
 pub const BATCH: usize = 64;

@@ -8,10 +8,13 @@ use rustix::net::{bind, socket_with, sockopt, AddressFamily, SocketFlags, Socket
 use super::syscalls::{enable_gro, forbid_fragments};
 
 /// What differs between sockets.
+#[allow(clippy::struct_excessive_bools)] // each is a socket option, on or off
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SocketOptions {
     /// `SO_REUSEPORT`: several sockets share the address and the kernel spreads five-tuples over them.
     pub shared: bool,
+    /// An IPv6 socket takes IPv4 as well, from mapped addresses.
+    pub dual_stack: bool,
     /// `UDP_GRO`: trains arrive whole, see [`super::Received::segment_bytes`].
     pub gro: bool,
     /// `IP_RECVTOS` or `IPV6_RECVTCLASS`: see [`super::Received::dscp`].
@@ -25,7 +28,7 @@ pub struct SocketOptions {
     pub buffer_bytes: usize,
 }
 
-/// Opens a non-blocking socket bound to an address. An IPv6 socket takes no IPv4.
+/// Opens a non-blocking socket bound to an address.
 ///
 /// Errors are the system's: the address is in use, or not one of this host's.
 pub fn open(address: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket> {
@@ -36,7 +39,7 @@ pub fn open(address: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket
         sockopt::set_socket_reuseport(&socket, true)?;
     }
     if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
+        sockopt::set_ipv6_v6only(&socket, !options.dual_stack)?;
     }
     if options.dscp && address.is_ipv4() {
         sockopt::set_ip_recvtos(&socket, true)?;

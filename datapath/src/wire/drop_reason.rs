@@ -114,3 +114,20 @@ drop_reasons! {
 
 /// How many reasons there are.
 pub const DROP_REASONS: usize = DropReason::ALL.len();
+
+/// Discarded datagrams, in the order of [`DropReason::ALL`].
+#[derive(Clone, Debug)]
+pub struct DropCounts(pub [u64; DROP_REASONS]);
+
+impl Default for DropCounts {
+    fn default() -> Self {
+        Self([0; DROP_REASONS])
+    }
+}
+
+impl DropCounts {
+    /// Several datagrams were discarded for one reason.
+    pub fn add(&mut self, reason: DropReason, datagrams: usize) {
+        self.0[reason as usize] += datagrams as u64;
+    }
+}

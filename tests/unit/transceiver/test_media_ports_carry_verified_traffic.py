@@ -11,12 +11,14 @@ import pytest
 
 from tests.support.marked_peer import marked_peer
 from transceiver.media_port.interface import MediaPort, Path, SrtpKeys, SrtpProfile
+from transceiver.media_port.native_port import open_native_port
 from transceiver.media_port.python_port import open_python_port
+from transceiver.session.rtp import RtpPacket, parse_rtp
 from wire.address import Address
 from wire.drop import DropReason
 from wire.spp import HEADER_BYTES, SppHeader, decode_header, encode_header
 
-ENGINES = {"python": open_python_port}
+ENGINES = {"python": open_python_port, "native": open_native_port}
 CLIENT = Address("198.51.100.7", 40_000)
 PUBLIC = Address("203.0.113.1", 3478)
 PATH = Path(CLIENT, PUBLIC)
@@ -37,7 +39,7 @@ class RecordingSink:
     def dtls_received(self, session_id: int, path: Path, datagram: bytes, now: float) -> None:
         self.calls.put_nowait(("dtls", session_id, path, datagram))
 
-    def rtp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
+    def rtp_received(self, session_id: int, path: Path, packet: RtpPacket, now: float) -> None:
         self.calls.put_nowait(("rtp", session_id, path, packet))
 
     def rtcp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
@@ -216,7 +218,7 @@ async def test_srtp_and_srtcp_both_ways(bench: Bench, profile: SrtpProfile) -> N
     bench.port.bind(PATH, 1, bench.relay.address)
     bench.port.start_srtp(1, peer.keys)
     bench.relay.send(peer.outbound.protect(rtp(1)))
-    assert await bench.sink.next() == ("rtp", 1, PATH, rtp(1))
+    assert await bench.sink.next() == ("rtp", 1, PATH, parse_rtp(rtp(1)))
     bench.relay.send(peer.outbound.protect_rtcp(RTCP))
     assert await bench.sink.next() == ("rtcp", 1, PATH, RTCP)
     bench.port.send_rtp(1, PATH, rtp(9, b"answer"))

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use offhook_datapath::relay::trains::{first_train, Item, Trains};
-use offhook_datapath::udp::{TRAIN_BYTES, TRAIN_SEGMENTS};
+use offhook_datapath::udp::{first_train, Item, Trains, TRAIN_BYTES, TRAIN_SEGMENTS};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -44,12 +43,12 @@ proptest! {
             let first = train[0];
             let bytes: usize = train.iter().map(|item| usize::from(item.bytes())).sum();
             prop_assert!(train.len() <= TRAIN_SEGMENTS && bytes <= TRAIN_BYTES);
-            prop_assert!(train.iter().all(|item| (item.transceiver(), item.dscp()) == (first.transceiver(), first.dscp())));
+            prop_assert!(train.iter().all(|item| (item.destination(), item.dscp()) == (first.destination(), first.dscp())));
             let (last, body) = train.split_last().unwrap();
             prop_assert!(body.iter().all(|item| item.bytes() == first.bytes()) && last.bytes() <= first.bytes());
             for item in train {
                 let (transceiver, dscp, bytes, _) = batch[item.index()];
-                prop_assert_eq!((item.transceiver(), item.dscp(), item.bytes()), (transceiver, dscp, bytes));
+                prop_assert_eq!((item.destination(), item.dscp(), item.bytes()), (transceiver, dscp, bytes));
             }
         }
     }

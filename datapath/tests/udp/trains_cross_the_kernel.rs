@@ -11,7 +11,8 @@ use offhook_datapath::wire::endpoint::Endpoint;
 const HOSTS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 
 fn socket(host: &str, gro: bool) -> UdpSocket {
-    open(host.parse().unwrap(), SocketOptions { gro, dscp: true, buffer_bytes: 1 << 20, ..Default::default() }).unwrap()
+    open(host.parse().unwrap(), SocketOptions { gro, dscp: true, buffer_bytes: 1 << 20, ..SocketOptions::default() })
+        .unwrap()
 }
 
 fn address(socket: &UdpSocket) -> Endpoint {

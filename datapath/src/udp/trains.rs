@@ -1,16 +1,15 @@
-//! Which datagrams leave together: GSO trains towards transceivers.
+//! Which datagrams leave together: GSO trains between relays and transceivers.
 //!
-//! All datagrams to one transceiver share a destination, whatever the client, so they can share a send. A train is a run
-//! of equal sizes with perhaps a shorter last one, and of one DSCP, so the datagrams of a batch are put in order of
-//! transceiver, DSCP and size. What must not change is the order within a flow. Two datagrams of one flow that differ in
+//! All datagrams to one transceiver share a destination, whatever the client, and so do those to one relay, so they can
+//! share a send. A train is a run of equal sizes with perhaps a shorter last one, and of one DSCP, so the datagrams of a
+//! batch are put in order of destination, DSCP and size. What must not change is the order within a flow. Two datagrams of one flow that differ in
 //! DSCP or size therefore fall into different *generations*, which leave one after the other; this is rare, as a voice
 //! flow sends every 20 ms.
 
 // Items are packed by shifting and unpacked by cutting off.
 #![allow(clippy::cast_possible_truncation)]
 
-use super::transceivers::Slot;
-use crate::udp::{TRAIN_BYTES, TRAIN_SEGMENTS};
+use super::{TRAIN_BYTES, TRAIN_SEGMENTS};
 
 /// Places to remember a flow's last DSCP and size in. Two flows that share one may cost a generation, nothing else.
 const MEMORY: usize = 2048;
@@ -18,28 +17,28 @@ const MEMORY: usize = 2048;
 /// What an item's index tells apart.
 const MAX_ITEMS: usize = 1024;
 
-/// One datagram. Ordered by generation, transceiver, DSCP, size from long to short, and arrival.
+/// One datagram. Ordered by generation, destination, DSCP, size from long to short, and arrival.
 ///
 /// ```text
 ///  63          48 47          32 31   26 25          10 9        0
 /// +--------------+--------------+-------+--------------+----------+
-/// |  generation  | transceiver  | DSCP  |    !bytes    |  index   |
+/// |  generation  | destination  | DSCP  |    !bytes    |  index   |
 /// +--------------+--------------+-------+--------------+----------+
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item(u64);
 
 impl Item {
-    fn new(generation: u16, transceiver: Slot, dscp: u8, bytes: u16, index: usize) -> Self {
+    fn new(generation: u16, destination: u16, dscp: u8, bytes: u16, index: usize) -> Self {
         let word = u64::from;
-        let lane = word(generation) << 48 | word(transceiver) << 32 | u64::from(dscp & 63) << 26;
+        let lane = word(generation) << 48 | word(destination) << 32 | u64::from(dscp & 63) << 26;
         Self(lane | word(!bytes) << 10 | (index % MAX_ITEMS) as u64)
     }
 
-    /// Where it goes.
+    /// Where it goes, as the caller numbers destinations.
     #[must_use]
-    pub fn transceiver(self) -> Slot {
-        (self.0 >> 32) as Slot
+    pub fn destination(self) -> u16 {
+        (self.0 >> 32) as u16
     }
 
     /// How it is marked.
@@ -66,13 +65,13 @@ impl Item {
         (self.0 >> 48) as u16
     }
 
-    /// Generation, transceiver and DSCP: a train has one of each.
+    /// Generation, destination and DSCP: a train has one of each.
     fn lane(self) -> u64 {
         self.0 >> 26
     }
 }
 
-/// The datagrams of one batch on their way to transceivers.
+/// The datagrams of one batch on their way out.
 pub struct Trains {
     items: Vec<Item>,
     last: [u32; MEMORY],
@@ -95,7 +94,7 @@ impl Trains {
     }
 
     /// Adds the datagram at place `index` of the batch. `flow` tells flows apart, in its low bits, too.
-    pub fn push(&mut self, transceiver: Slot, dscp: u8, bytes: u16, index: usize, flow: u64) {
+    pub fn push(&mut self, destination: u16, dscp: u8, bytes: u16, index: usize, flow: u64) {
         let place = flow as usize % MEMORY;
         // Never zero, as a datagram has an SPP header.
         let kind = u32::from(dscp) << 16 | u32::from(bytes);
@@ -106,7 +105,7 @@ impl Trains {
             }
             self.last[place] = kind;
         }
-        self.items.push(Item::new(self.generation, transceiver, dscp, bytes, index));
+        self.items.push(Item::new(self.generation, destination, dscp, bytes, index));
     }
 
     /// Puts the batch in order. [`first_train`] then cuts it.

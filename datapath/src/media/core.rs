@@ -1,0 +1,243 @@
+//! The port without its socket: which datagram belongs to which session, and its SRTP. Sans-IO.
+//!
+//! It knows paths (a client's five-tuple as the SPP header says it), the session and the relay of each, and the keys of
+//! each session. It knows nothing else about sessions.
+
+use std::collections::{HashMap, HashSet};
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use super::outbox::{Outbox, Sent};
+use super::relays::{Network, Relays};
+use super::rtp::RtpPacket;
+use super::srtp::{BadKey, Inbound, Outbound, Profile};
+use crate::wire::demux::{classify, Kind};
+use crate::wire::drop_reason::{DropCounts, DropReason};
+use crate::wire::endpoint::Endpoint;
+use crate::wire::spp::{SppHeader, HEADER_BYTES};
+
+/// Longer than anything that Ethernet carries, with the envelope.
+pub const MAX_DATAGRAM_BYTES: usize = HEADER_BYTES + 2048;
+
+/// Names a bound path for as long as it is bound.
+pub type PathId = usize;
+
+/// Names a session, as the caller numbers them.
+pub type SessionId = u64;
+
+type Header = [u8; HEADER_BYTES];
+
+/// Totals. Bytes are UDP payload without the envelope.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// From whomever.
+    pub datagrams_received: u64,
+    /// Of datagrams with an envelope, from relays.
+    pub bytes_received: u64,
+    /// As far as the kernel took them.
+    pub datagrams_sent: u64,
+    /// The same in bytes.
+    pub bytes_sent: u64,
+    /// Discarded, by reason.
+    pub drops: DropCounts,
+}
+
+/// A path that belongs to a session, and the relay through which it was last authentic.
+struct Binding {
+    header: Header,
+    session: SessionId,
+    relay: Endpoint,
+}
+
+/// Both directions of one session's SRTP.
+struct Srtp {
+    inbound: Inbound,
+    outbound: Outbound,
+}
+
+/// A datagram that was accepted.
+#[derive(Debug)]
+pub enum Incoming<'a> {
+    /// STUN, from any path, not verified: the datagram with its envelope.
+    Stun(&'a [u8]),
+    /// DTLS records on a bound path.
+    Dtls(PathId, SessionId, &'a [u8]),
+    /// An authentic RTP packet.
+    Rtp(PathId, SessionId, RtpPacket<'a>),
+    /// An authentic compound RTCP packet.
+    Rtcp(PathId, SessionId, &'a [u8]),
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct MediaCore {
+    /// What happened so far.
+    pub counters: Counters,
+    relays: Relays,
+    bindings: Slab<Binding>,
+    by_header: HashMap<Header, PathId>,
+    paths_of: FxHashMap<SessionId, HashSet<PathId>>,
+    srtp: FxHashMap<SessionId, Srtp>,
+}
+
+impl MediaCore {
+    /// Replaces the set of senders that are heard.
+    pub fn accept_relays(&mut self, addresses: impl IntoIterator<Item = Endpoint>, networks: Vec<Network>) {
+        self.relays.replace(addresses, networks);
+    }
+
+    /// Ties a path to a session and a relay. Its id stays as long as it is bound to the same session.
+    pub fn bind(&mut self, path: &SppHeader, session: SessionId, relay: Endpoint) -> PathId {
+        let mut header = [0; HEADER_BYTES];
+        path.write(&mut header);
+        if let Some(&id) = self.by_header.get(&header) {
+            if self.bindings[id].session == session {
+                self.bindings[id].relay = relay;
+                return id;
+            }
+            self.unbind(id);
+        }
+        let id = self.bindings.insert(Binding { header, session, relay });
+        self.by_header.insert(header, id);
+        self.paths_of.entry(session).or_default().insert(id);
+        id
+    }
+
+    /// Forgets a path; one that is not bound is no error.
+    pub fn unbind(&mut self, path: PathId) {
+        if let Some(binding) = self.bindings.try_remove(path) {
+            self.by_header.remove(&binding.header);
+            if let Some(paths) = self.paths_of.get_mut(&binding.session) {
+                paths.remove(&path);
+            }
+        }
+    }
+
+    /// Gives a session its keys, each a master key followed by its salt. Errors if a length is wrong.
+    pub fn start_srtp(
+        &mut self,
+        session: SessionId,
+        profile: Profile,
+        inbound: &[u8],
+        outbound: &[u8],
+    ) -> Result<(), BadKey> {
+        let inbound = Inbound::new(profile, inbound)?;
+        let outbound = Outbound::new(profile, outbound)?;
+        self.srtp.insert(session, Srtp { inbound, outbound });
+        Ok(())
+    }
+
+    /// Forgets a session's keys and paths; returns the paths.
+    pub fn stop(&mut self, session: SessionId) -> Vec<PathId> {
+        self.srtp.remove(&session);
+        let paths: Vec<PathId> = self.paths_of.remove(&session).into_iter().flatten().collect();
+        for &path in &paths {
+            self.unbind(path);
+        }
+        paths
+    }
+
+    /// Takes one datagram of a relay. What is not accepted is counted.
+    pub fn receive<'a>(&mut self, datagram: &'a mut [u8], sender: &Endpoint) -> Option<Incoming<'a>> {
+        self.counters.datagrams_received += 1;
+        self.accept(datagram, sender).map_err(|reason| self.counters.drops.add(reason, 1)).ok()
+    }
+
+    fn accept<'a>(&mut self, datagram: &'a mut [u8], sender: &Endpoint) -> Result<Incoming<'a>, DropReason> {
+        if !self.relays.include(sender) {
+            return Err(DropReason::UnknownRelay);
+        }
+        let Some((&mut header, [_, ..])) = datagram.split_first_chunk_mut::<HEADER_BYTES>() else {
+            let empty = datagram.len() == HEADER_BYTES;
+            return Err(if empty { DropReason::EmptyDatagram } else { DropReason::MalformedSpp });
+        };
+        if datagram.len() > MAX_DATAGRAM_BYTES {
+            return Err(DropReason::OversizedDatagram);
+        }
+        self.counters.bytes_received += (datagram.len() - HEADER_BYTES) as u64;
+        match classify(&datagram[HEADER_BYTES..]) {
+            Kind::Stun => SppHeader::read(datagram).map(|_| ()).map(|()| Incoming::Stun(datagram)),
+            kind @ (Kind::Dtls | Kind::Srtp | Kind::Srtcp) => {
+                let Some(&path) = self.by_header.get(&header) else {
+                    return Err(SppHeader::read(datagram).err().unwrap_or(DropReason::UnvalidatedFiveTuple));
+                };
+                self.accept_bound(path, kind, &mut datagram[HEADER_BYTES..], sender)
+            }
+            Kind::Unknown => Err(DropReason::UnknownKind),
+            Kind::Zrtp | Kind::TurnChannel | Kind::Quic => Err(DropReason::UnsupportedKind),
+        }
+    }
+
+    fn accept_bound<'a>(
+        &mut self,
+        path: PathId,
+        kind: Kind,
+        inner: &'a mut [u8],
+        relay: &Endpoint,
+    ) -> Result<Incoming<'a>, DropReason> {
+        let binding = &mut self.bindings[path];
+        let session = binding.session;
+        if kind == Kind::Dtls {
+            return Ok(Incoming::Dtls(path, session, inner));
+        }
+        let Srtp { inbound, .. } = self.srtp.get_mut(&session).ok_or(DropReason::SrtpNotReady)?;
+        if kind == Kind::Srtp {
+            let length = inbound.open_rtp(inner)?;
+            binding.relay = *relay;
+            RtpPacket::read(&inner[..length]).map(|packet| Incoming::Rtp(path, session, packet))
+        } else {
+            let length = inbound.open_rtcp(inner)?;
+            binding.relay = *relay;
+            Ok(Incoming::Rtcp(path, session, &inner[..length]))
+        }
+    }
+
+    /// Puts a STUN or DTLS datagram into `out`, which must have room. What cannot be sent is counted.
+    pub fn send(&mut self, path: Option<PathId>, datagram: &[u8], out: &mut Outbox) {
+        let pushed = match path.and_then(|path| self.bindings.get(path).map(|binding| (path, binding))) {
+            Some((path, Binding { header, relay, .. })) => out.push(header, datagram, relay, path, |_, _| Ok(())),
+            None => Err(DropReason::SessionClosed),
+        };
+        self.count(pushed);
+    }
+
+    /// Seals an RTP packet into `out`, as [`MediaCore::send`] does.
+    pub fn send_rtp(&mut self, session: SessionId, path: Option<PathId>, packet: &[u8], out: &mut Outbox) {
+        let pushed = self.push_sealed(session, path, packet, out, Outbound::seal_rtp);
+        self.count(pushed);
+    }
+
+    /// Seals a compound RTCP packet into `out`, as [`MediaCore::send`] does.
+    pub fn send_rtcp(&mut self, session: SessionId, path: Option<PathId>, packet: &[u8], out: &mut Outbox) {
+        let pushed = self.push_sealed(session, path, packet, out, Outbound::seal_rtcp);
+        self.count(pushed);
+    }
+
+    fn push_sealed(
+        &mut self,
+        session: SessionId,
+        path: Option<PathId>,
+        packet: &[u8],
+        out: &mut Outbox,
+        seal: impl FnOnce(&mut Outbound, &mut Vec<u8>, usize) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let Srtp { outbound, .. } = self.srtp.get_mut(&session).ok_or(DropReason::SrtpNotReady)?;
+        let path = path.ok_or(DropReason::SessionClosed)?;
+        let Binding { header, relay, .. } = self.bindings.get(path).ok_or(DropReason::SessionClosed)?;
+        out.push(header, packet, relay, path, |bytes, start| seal(outbound, bytes, start))
+    }
+
+    fn count(&mut self, pushed: Result<(), DropReason>) {
+        if let Err(reason) = pushed {
+            self.counters.drops.add(reason, 1);
+        }
+    }
+
+    /// Counts what a flush of an outbox did.
+    pub fn count_sent(&mut self, sent: Sent) {
+        self.counters.datagrams_sent += sent.datagrams as u64;
+        self.counters.bytes_sent += sent.bytes as u64;
+        self.counters.drops.add(DropReason::SendFailed, sent.refused);
+    }
+}

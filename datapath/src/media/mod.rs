@@ -1,0 +1,22 @@
+//! The native media port: sockets towards the relays, Simple Proxy Protocol and SRTP of one transceiver.
+//!
+//! What it does with a datagram is what `transceiver/media_port/python_core.py` does, and one behaviour suite runs on both.
+//! It has no thread and no clock: an event loop watches the socket, lets [`port::Port`] fill and drain at each wake-up, and
+//! flushes what was sent meanwhile.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`relays`] | who is heard |
+//! | [`core`] | which session a datagram belongs to, and its SRTP |
+//! | [`srtp`] | SRTP and SRTCP of one session |
+//! | [`rtp`] | what an RTP header says |
+//! | [`inbox`], [`outbox`] | datagrams out of trains, datagrams into trains |
+//! | [`port`] | all of it on a socket |
+
+pub mod core;
+pub mod inbox;
+pub mod outbox;
+pub mod port;
+pub mod relays;
+pub mod rtp;
+pub mod srtp;

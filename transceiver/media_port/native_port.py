@@ -1,0 +1,193 @@
+"""The `native` media port: sockets and SRTP in Rust (`datapath/src/media`), behind the interface of the readable one.
+
+The event loop watches the socket. At each wake-up one call takes what waits there, trains and all, everything is
+decrypted in batches, and the sink sees packet after packet. What it sends meanwhile is collected and leaves at the end
+of the wake-up, sessions to one relay together; what is sent at other times leaves at the end of the loop's turn.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Collection
+from typing import Literal
+
+import structlog
+from offhook_datapath import MediaPort as NativePort
+
+from transceiver.media_port.interface import (
+    EXPEDITED_FORWARDING,
+    SOCKET_BUFFER_BYTES,
+    MediaPort,
+    MediaSink,
+    Network,
+    Path,
+    PortCounters,
+    SrtpKeys,
+)
+from transceiver.session.rtp import RtpPacket
+from wire.address import Address, format_address
+from wire.drop import DropReason
+from wire.spp import HEADER_BYTES, SppHeader, decode_header, encode_header
+
+FILLS_PER_WAKE_UP = 4
+"""System calls, each of up to 16 messages or trains; then timers and other sockets get their turn."""
+
+_log = structlog.get_logger(__name__)
+
+_Other = tuple[Literal["stun"], bytes, str, int] | tuple[Literal["dtls", "rtcp"], int, Path, bytes]
+
+
+class NativeMediaPort(MediaPort):
+    """See `MediaPort` and the module's docstring. Made by `open_native_port`."""
+
+    def __init__(self, native: NativePort[Path, RtpPacket], loop: asyncio.AbstractEventLoop) -> None:
+        self._native = native
+        self._loop = loop
+        self._address = Address(*native.address())
+        self._sink: MediaSink | None = None
+        self._flushing = False
+        self._closed = False
+        # The hot ones, bound once.
+        self._send_rtp = native.send_rtp
+        loop.add_reader(native.fileno(), self._read)
+
+    @property
+    def counters(self) -> PortCounters:
+        """Totals since the port was opened."""
+        counted = self._native.counters()
+        return PortCounters(
+            datagrams_received=counted.datagrams_received,
+            bytes_received=counted.bytes_received,
+            datagrams_sent=counted.datagrams_sent,
+            bytes_sent=counted.bytes_sent,
+            drops=Counter({DropReason(slug): count for slug, count in counted.drops}),
+        )
+
+    @property
+    def address(self) -> Address:
+        """Where the socket is bound."""
+        return self._address
+
+    def deliver_to(self, sink: MediaSink) -> None:
+        """Names the sink."""
+        self._sink = sink
+
+    def accept_relays(self, addresses: Collection[Address], networks: Collection[Network] = ()) -> None:
+        """Replaces the set of senders that are heard."""
+        self._native.accept_relays(
+            list(addresses), [(str(network.network_address), network.prefixlen) for network in networks]
+        )
+
+    def bind(self, path: Path, session_id: int, relay: Address) -> None:
+        """Ties a path to its session and relay."""
+        self._native.bind(path, encode_header(path.client, path.proxy), session_id, relay.host, relay.port)
+
+    def unbind(self, path: Path) -> None:
+        """Forgets a path."""
+        self._native.unbind(path)
+
+    def start_srtp(self, session_id: int, keys: SrtpKeys) -> None:
+        """Gives a session its keys."""
+        self._native.start_srtp(session_id, keys.profile, keys.inbound, keys.outbound)
+
+    def stop(self, session_id: int) -> None:
+        """Forgets a session's keys and paths."""
+        self._native.stop(session_id)
+
+    def close(self) -> None:
+        """Closes the socket; what is still to be flushed goes first."""
+        if not self._closed:
+            self._closed = True
+            self._loop.remove_reader(self._native.fileno())
+            self._native.flush()
+            self._native.close()
+
+    # To the relays
+
+    def send(self, path: Path, datagram: bytes) -> None:
+        """Sends a STUN or DTLS datagram."""
+        self._native.send(path, datagram)
+        if not self._flushing:
+            self._flush_soon()
+
+    def send_rtp(self, session_id: int, path: Path, packet: bytes) -> None:
+        """Protects and sends an RTP packet."""
+        self._send_rtp(session_id, path, packet)
+        if not self._flushing:
+            self._flush_soon()
+
+    def send_rtcp(self, session_id: int, path: Path, packet: bytes) -> None:
+        """Protects and sends a compound RTCP packet."""
+        self._native.send_rtcp(session_id, path, packet)
+        if not self._flushing:
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        """At the end of this turn of the loop, with all that is sent until then."""
+        self._flushing = True
+        self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if not self._closed:
+            self._native.flush()
+
+    # From the relays
+
+    def _read(self) -> None:
+        now = time.monotonic()
+        due, self._flushing = self._flushing, True
+        try:
+            for _ in range(FILLS_PER_WAKE_UP):
+                more = self._native.fill()
+                self._deliver(now)
+                if self._closed or not more:
+                    break
+        finally:
+            # A flush that the loop owes from before comes later and finds nothing.
+            self._flushing = due
+            if not self._closed:
+                self._native.flush()
+
+    def _deliver(self, now: float) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        receive, rtp_received = self._native.receive, sink.rtp_received
+        while not self._closed:
+            packets, other = receive()
+            for session_id, path, packet in packets:
+                try:
+                    rtp_received(session_id, path, packet, now)
+                except Exception:  # noqa: BLE001 - one session's fault must not cost the others of the batch their packets
+                    _log.exception("media sink failed")
+            if other is not None:
+                self._deliver_other(sink, other, now)
+            elif not packets:
+                return
+
+    def _deliver_other(self, sink: MediaSink, other: _Other, now: float) -> None:
+        try:
+            match other:
+                case ("stun", datagram, host, port):
+                    header = decode_header(datagram)
+                    assert isinstance(header, SppHeader), "the native side has read it"
+                    sink.stun_received(Path(*header), datagram[HEADER_BYTES:], Address(host, port), now)
+                case ("dtls", session_id, path, datagram):
+                    sink.dtls_received(session_id, path, datagram, now)
+                case ("rtcp", session_id, path, packet):
+                    sink.rtcp_received(session_id, path, packet, now)
+        except Exception:  # noqa: BLE001 - see _deliver
+            _log.exception("media sink failed")
+
+
+async def open_native_port(listen: Address, dscp: int = EXPEDITED_FORWARDING) -> NativeMediaPort:
+    """Opens the UDP socket; port 0 picks one. See `open_python_port`.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    native: NativePort[Path, RtpPacket] = NativePort(
+        address=format_address(listen), dscp=dscp, buffer_bytes=SOCKET_BUFFER_BYTES, packet_class=RtpPacket
+    )
+    return NativeMediaPort(native, asyncio.get_running_loop())
