@@ -130,7 +130,7 @@ class AudioEncoder:
         """
 
 def decode_audio(
-    jobs: list[tuple[AudioDecoder, Literal[0, 1, 2], bytes, int, list[int]]],
+    jobs: list[tuple[AudioDecoder, int, bytes, int, list[int]]],
 ) -> list[tuple[int, bool, list[bytes]]]:
     """Runs decoders, in order, without the interpreter's lock: for threads.
 

@@ -11,8 +11,10 @@ Samples are mono, signed 16 bit, little-endian. Everything here runs on the even
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
+from transceiver.audio.counters import AudioCounters
 from transceiver.playout.pacer import PacedFrame
 from transceiver.session.actions import AudioReceived
+from transceiver.session.playout_delay import PlayoutDelay
 
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 24_000, 48_000)
 """The rates at which samples are to be had."""
@@ -65,6 +67,10 @@ class InputAudio(Protocol):
     def media_time_us(self) -> int:
         """The end of what the listeners have heard."""
 
+    @property
+    def delay(self) -> PlayoutDelay:
+        """The playout clock. The session tells it about each packet (`Session.follow`)."""
+
     def close(self) -> None:
         """The call is over: what is being decoded is thrown away, and no listener hears anything more."""
 
@@ -93,7 +99,7 @@ class Playout(Protocol):
         """Drops what is queued of `response_id` (None: of all), at once. Returns the milliseconds dropped."""
 
     def next_due(self, now: float) -> float | None:
-        """When `release` has something to give; None while nothing is ready."""
+        """When `release` has something to give; None while nothing is ready. `buffered_ms` may be above 0 then."""
 
     def release(self, now: float) -> list[PacedFrame]:
         """The frames of the client's codec that are due at `now`, in order."""
@@ -116,7 +122,7 @@ class Audio(Protocol):
 
     @property
     def supported(self) -> bool:
-        """False where the native module is missing: then no model gets samples, and `open_…` must not be called."""
+        """False where the native module is missing: then there are no samples, and `open_…` must not be called."""
 
     def open_input(self, codec: str) -> InputAudio:
         """Starts hearing a client that speaks `codec` ("opus", "PCMU" or "PCMA")."""
@@ -130,6 +136,14 @@ class Audio(Protocol):
             max_buffered_ms: bound of the queue, as of a Pacer.
             ready: called when frames have become ready of which `next_due` did not know.
         """
+
+    @property
+    def counters(self) -> AudioCounters:
+        """What all this has cost and lost."""
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that the threads have not done yet."""
 
     def close(self) -> None:
         """Stops the threads."""

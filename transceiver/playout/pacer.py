@@ -34,6 +34,7 @@ class PacedFrame:
 class _Queued:
     payload: bytes
     duration_us: int
+    content_us: int
     gap_us: int
     response_id: str
 
@@ -83,10 +84,21 @@ class Pacer:
         self._untaken_us -= played_ms * 1000
         return played_ms
 
-    def push(self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str = "") -> bool:
+    def push(
+        self,
+        payload: bytes,
+        *,
+        media_time_us: int,
+        duration_us: int,
+        response_id: str = "",
+        content_us: int | None = None,
+    ) -> bool:
         """Queues one frame; False if the queue is full and the frame is dropped.
 
         A leap of `media_time_us` within one response is silence (or loss) of that length and is kept as such.
+
+        Args:
+            content_us: how much of the frame is the response's own; None: all of it. Only that counts as played.
         """
         if self._buffered_us + duration_us > self._max_buffered_us:
             return False
@@ -96,7 +108,8 @@ class Pacer:
             if gap_us > self._max_buffered_us:
                 gap_us = 0
         self._expected = (response_id, media_time_us + duration_us)
-        self._queue.append(_Queued(payload, duration_us, gap_us, response_id))
+        content_us = duration_us if content_us is None else content_us
+        self._queue.append(_Queued(payload, duration_us, content_us, gap_us, response_id))
         self._buffered_us += duration_us
         return True
 
@@ -146,6 +159,6 @@ class Pacer:
         self._due = due + frame.duration_us / MICROSECONDS * pace
         if frame.response_id != self._playing:
             self._playing, self._played_us = frame.response_id, 0
-        self._played_us += frame.duration_us
-        self._untaken_us += frame.duration_us
+        self._played_us += frame.content_us
+        self._untaken_us += frame.content_us
         return paced

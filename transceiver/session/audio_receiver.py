@@ -4,6 +4,7 @@ from typing import Final
 
 from transceiver.sdp.offer import AudioOffer
 from transceiver.session.actions import AudioReceived, KeyPressed
+from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.session.rtcp import ReportBlock
 from transceiver.session.rtp import RtpPacket
 from transceiver.session.source_statistics import SourceStatistics
@@ -14,6 +15,8 @@ REORDER_DEPTH: Final = 4
 """Packets held back while one before them is missing."""
 REORDER_WAIT_S: Final = 0.04
 """How long they are held: two frames, more than a path reorders by in practice."""
+FOLLOWED_REORDER_DEPTH: Final = 64
+"""Packets held back where the playout clock says how long."""
 
 _TIMESTAMP_RANGE: Final = 1 << 32
 _SSRC_SILENCE_S: Final = 1.0
@@ -35,6 +38,8 @@ class AudioReceiver:
         self._ready: list[AudioReceived | KeyPressed] = []
         self._held: dict[int, RtpPacket] = {}
         self._held_since = 0.0
+        self._delay: PlayoutDelay | None = None
+        self._reorders_by_delay = False
         self._next = 0
         self._timestamp = 0
         self._last_timestamp = 0
@@ -55,6 +60,15 @@ class AudioReceiver:
             self._event_type = audio.events.payload_type
             self._events = TelephoneEvents(audio.events.clock_rate)
         self._mid = mid.encode() if mid is not None else None
+
+    def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None:
+        """Tells the playout clock about every packet from here on.
+
+        Args:
+            reorder: missing packets are waited for until its target, and not for REORDER_WAIT_S.
+        """
+        self._delay = delay
+        self._reorders_by_delay = reorder
 
     @property
     def ssrc(self) -> int | None:
@@ -88,6 +102,8 @@ class AudioReceiver:
             if not self._accepts(packet, now):
                 return DropReason.UNKNOWN_SSRC
             source = self._start(packet, now)
+        if is_audio and self._delay is not None:
+            self._delay.arrived(self._timestamp + self._step(packet), now)
         extended = source.extend(packet.sequence)
         if extended < self._next or extended in self._held:
             return DropReason.LATE_PACKET
@@ -103,11 +119,11 @@ class AudioReceiver:
 
     def next_timeout(self) -> float | None:
         """When held packets stop waiting for a missing one."""
-        return self._held_since + REORDER_WAIT_S if self._held else None
+        return self._held_since + self._reorder_wait_s if self._held else None
 
     def handle_timeout(self, now: float) -> None:
         """Releases what has waited long enough."""
-        if self._held and now >= self._held_since + REORDER_WAIT_S:
+        if self._held and now >= self._held_since + self._reorder_wait_s:
             self._give_up_waiting()
             self._release_consecutive(now)
 
@@ -115,6 +131,15 @@ class AudioReceiver:
         """What has become ready, in order."""
         frames, self._ready = self._ready, []
         return frames
+
+    @property
+    def _reorder_wait_s(self) -> float:
+        return self._delay.target_s if self._delay is not None and self._reorders_by_delay else REORDER_WAIT_S
+
+    def _step(self, packet: RtpPacket) -> int:
+        """From the timestamp of the frame released last to this packet's, by the smallest distance."""
+        half = _TIMESTAMP_RANGE // 2
+        return (packet.timestamp - self._last_timestamp + half) % _TIMESTAMP_RANGE - half
 
     def _accepts(self, packet: RtpPacket, now: float) -> bool:
         """Whether an SSRC that is not the current one is this stream (RFC 9143 section 9.2): by MID, else by SDP.
@@ -146,7 +171,7 @@ class AudioReceiver:
             if not self._held:
                 self._held_since = now
             self._held[extended] = packet
-            if len(self._held) > REORDER_DEPTH:
+            if len(self._held) > (FOLLOWED_REORDER_DEPTH if self._reorders_by_delay else REORDER_DEPTH):
                 self._give_up_waiting()
         if self._held:
             self._release_consecutive(now)
@@ -170,10 +195,8 @@ class AudioReceiver:
         if packet.payload_type == self._event_type:
             self._release_event(packet, lost_before)
             return
-        step = (packet.timestamp - self._last_timestamp) % _TIMESTAMP_RANGE
         # A timestamp may stand still (several packets of one frame); one that goes backwards is a sender's mistake.
-        if step < _TIMESTAMP_RANGE // 2:
-            self._timestamp += step
+        self._timestamp += max(0, self._step(packet))
         self._last_timestamp = packet.timestamp
         level = packet.extensions.get(self._level_id) if self._level_id is not None else None
         self._ready.append(

@@ -43,6 +43,7 @@ from transceiver.session.handshake_budget import HandshakeBudget
 from transceiver.session.ice import Conflict, IceAgent
 from transceiver.session.negotiation import LocalTransport, Negotiation
 from transceiver.session.paths import PathTable
+from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.session.reporting import Reporter
 from transceiver.session.rtp import RtpPacket
 from transceiver.session.stats import SessionStats, snapshot
@@ -155,6 +156,15 @@ class Session:
     def has_actions(self) -> bool:
         """Whether something is to be done."""
         return bool(self._actions)
+
+    def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None:
+        """Tells `delay` when the client's audio packets come.
+
+        Args:
+            reorder: missing ones are waited for as long as it says. Otherwise for a fixed time, which suits a model
+                that takes the client's own codec and waits by itself.
+        """
+        self._receiver.follow(delay, reorder=reorder)
 
     # From the client. Each returns why the datagram was dropped, or None.
 

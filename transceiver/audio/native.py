@@ -1,0 +1,60 @@
+"""Codecs of this process, by the native module. Loaded only where that is installed: see `open_audio`."""
+
+import time
+from collections.abc import Callable
+
+from offhook_datapath import AudioEncoder
+
+from transceiver.audio.codec_pool import CodecPool
+from transceiver.audio.counters import AudioCounters
+from transceiver.audio.input_audio import PooledInputAudio
+from transceiver.audio.input_stream import InputStream
+from transceiver.audio.pcm_playout import EncodingPlayout, Framing
+from transceiver.audio.settings import CLOCK_RATES, AudioSettings
+
+
+class NativeAudio:
+    """Implements `Audio`."""
+
+    supported = True
+
+    def __init__(self, settings: AudioSettings, counters: AudioCounters) -> None:
+        self.counters = counters
+        self._settings = settings
+        self._pool = CodecPool(settings.threads, counters)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for the codec threads or are with them."""
+        return self._pool.waiting
+
+    def open_input(self, codec: str) -> PooledInputAudio:
+        """See `Audio`."""
+        return PooledInputAudio(InputStream(codec, CLOCK_RATES[codec], self.counters), self._pool, time.monotonic)
+
+    def open_playout(
+        self, codec: str, sample_rate_hz: int, *, max_buffered_ms: int, ready: Callable[[], None]
+    ) -> EncodingPlayout:
+        """See `Audio`."""
+        encoder = AudioEncoder(
+            codec,
+            sample_rate_hz,
+            bitrate=self._settings.opus_bitrate,
+            complexity=self._settings.opus_complexity,
+            fec=True,
+            dtx=False,
+            max_playback_hz=48_000,
+        )
+        return EncodingPlayout(
+            encoder,
+            self._pool,
+            self.counters,
+            framing=Framing(sample_rate_hz, CLOCK_RATES[codec]),
+            max_buffered_ms=max_buffered_ms,
+            now=time.monotonic,
+            ready=ready,
+        )
+
+    def close(self) -> None:
+        """See `Audio`."""
+        self._pool.close()

@@ -1,0 +1,242 @@
+"""A model's samples on their way to the caller: cut into frames, encoded shortly before they are due, paced.
+
+A model may be seconds ahead of the wire clock. Its samples wait as samples and only the next LEAD_US of them are
+encoded: so a barge-in drops little work, the encoder's state belongs to what was really sent, and no burst of one call
+holds the codec threads up.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from offhook_datapath import AudioEncoder
+
+from transceiver.audio.codec_pool import CodecPool, EncodeResult
+from transceiver.audio.counters import AudioCounters
+from transceiver.playout.pacer import PacedFrame, Pacer
+
+LEAD_US: Final = 100_000
+"""Encoded ahead of the wire clock."""
+TAIL_WAIT_S: Final = 0.04
+"""What does not fill a frame waits so long for more, then is padded with silence."""
+
+_BYTES_PER_SAMPLE: Final = 2
+_MICROSECONDS: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """From a model's samples to packets.
+
+    Attributes:
+        sample_rate_hz: of the samples.
+        clock_rate: of the packets' RTP timestamps, in Hz.
+        frame_us: what one packet holds.
+    """
+
+    sample_rate_hz: int
+    clock_rate: int
+    frame_us: int = 20_000
+
+    @property
+    def frame_bytes(self) -> int:
+        """Samples of one packet, in bytes."""
+        return self.sample_rate_hz * self.frame_us // _MICROSECONDS * _BYTES_PER_SAMPLE
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Samples of one response that follow each other without a gap; `gap_us` of silence lies before them."""
+
+    response_id: str
+    gap_us: int
+    samples: bytearray
+
+
+@dataclass(slots=True)
+class _Encoding:
+    """A frame that is with the codec threads."""
+
+    response_id: str
+    gap_us: int
+    content_us: int
+    dropped: bool = False
+
+
+class EncodingPlayout:
+    """Implements `PcmPlayout`.
+
+    Args:
+        encoder: of the client's codec, from the model's rate.
+        max_buffered_ms: bound of all that waits, samples and frames.
+        now: monotonic clock in seconds.
+        ready: called when frames have become ready of which `next_due` did not know.
+    """
+
+    def __init__(
+        self,
+        encoder: AudioEncoder,
+        pool: CodecPool,
+        counters: AudioCounters,
+        *,
+        framing: Framing,
+        max_buffered_ms: int,
+        now: Callable[[], float],
+        ready: Callable[[], None],
+    ) -> None:
+        self.loss_percent = 0
+        """Of our packets, as the client reports: how much redundancy the encoder adds."""
+        self._encoder = encoder
+        self._pool = pool
+        self._lane = pool.open_lane()
+        self._counters = counters
+        self._sample_rate_hz = framing.sample_rate_hz
+        self._frame_us = framing.frame_us
+        self._frame_bytes = framing.frame_bytes
+        self._max_buffered_us = max_buffered_ms * 1000
+        self._now = now
+        self._ready = ready
+        self._pacer = Pacer(framing.clock_rate, max_buffered_ms=max_buffered_ms + LEAD_US // 1000)
+        self._stretches: deque[_Stretch] = deque()
+        self._encoding: deque[_Encoding] = deque()
+        self._expected: tuple[str, int] | None = None
+        self._waiting = 0
+        """Samples that are not encoded yet."""
+        self._pacer_us: tuple[str, int] = ("", 0)
+        self._pushed_at = 0.0
+        self._reset = False
+        self._closed = False
+
+    @property
+    def buffered_ms(self) -> int:
+        """See `Playout`."""
+        return (self._us(self._waiting) + self._encoding_us) // 1000 + self._pacer.buffered_ms
+
+    @property
+    def playing(self) -> str:
+        """See `Playout`."""
+        return self._pacer.playing
+
+    def played_us(self, response_id: str) -> int:
+        """See `Playout`."""
+        return self._pacer.played_us(response_id)
+
+    def take_played_ms(self, *, at_least: int) -> int:
+        """See `Playout`."""
+        return self._pacer.take_played_ms(at_least=at_least)
+
+    def push(self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str = "") -> bool:
+        """See `Playout`. The duration is that of the samples, whatever `duration_us` says."""
+        count = len(payload) // _BYTES_PER_SAMPLE
+        length_us = self._us(count)
+        if self._us(self._waiting) + length_us > self._max_buffered_us:
+            return False
+        gap_us = self._gap_us(response_id, media_time_us)
+        self._expected = (response_id, media_time_us + length_us)
+        last = self._stretches[-1] if self._stretches else None
+        if last is None or last.response_id != response_id or gap_us:
+            last = _Stretch(response_id, gap_us, bytearray())
+            self._stretches.append(last)
+        last.samples += payload[: count * _BYTES_PER_SAMPLE]
+        self._waiting += count
+        self._pushed_at = self._now()
+        self._encode_ahead()
+        return True
+
+    def flush(self, response_id: str | None = None) -> int:
+        """See `Playout`. What comes next is encoded as a beginning."""
+        before = self._waiting
+        kept = [each for each in self._stretches if response_id is not None and each.response_id != response_id]
+        self._stretches = deque(kept)
+        self._waiting = sum(len(each.samples) for each in kept) // _BYTES_PER_SAMPLE
+        flushed_us = self._us(before - self._waiting)
+        for frame in self._encoding:
+            if not frame.dropped and response_id in (None, frame.response_id):
+                frame.dropped = True
+                flushed_us += frame.content_us
+                self._counters.flushed_frames += 1
+        self._reset = True
+        return flushed_us // 1000 + self._pacer.flush(response_id)
+
+    def next_due(self, now: float) -> float | None:
+        """See `Playout`."""
+        due = self._pacer.next_due(now)
+        if due is None and self._stretches and not self._encoding:
+            # Less than a frame: it waits for more.
+            return max(now, self._pushed_at + TAIL_WAIT_S)
+        return due
+
+    def release(self, now: float) -> list[PacedFrame]:
+        """See `Playout`."""
+        released = self._pacer.release(now)
+        self._encode_ahead(tail=now >= self._pushed_at + TAIL_WAIT_S)
+        return released
+
+    def close(self) -> None:
+        """See `PcmPlayout`."""
+        if not self._closed:
+            self._closed = True
+            self.flush()
+            self._pool.leave(self._lane)
+
+    @property
+    def _encoding_us(self) -> int:
+        return sum(frame.content_us for frame in self._encoding if not frame.dropped)
+
+    def _us(self, samples: int) -> int:
+        return samples * _MICROSECONDS // self._sample_rate_hz
+
+    def _gap_us(self, response_id: str, media_time_us: int) -> int:
+        """The silence before the next samples; a leap longer than the queue is none."""
+        if self._expected is None or self._expected[0] != response_id:
+            return 0
+        # A rounded microsecond is no gap.
+        gap_us = media_time_us - self._expected[1]
+        return gap_us if self._frame_us // 20 <= gap_us <= self._max_buffered_us else 0
+
+    def _encode_ahead(self, *, tail: bool = False) -> None:
+        """Keeps LEAD_US encoded. A part of a frame goes only before something else, or as the tail."""
+        while self._stretches and self._pacer.buffered_ms * 1000 + self._encoding_us < LEAD_US:
+            stretch = self._stretches[0]
+            is_part = len(stretch.samples) < self._frame_bytes
+            if is_part and len(self._stretches) == 1 and not (tail and not self._encoding):
+                return
+            self._encode(stretch)
+            if not stretch.samples:
+                self._stretches.popleft()
+
+    def _encode(self, stretch: _Stretch) -> None:
+        samples = bytes(stretch.samples[: self._frame_bytes])
+        del stretch.samples[: self._frame_bytes]
+        count = len(samples) // _BYTES_PER_SAMPLE
+        content_us = self._us(count)
+        self._waiting -= count
+        self._encoding.append(_Encoding(stretch.response_id, stretch.gap_us, content_us))
+        stretch.gap_us = 0
+        if not stretch.samples and len(self._stretches) > 1 and self._stretches[1].response_id == stretch.response_id:
+            # The padding is part of the silence that follows.
+            padding_us = self._frame_us - content_us
+            self._stretches[1].gap_us = max(0, self._stretches[1].gap_us - padding_us)
+        job = (self._encoder, samples.ljust(self._frame_bytes, b"\0"), self.loss_percent, self._reset)
+        self._reset = False
+        self._lane.encode(job, self._encoded)
+
+    def _encoded(self, result: EncodeResult) -> None:
+        frame = self._encoding.popleft()
+        payload, _level_dbov = result
+        if self._closed or frame.dropped or not payload:
+            return
+        nothing_was_due = self._pacer.next_due(0.0) is None
+        response_id, end_us = self._pacer_us
+        start_us = end_us + frame.gap_us if response_id == frame.response_id else frame.gap_us
+        self._pacer_us = (frame.response_id, start_us + self._frame_us)
+        self._pacer.push(
+            payload,
+            media_time_us=start_us,
+            duration_us=self._frame_us,
+            response_id=frame.response_id,
+            content_us=frame.content_us,
+        )
+        if nothing_was_due:
+            self._ready()

@@ -1,0 +1,45 @@
+"""Whether this installation has codecs. Everything else of a call works where they are missing."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import NoReturn
+
+from transceiver.audio.counters import AudioCounters
+from transceiver.audio.interface import Audio, InputAudio, PcmPlayout
+from transceiver.audio.settings import AudioSettings
+
+
+class NoAudio:
+    """Implements `Audio` where the native module is missing."""
+
+    supported = False
+    waiting = 0
+
+    def __init__(self) -> None:
+        self.counters = AudioCounters()
+
+    def open_input(self, codec: str) -> InputAudio:
+        """Must not be called."""
+        self._refuse()
+
+    def open_playout(
+        self, codec: str, sample_rate_hz: int, *, max_buffered_ms: int, ready: Callable[[], None]
+    ) -> PcmPlayout:
+        """Must not be called."""
+        self._refuse()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _refuse(self) -> NoReturn:
+        raise RuntimeError("this installation has no codecs; ask `supported` first")
+
+
+def open_audio(settings: AudioSettings) -> Audio:
+    """The codecs of this process, or none."""
+    if find_spec("offhook_datapath") is None:
+        return NoAudio()
+    # Here and not above, so that this module loads where the native one is missing.
+    from transceiver.audio.native import NativeAudio  # noqa: PLC0415  (reason: the line above)
+
+    return NativeAudio(settings, AudioCounters())
