@@ -52,10 +52,11 @@ class CallTurns:
 
     def audio(self, pcm: bytes, *, media_time_us: int, level_dbov: int | None = None) -> None:
         """See `TurnTaking`."""
+        if self._listener is None:
+            return
         for window in self._cutter.push(pcm, media_time_us, level_dbov):
-            if self._listener is None:
-                return
-            self._counters.windows += 1
+            if self._detector.settings is not None:
+                self._counters.windows += 1
             self._act(self._detector.hear(window))
         if not self._detector.gate.believes_client and not self._disbelieved:
             self._disbelieved = True

@@ -28,6 +28,9 @@ _JUDGED_WINDOWS = JUDGED_US // WINDOW_US
 # Before a turn: its prefix, and what came while the model was still listening.
 _REMEMBERED_WINDOWS = 3 * PRE_ROLL_WINDOWS
 
+MAX_WAITING_WINDOWS = 20_000_000 // WINDOW_US
+"""Windows that may wait for answers. A model that does not answer for so long is given up on (`skip_oldest`)."""
+
 # Silero needs two windows to be sure; loudness alone takes three for the end of a door's bang.
 _MIN_SPEECH_WINDOWS = {True: 2, False: 4}
 
@@ -199,8 +202,14 @@ class TurnDetector:
         self._waiting.append(_Heard(window.start_us, window.end_us, awaited=False, probability=probability))
 
     def _advance(self) -> Iterator[Output]:
-        while self._segmenter is not None and self._waiting and not self._waiting[0].awaited:
-            heard = self._waiting.popleft()
+        while self._segmenter is not None and self._waiting:
+            heard = self._waiting[0]
+            if heard.awaited:
+                if len(self._waiting) <= MAX_WAITING_WINDOWS:
+                    return
+                heard.probability = None
+                self._obsolete_answers += 1
+            self._waiting.popleft()
             event = self._segmenter.hear(heard.start_us, heard.end_us, heard.probability)
             if self._has_model and (heard.probability or 0.0) >= self._segmenter.rules.stop_threshold:
                 self.gate.speech_heard()

@@ -78,9 +78,10 @@ class Rules:
             vad, asks = ServerVad(), can_ask
             unjudged_ms = UNJUDGED_SILENCE_MS[settings.eagerness]
             silence_ms = settings.eagerness.longest_wait_ms if can_ask else unjudged_ms
+        stop_threshold = max(_LEAST_STOP_THRESHOLD, vad.threshold - _HYSTERESIS)
         return Rules(
-            start_threshold=vad.threshold,
-            stop_threshold=max(_LEAST_STOP_THRESHOLD, vad.threshold - _HYSTERESIS),
+            start_threshold=max(stop_threshold, vad.threshold),
+            stop_threshold=stop_threshold,
             min_speech_us=min_speech_us,
             prefix_us=1000 * vad.prefix_padding_ms,
             silence_us=1000 * silence_ms,
@@ -135,7 +136,9 @@ class SpeechSegmenter:
 
     def judge(self, pause: Paused, *, finished: bool | None) -> SpeechStopped | None:
         """Answers a pause; None where nothing could tell. An answer that speech has overtaken changes nothing."""
-        if self._voice_end_us is None or not self._asked or pause.end_us != self._voice_end_us + PAUSE_US:
+        if not self.rules.asks or not self._asked:
+            return None
+        if self._voice_end_us is None or pause.end_us != self._voice_end_us + PAUSE_US:
             return None
         if finished is None:
             self._unjudged = True

@@ -56,6 +56,9 @@ def test_a_higher_threshold_starts_later_or_never() -> None:
         caller.says(ROOM + SENTENCE + ROOM)
         starts.append(caller.heard.events[0][1])
     assert starts == sorted(starts)
+    wary = Caller(ServerVad(threshold=0.0))
+    wary.says(ROOM + SENTENCE + ROOM)
+    assert wary.heard.names == ["started", "stopped"]
     deaf = Caller(ServerVad(threshold=1.0))
     deaf.says(ROOM + SENTENCE + ROOM)
     assert deaf.heard.events == []

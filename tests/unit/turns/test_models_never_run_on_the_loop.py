@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from offhook.service.config import ConfigError
-from tests.support.turn_scene import Recorder, model_file, noise, speech
+from tests.support.turn_scene import Caller, Recorder, model_file, noise, speech
 from transceiver.turns.counters import ModelCounters
-from transceiver.turns.detector import Listen
+from transceiver.turns.detector import MAX_WAITING_WINDOWS, Listen
 from transceiver.turns.interface import EndOfTurn, SemanticVad, ServerVad, SpeechDetector
 from transceiver.turns.listening import MAX_BATCH, MAX_QUEUED_WINDOWS, ListeningPool
 from transceiver.turns.metrics import TurnsCollector
@@ -162,6 +162,36 @@ async def test_a_model_that_fails_leaves_windows_unjudged(scene: Scene) -> None:
         await until(lambda: len(answers) == 2)
     assert answers == [None, None]
     assert {each["log_level"] for each in logs} == {"error"}
+
+
+class Mute:
+    """Ears that keep what they are asked and answer when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answer: Callable[[Sequence[float | None]], None] = lambda _: None
+
+    def open(self, on_probabilities: Callable[[Sequence[float | None]], None]) -> "Mute":
+        self.answer = on_probabilities
+        return self
+
+    def listen(self, request: Listen) -> None:
+        self.asked += len(request.windows)
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_model_that_does_not_answer_is_given_up_on() -> None:
+    ears = Mute()
+    caller = Caller(ServerVad(), ears=ears)
+    caller.says(noise(30, -20))
+    assert ears.asked > MAX_WAITING_WINDOWS + 100
+    late = ears.asked - MAX_WAITING_WINDOWS
+    ears.answer([1.0] * late)
+    assert caller.heard.events == []
+    ears.answer([1.0] * 2)
+    assert caller.heard.names == ["started"]
 
 
 class HeldQuestions:

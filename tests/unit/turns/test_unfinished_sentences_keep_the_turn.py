@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.turn_scene import Caller, model_file, noise, silence, speech
-from transceiver.turns.interface import Eagerness, SemanticVad
+from transceiver.turns.interface import Eagerness, SemanticVad, ServerVad
 from transceiver.turns.listening import InlineEars
 from transceiver.turns.questions import InlineQuestions, OnAnswer, Question
 from transceiver.turns.segmenter import PAUSE_US
@@ -109,6 +109,15 @@ def test_an_answer_that_speech_has_overtaken_ends_nothing() -> None:
     (on_answer, question), *_ = questions.asked
     assert question.withdrawn
     on_answer(True)
+    assert caller.heard.names == ["started"]
+
+
+def test_an_answer_that_the_settings_have_overtaken_ends_nothing() -> None:
+    questions = Later()
+    caller = Caller(SemanticVad(), questions=questions)
+    caller.says(ROOM + cut(4) + noise(0.5, -65))
+    caller.turns.configure(ServerVad(silence_duration_ms=2_000))
+    questions.asked[0][0](True)
     assert caller.heard.names == ["started"]
 
 
