@@ -13,6 +13,7 @@ WHEELS := build/wheels
 BASELINE := proto/baseline.binpb
 NPM_PROJECT := tests/interop
 CRATES := datapath bench/caller
+PION_PROJECT := tests/interop/clients/pion
 NATIVE_SOURCES := $(wildcard datapath/*.toml datapath/*.lock datapath/*.rs datapath/*.pyi) \
                   $(shell find datapath/src -name '*.rs' 2>/dev/null)
 
@@ -27,7 +28,7 @@ help: ## List the targets
 setup: $(STAMPS)/packages $(STAMPS)/native ## Make .venv with everything `offhook up` runs; quick when nothing changed
 
 .PHONY: setup-test
-setup-test: $(STAMPS)/dev setup $(STAMPS)/npm $(STAMPS)/models ## The same, with what tests and linters need
+setup-test: $(STAMPS)/dev setup $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion ## The same, with what tests and linters need
 
 $(STAMPS)/venv: scripts/make-venv.sh
 	@scripts/make-venv.sh .venv
@@ -57,6 +58,10 @@ $(STAMPS)/npm: $(NPM_PROJECT)/package-lock.json scripts/install-npm.sh | $(STAMP
 # The stamp is the script's to touch: without a network there are no models, and it is tried again next time.
 $(STAMPS)/models: offhook/models/manifest.py scripts/fetch-models.sh | $(STAMPS)/packages
 	@scripts/fetch-models.sh $(BIN) $@
+
+$(STAMPS)/pion: $(wildcard $(PION_PROJECT)/*) requirements/go.txt scripts/build-pion.sh | $(STAMPS)/venv
+	@scripts/build-pion.sh $(PION_PROJECT) build/pion-caller $(BIN)
+	@touch $@
 
 ##### Run #####
 
@@ -141,7 +146,7 @@ proto-baseline: setup-test ## Make the protocols as they are now what later ones
 
 .PHONY: lock
 lock: $(STAMPS)/dev ## Resolve requirements/*.in into the lock files anew
-	@for name in runtime dev; do \
+	@for name in runtime dev go; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt; \
 	done

@@ -61,6 +61,9 @@ class Echo:
     def key_pressed(self, session: Session, press: object, now: float) -> None:
         """None is."""
 
+    def ice_restarted(self, session: Session, now: float) -> None:
+        """No client asks for it."""
+
     def closed(self, session: Session, reason: CloseReason, now: float) -> None:
         """Fails the run."""
         raise RuntimeError(f"the session ended: {reason}")

@@ -43,6 +43,9 @@ class SessionListener(Protocol):
     def connected(self, session: Session, now: float) -> None:
         """Media can be sent."""
 
+    def ice_restarted(self, session: Session, now: float) -> None:
+        """The client has gone over to the credentials of an ICE restart."""
+
     def audio(self, session: Session, frame: AudioReceived, now: float) -> None:
         """The client's next audio packet, in order."""
 
@@ -334,6 +337,8 @@ class SessionHub:
             case actions.Connected():
                 self.counters.connected += 1
                 self._listeners[session.session_id].connected(session, now)
+            case actions.IceRestarted():
+                self._listeners[session.session_id].ice_restarted(session, now)
             case actions.KeyPressed():
                 self._listeners[session.session_id].key_pressed(session, action, now)
             case actions.ApplicationData(data):

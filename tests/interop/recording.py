@@ -76,6 +76,15 @@ class Recording:
         return Match(float(correlations[best]), (start - earliest - best) / SAMPLE_RATE, start / SAMPLE_RATE)
 
 
+def resample(signal: Samples, rate: int) -> Samples:
+    """The same sound at SAMPLE_RATE."""
+    if rate == SAMPLE_RATE:
+        return signal
+    length = len(signal) * SAMPLE_RATE // rate
+    result: Samples = np.fft.irfft(np.fft.rfft(signal), length) * (length / len(signal))
+    return result
+
+
 def _in_band(signal: Samples) -> Samples:
     spectrum = np.fft.rfft(signal)
     frequencies = np.fft.rfftfreq(len(signal), 1 / SAMPLE_RATE)

@@ -112,6 +112,7 @@ def test_ice_restart_by_a_new_offer() -> None:
     caller.address = CLIENT_B
     scene.run(0.2)
     assert_echoes(scene, caller)
+    assert caller.listener.ice_restarts == 1
     assert caller.session.local_ufrags == (caller.client.ice.remote_ufrag.encode(),)
     caller.client.ice.remote_ufrag = former
     scene.inject(caller.client.ice.check(scene.now, nominate=True), client=CLIENT_B)

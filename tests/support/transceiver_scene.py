@@ -43,11 +43,15 @@ class RecordingListener:
         self.keys: list[KeyPressed] = []
         self.connected_at: float | None = None
         self.closed_reason: CloseReason | None = None
+        self.ice_restarts = 0
         self._scene = scene
         self._echo = echo
 
     def connected(self, session: Session, now: float) -> None:
         self.connected_at = now
+
+    def ice_restarted(self, session: Session, now: float) -> None:
+        self.ice_restarts += 1
 
     def audio(self, session: Session, frame: AudioReceived, now: float) -> None:
         assert self.closed_reason is None

@@ -96,6 +96,10 @@ class Call:
             self._model.connected()
         _log.info("call connected", call=session.call_id, setup_ms=round((now - self._started_at) * 1000))
 
+    def ice_restarted(self, session: Session, now: float) -> None:
+        """Media flows as before."""
+        _log.info("ice restarted", call=session.call_id)
+
     def audio(self, session: Session, frame: AudioReceived, now: float) -> None:
         """Passes the client's voice to the model."""
         if self._model is not None:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from transceiver.hub import SessionHub
+from transceiver.session.actions import CloseReason
 from transceiver.session.data_channel_events import (
+    AssociationClosed,
     ChannelClosed,
     ChannelError,
     ChannelEvent,
@@ -131,6 +133,9 @@ class EventChannel:
             self._opened()
         elif isinstance(event, ChannelClosed) and event.channel_id == self._channel_id:
             self._channel_id = None
+        elif isinstance(event, AssociationClosed) and event.by_peer:
+            # Some clients leave with this word only (libdatachannel); without it they would be missed after 30 s.
+            self._hub.close(self._session, CloseReason.CLIENT_CLOSED, time.monotonic())
 
     def _arm(self, channels: "DataChannels", now: float) -> None:
         self._disarm()

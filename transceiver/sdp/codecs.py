@@ -54,7 +54,13 @@ class EventFormat:
 
 # RFC 3551 section 6: payload types that need no rtpmap.
 _STATIC = {0: "PCMU/8000", 8: "PCMA/8000"}
-_KNOWN = {"opus/48000/2": ("opus", 48_000), "pcmu/8000": ("PCMU", 8_000), "pcma/8000": ("PCMA", 8_000)}
+_KNOWN = {
+    "opus/48000/2": ("opus", 48_000),
+    # RFC 7587 section 7 wants the "/2"; GStreamer's webrtcbin, among others, leaves it out.
+    "opus/48000": ("opus", 48_000),
+    "pcmu/8000": ("PCMU", 8_000),
+    "pcma/8000": ("PCMA", 8_000),
+}
 _PREFERENCE = ("opus", "PCMU", "PCMA")
 _EVENT_CLOCK_RATE = 8000
 

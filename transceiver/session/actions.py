@@ -83,6 +83,10 @@ class RetireUfrag(NamedTuple):
     ufrag: bytes
 
 
+class IceRestarted(NamedTuple):
+    """The client uses the credentials that the latest ICE restart gave it."""
+
+
 class SsrcChanged(NamedTuple):
     """The client sends its audio under `ssrc` from now on."""
 
@@ -149,6 +153,7 @@ Action = (
     | UnbindPath
     | SelectPath
     | RetireUfrag
+    | IceRestarted
     | SsrcChanged
     | Connected
     | AudioReceived

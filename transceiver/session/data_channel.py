@@ -39,6 +39,8 @@ _PPID_STRING = 51
 _PPID_BINARY = 53
 _PPID_STRING_EMPTY = 56
 _PPID_BINARY_EMPTY = 57
+_ABORTED_BY_PEER = "aborted by peer"
+"""The association's close reason after an ABORT chunk."""
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ class DataChannels:
         self._first_id = 0 if dtls_client else 1
         self._channels: dict[int, _Channel] = {}
         self._events: list[ChannelEvent] = []
-        self._ended = False
+        self._closing = self._ended = False
         self.dropped_messages = 0
 
     @property
@@ -133,6 +135,7 @@ class DataChannels:
 
     def close(self) -> None:
         """Shuts SCTP down in order; `AssociationClosed` follows."""
+        self._closing = True
         self._association.close()
         self._process()
 
@@ -162,11 +165,14 @@ class DataChannels:
                 self._message_received(stream_id, ppid, data)
         for stream_id in self._association.take_ended_streams():
             self._channel_ended(stream_id)
-        if self._association.state == "closed" and not self._ended:
+        # A peer that shuts down is gone, whether or not it waits for our answer.
+        shut_down_by_peer = self._association.state == "closing" and not self._closing
+        if (shut_down_by_peer or self._association.state == "closed") and not self._ended:
             self._ended = True
             for stream_id in tuple(self._channels):
                 self._channel_ended(stream_id)
-            self._events.append(AssociationClosed(self._association.close_reason or "closed"))
+            reason = self._association.close_reason or "shut down"
+            self._events.append(AssociationClosed(reason, shut_down_by_peer or reason == _ABORTED_BY_PEER))
 
     def _control_received(self, stream_id: int, data: bytes) -> None:
         try:

@@ -43,9 +43,16 @@ class ChannelClosed(NamedTuple):
 
 
 class AssociationClosed(NamedTuple):
-    """SCTP is over; no channel works any more. The last event."""
+    """SCTP is over; no channel works any more. The last event.
+
+    Attributes:
+        reason: one short line.
+        by_peer: whether the peer has shut it down or aborted it. No WebRTC interface lets an application do that but by
+            closing its connection, and for some libraries it is the only word of their leaving.
+    """
 
     reason: str
+    by_peer: bool
 
 
 ChannelEvent = ChannelOpened | MessageReceived | ChannelClosed | AssociationClosed

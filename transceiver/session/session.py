@@ -25,6 +25,7 @@ from transceiver.session.actions import (
     Closed,
     CloseReason,
     Connected,
+    IceRestarted,
     RetireUfrag,
     SelectPath,
     SendDatagram,
@@ -183,7 +184,7 @@ class Session:
         self._deadlines.consent_given(now)
         self._timeouts_changed()
         if check.retired is not None:
-            self._actions.append(RetireUfrag(check.retired.encode()))
+            self._actions += [RetireUfrag(check.retired.encode()), IceRestarted()]
         self._bind(path, len(datagram), nominated=check.nominated, now=now)
         self._send_stun(path, check.response)
         if self._dtls.role is DtlsRole.CLIENT and self._dtls.state is DtlsState.NEW:
