@@ -78,6 +78,10 @@ test: lint test-rust test-python ## The whole suite: lint, Rust tests, Python te
 test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
 	@$(BIN)/pytest $(ARGS)
 
+.PHONY: interop-table
+interop-table: setup-test ## Write the rows of docs/interop.md anew, from what the clients do now
+	@OFFHOOK_WRITE_INTEROP=1 $(BIN)/pytest tests/interop/test_every_client_does_what_the_table_says.py
+
 .PHONY: test-rust
 test-rust: $(STAMPS)/runtime ## cargo test, without Python
 	@scripts/with-cargo.sh test --quiet --locked --no-default-features --manifest-path datapath/Cargo.toml

@@ -1,8 +1,8 @@
 """Foreign WebRTC stacks as processes of their own: how each is started, and what it cannot do.
 
-Each makes two calls of model `loopback` by WHIP and prints one JSON object, which `findings` reads. In the first call it
-has its messages echoed on two data channels, says the speech of tests/data, restarts ICE meanwhile if it can, and waits
-to see that the server hangs up. In the second it hangs up itself.
+Each makes two calls of model `loopback` by WHIP and prints one JSON object, which `findings` reads. In the first call
+it has its messages echoed on two data channels, says the speech of tests/data, restarts ICE meanwhile if it can, and
+waits to see that the server hangs up. In the second it hangs up itself.
 """
 
 import os
@@ -85,7 +85,8 @@ CALLERS = (
         ("node", CLIENTS / "werift.mjs"),
         _without_node,
         restarts_ice=False,
-        note="sends no checks after an ICE restart and no empty messages",
+        says_goodbye=False,
+        note="sends no checks after an ICE restart, no goodbye (consent expires) and no empty messages",
     ),
     Caller(
         "node-datachannel (libdatachannel)",
@@ -103,6 +104,6 @@ CALLERS = (
         restarts_ice=False,
         says_goodbye=False,
         pinned=False,
-        note="has no ICE restart; says no goodbye, so its end shows when consent expires; sends no empty messages",
+        note="has no ICE restart; sends no goodbye (consent expires) and no empty messages",
     ),
 )

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "interop.md"
 _HEADER = "| client | version | audio | data channels | ICE restart | server hangs up | client hangs up | note |"
-_YES, _NO = "✓", "–"
+_YES, _NO = "✓", "-"
 
 
 class Row(NamedTuple):
@@ -33,7 +33,8 @@ class Row(NamedTuple):
     def parse(cls, line: str) -> Self:
         """Reads a line that `str` has written."""
         client, version, *marks, note = (cell.strip() for cell in line.split("|")[1:-1])
-        return cls(client, version, *(mark == _YES for mark in marks), note)  # type: ignore[arg-type]  # five marks
+        audio, data_channels, ice_restart, server_hangs_up, client_hangs_up = (mark == _YES for mark in marks)
+        return cls(client, version, audio, data_channels, ice_restart, server_hangs_up, client_hangs_up, note)
 
 
 def settle(row: Row, *, compare_version: bool) -> None:
@@ -46,7 +47,8 @@ def settle(row: Row, *, compare_version: bool) -> None:
     rows = {found.client: found for found in map(Row.parse, lines[:end])}
     if os.environ.get("OFFHOOK_WRITE_INTEROP"):
         rows[row.client] = row
-        table = "\n".join((header, rule, *(str(rows[client]) for client in sorted(rows, key=str.casefold)), *lines[end:]))
+        ordered = (str(rows[client]) for client in sorted(rows, key=str.casefold))
+        table = "\n".join((header, rule, *ordered, *lines[end:]))
         DOCUMENT.write_text(f"{before}{table}\n")
         return
     found = rows.get(row.client)

@@ -1,4 +1,4 @@
-"""Foreign WebRTC stacks call the fabric: audio, data channels, ICE restart, hang-up from either side; docs/interop.md."""
+"""Foreign WebRTC stacks call the fabric: audio, data channels, ICE restart, hang-up from either side."""
 
 import re
 import subprocess

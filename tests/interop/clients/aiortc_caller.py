@@ -10,12 +10,11 @@ import sys
 import time
 import wave
 from pathlib import Path
-from typing import Any
 
 import aiortc
 import av
 import numpy as np
-from aiortc.mediastreams import MediaStreamError
+from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from whip import (
     EVENT_MESSAGES,
     EVENTS,
@@ -32,7 +31,7 @@ FRAME_S = 0.02
 HEARD_RATE = 48_000
 
 
-class Speech(aiortc.MediaStreamTrack):
+class Speech(MediaStreamTrack):
     """A file at its own pace; silence before `begin` and after its end."""
 
     kind = "audio"
@@ -84,13 +83,14 @@ class Peer:
         elif self.connection.connectionState in ("closed", "failed"):
             self.ended.set()
 
-    async def _listen(self, track: Any) -> None:
+    async def _listen(self, track: MediaStreamTrack) -> None:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=HEARD_RATE)
         while True:
             try:
                 frame = await track.recv()
             except MediaStreamError:
                 return
+            assert isinstance(frame, av.AudioFrame)
             self.heard += [bytes(part.planes[0])[: part.samples * 2] for part in resampler.resample(frame)]
 
     async def place(self, http: str, api_key: str) -> Call:

@@ -118,7 +118,7 @@ class Peer:
     def _pad_added(self, _rtc: Any, pad: Any) -> None:
         if pad.direction != Gst.PadDirection.SRC:
             return
-        ear = Gst.parse_bin_from_description(EAR, True)  # noqa: FBT003 - an unconnected pad becomes the bin's
+        ear = Gst.parse_bin_from_description(EAR, True)
         ear.get_by_name("ear").connect("new-sample", self._hear)
         self._pipeline.add(ear)
         ear.sync_state_with_parent()

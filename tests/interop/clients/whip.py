@@ -1,4 +1,4 @@
-"""Signalling of the callers in Python, by WHIP (RFC 9725). Standard library only: one of them runs in the system's Python."""
+"""Signalling of the callers in Python, by WHIP (RFC 9725). Standard library only: one runs in the system's Python."""
 
 import json
 import re
@@ -42,7 +42,7 @@ class Call:
         self.id = self._path.rpartition("/")[2]
 
     def restart(self, offer: str) -> str:
-        """Sends the client's new credentials (RFC 9725 section 4.3.3); returns the answer with the server's new ones."""
+        """Sends the client's new credentials (RFC 9725 section 4.3.3); returns the answer with the server's."""
         fragment = "".join(f"{line}\r\n" for line in re.findall(r"^a=ice-(?:ufrag|pwd):\S+", offer, re.MULTILINE)[:2])
         headers = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*"}
         _, ours = self._request("PATCH", self._path, headers, fragment)

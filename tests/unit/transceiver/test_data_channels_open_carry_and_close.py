@@ -138,7 +138,11 @@ def test_an_orderly_close_reports_every_channel_and_then_the_end(path: Path) -> 
     path.client.close()
     path.run_until(lambda: any(isinstance(event, AssociationClosed) for event in path.server_events))
     assert path.server_events[1] == ChannelClosed(1, "x")
-    assert isinstance(path.server_events[2], AssociationClosed)
+    end = path.server_events[2]
+    assert isinstance(end, AssociationClosed)
+    assert end.by_peer
+    path.run_until(lambda: isinstance(path.client_events[-1], AssociationClosed))
+    assert path.client_events[-1] == AssociationClosed("shut down", by_peer=False)
     assert not path.server.connected
     with pytest.raises(ChannelError):
         path.server.open("y")
