@@ -12,7 +12,7 @@ from offhook_worker.conversation import Conversation, FunctionCalled, read_items
 from offhook_worker.outputs import Error, FunctionCall, ResponseDone, ResponseStarted, Status, Text, Transcript
 from offhook_worker.replies import CallFunction, Reply, ResponseClock, Speech
 from offhook_worker.session import Session
-from offhook_worker.turn import STAGE_MODEL, STAGE_RECOGNITION, STAGE_SPEECH, Turn
+from offhook_worker.turn import STAGE_MODEL, STAGE_RECOGNITION, STAGE_SPEECH, Listener, Turn
 
 _FAILED = Error("model_failed", "The model failed to answer.")
 
@@ -34,13 +34,14 @@ class Answer:
         session: Session,
         request: worker_pb2.ResponseRequest,
         conversation: Conversation,
+        listener: Listener,
         unwritten: Iterable[asyncio.Event] = (),
     ) -> None:
         self._session = session
         self._request = request
         self._conversation = conversation
         self._unwritten = tuple(unwritten)
-        self._turn = Turn(session, request, asyncio.get_running_loop().time())
+        self._turn = Turn(session, request, listener, asyncio.get_running_loop().time())
         self._clock = ResponseClock(request.response_id, session.output_format)
         self._generation: asyncio.Task[None] | None = None
         self._is_interrupted = False

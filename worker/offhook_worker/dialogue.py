@@ -82,11 +82,16 @@ class Dialogue:
         """Whether the caller wants to see what was understood."""
         return self.session.config.HasField("transcription")
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Runs `work` beside the call; it is cancelled when the call is over, and an exception ends the call."""
         task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def heard(self, start_us: int) -> Utterance:
+        """The caller's audio of the turn that is not committed yet, from `start_us` (media time) on."""
+        return self._input.between(start_us)
 
     async def send(self, output: Output) -> None:
         """Sends an output that belongs to no answer."""
@@ -100,7 +105,7 @@ class Dialogue:
         while not self._is_quiet():  # noqa: ASYNC110 - silence announces itself by nothing
             await asyncio.sleep(SETTLED_S / 3)
         request = worker_pb2.ResponseRequest(response_id=f"resp_{secrets.token_hex(12)}", config=self.session.config)
-        answer = Answer(self.session, request, self.conversation)
+        answer = Answer(self.session, request, self.conversation, self._listener)
         await self._run(request.response_id, answer, respond)
         return not answer.is_interrupted
 
@@ -151,7 +156,7 @@ class Dialogue:
         self.conversation.said(turn.item_id, utterance)
         written = asyncio.Event()
         self._unwritten.append(written)
-        self.spawn(self._transcribe(turn.item_id, utterance, written))
+        _ = self.spawn(self._transcribe(turn.item_id, utterance, written))
 
     async def _transcribe(self, item_id: str, utterance: Utterance, written: asyncio.Event) -> None:
         try:
@@ -184,12 +189,12 @@ class Dialogue:
 
     def _answer(self, request: worker_pb2.ResponseRequest) -> None:
         if len(self._answers) >= MAX_ANSWERS or request.response_id in self._answers:
-            self.spawn(self.send(ResponseDone(request.response_id, Status.FAILED, error=_TOO_MANY)))
+            _ = self.spawn(self.send(ResponseDone(request.response_id, Status.FAILED, error=_TOO_MANY)))
             return
-        answer = Answer(self.session, request, self.conversation, self._unwritten)
+        answer = Answer(self.session, request, self.conversation, self._listener, self._unwritten)
         # Known before its task first runs: an interruption may be the very next event.
         self._answers[request.response_id] = answer
-        self.spawn(self._run(request.response_id, answer, self._respond))
+        _ = self.spawn(self._run(request.response_id, answer, self._respond))
 
     async def _run(self, response_id: str, answer: Answer, respond: Respond) -> None:
         self._answers[response_id] = answer

@@ -19,6 +19,7 @@ class Turn:
 
     Attributes:
         session: the call.
+        listener: the call's ear, as `TurnWorker.listen` made it.
         response_id: the answer's id; whatever `respond` yields carries it.
         config: what the caller asked of this answer; unset fields mean the worker's own default.
         conversation: everything so far, the turn to answer included.
@@ -34,9 +35,11 @@ class Turn:
         self,
         session: Session,
         request: worker_pb2.ResponseRequest,
+        listener: "Listener",
         requested_at: float,
     ) -> None:
         self.session = session
+        self.listener = listener
         self.response_id = request.response_id
         self.config = request.config if request.HasField("config") else session.config
         self.conversation: tuple[Item, ...] = ()
