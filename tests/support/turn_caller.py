@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from offhook_proto.worker.v1 import worker_pb2 as pb
 
-from tests.support.worker_scene import HandTransceiver, until
+from tests.support.worker_scene import DEADLINE_S, HandTransceiver, until
 
 PCM_IN = pb.AudioFormat(codec=pb.CODEC_PCM_S16LE, sample_rate_hz=16_000, channels=1)
 PCM_OUT = pb.AudioFormat(codec=pb.CODEC_PCM_S16LE, sample_rate_hz=24_000, channels=1)
@@ -38,8 +38,9 @@ class Answered:
 class TurnCaller:
     """One session: speaks PCM, decides turns, asks for answers."""
 
-    def __init__(self, transceiver: HandTransceiver, number: int = 1) -> None:
+    def __init__(self, transceiver: HandTransceiver, number: int = 1, patience_s: float = DEADLINE_S) -> None:
         self.transceiver = transceiver
+        self._patience_s = patience_s
         self.number = number
         self.at_us = 0
         self._turns = 0
@@ -124,7 +125,7 @@ class TurnCaller:
 
     async def whole(self, response_id: str) -> Answered:
         """Waits until a response is done; returns it."""
-        await until(lambda: self.done(response_id) is not None)
+        await until(lambda: self.done(response_id) is not None, self._patience_s)
         return self.so_far(response_id)
 
     def done(self, response_id: str) -> pb.ResponseDone | None:

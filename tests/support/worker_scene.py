@@ -30,9 +30,9 @@ OPUS = pb.AudioFormat(codec=pb.CODEC_OPUS, sample_rate_hz=48_000, channels=2)
 FRAME_US = 20_000
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
     """Returns when the condition holds; fails after the deadline."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(deadline_s):
         while not condition():
             await asyncio.sleep(0.002)
 
@@ -220,6 +220,7 @@ class HandTransceiver:
         self.call = call
         self.responses: list[pb.ConnectResponse] = []
         self.fault: grpc.aio.AioRpcError | None = None
+        self._writing = asyncio.Lock()
 
     @property
     def outputs(self) -> list[pb.SessionOutput]:
@@ -240,7 +241,8 @@ class HandTransceiver:
 
     async def send(self, *inputs: pb.SessionInput) -> None:
         """Writes inputs in one message."""
-        await self.call.write(pb.ConnectRequest(inputs=inputs))
+        async with self._writing:
+            await self.call.write(pb.ConnectRequest(inputs=inputs))
 
     async def open(
         self,

@@ -35,4 +35,6 @@ def to_pcm(samples: npt.NDArray[np.int16] | npt.NDArray[np.floating]) -> bytes:
 
 
 def _pcm(audio: Audio | Utterance) -> bytes:
-    return audio.payload if isinstance(audio, Audio) else audio.pcm
+    """Whole samples; a transceiver that cuts one in two is wrong, but no reason to fail a call."""
+    pcm = audio.payload if isinstance(audio, Audio) else audio.pcm
+    return pcm if len(pcm) % 2 == 0 else pcm[:-1]

@@ -303,7 +303,7 @@ JSON = st.recursive(
 WORDS = st.sampled_from(
     tokenise(
         "what is the time weather in paris spell timer for minus point hundred and a half of percent square root "
-        "divided by zero count from to my name cancel remind me 12 0 ( ) ^ x % 3:42 9999999999999999999 say repeat minutes"
+        "divided by zero count from to my name cancel remind me 12 0 ( ) ^ x % 3:42 9999999999999999999 say minutes"
     )
 )
 TEXTS = st.text(max_size=60) | st.lists(WORDS, max_size=12).map(" ".join)

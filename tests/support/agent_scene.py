@@ -1,0 +1,92 @@
+"""The voice agent for tests: its models, speech to put to it, and how its answers are heard."""
+
+import os
+import re
+import wave
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from offhook_worker.agent.moonshine import Moonshine
+from offhook_worker.agent.voice import Voice
+from offhook_worker.agent.worker import MOONSHINE_DIRECTORY, VoiceAgent
+from offhook_worker.samples import to_pcm
+
+from offhook.models.manifest import Part
+from offhook.models.store import has_part, models_directory
+
+SPEECH = Path(__file__).parent.parent / "data" / "speech.wav"
+SPEECH_TEXT = (
+    "And Mister John Dashwood had then leisure to consider how much there might be prudently in his power "
+    "to do for them."
+)
+
+Samples = npt.NDArray[np.float32]
+
+
+def need_models() -> None:
+    """Skips where the agent's models are not fetched; in CI they are."""
+    if not has_part(Part.AGENT):
+        if os.environ.get("CI") == "true":
+            pytest.fail("the agent's models are missing: offhook models fetch")
+        pytest.skip("the agent's models are not fetched: offhook models fetch")
+
+
+@cache
+def agent() -> VoiceAgent:
+    """One agent for all tests of a process: loading it takes a second."""
+    return VoiceAgent(models_directory())
+
+
+@cache
+def recogniser() -> Moonshine:
+    """What hears the answers."""
+    return Moonshine(models_directory() / MOONSHINE_DIRECTORY)
+
+
+@cache
+def _voice() -> Voice:
+    return Voice()
+
+
+@cache
+def spoken(text: str) -> bytes:
+    """`text` as a caller says it: 16 kHz PCM, with the quiet before and after that a microphone picks up."""
+    samples = np.frombuffer(_voice().speak(text, 1.0).speech.pcm, np.int16).astype(np.float32) / 32768
+    return to_pcm(np.concatenate([np.zeros(3200, np.float32), resample(samples, 24_000, 16_000)]))
+
+
+def real_speech() -> bytes:
+    """Seven seconds of a real voice, 16 kHz PCM."""
+    with wave.open(str(SPEECH)) as recording:
+        return recording.readframes(recording.getnframes())
+
+
+def heard(pcm: bytes, sample_rate_hz: int = 24_000) -> str:
+    """What a listener understands of an answer."""
+    samples = np.frombuffer(pcm, np.int16).astype(np.float32) / 32768
+    return recogniser().transcribe(resample(samples, sample_rate_hz, 16_000))
+
+
+def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
+    """Linear interpolation: good enough for what a recogniser is to understand."""
+    positions = np.arange(0, len(samples), from_hz / to_hz)
+    return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def words(text: str) -> list[str]:
+    """Words alone, for comparison."""
+    return re.findall(r"[a-z0-9]+", text.lower().replace("mr.", "mister"))
+
+
+def word_errors(truth: str, transcript: str) -> int:
+    """Edit distance in words."""
+    right, got = words(truth), words(transcript)
+    row = list(range(len(got) + 1))
+    for number, word in enumerate(right, 1):
+        last, row[0] = row[0], number
+        for column, other in enumerate(got, 1):
+            last, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, last + (word != other))
+    return row[-1]
