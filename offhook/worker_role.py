@@ -1,7 +1,7 @@
 """`offhook worker`: a reference worker with the fabric's configuration, logs and admin endpoints around it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -14,8 +14,9 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from pydantic import Field, field_validator
 
+from offhook.models.store import models_directory
 from offhook.service.admin import AdminServer
-from offhook.service.config import Config
+from offhook.service.config import Config, ConfigError
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
 from offhook.service.metric_families import counter, counters_by, gauge
@@ -23,16 +24,20 @@ from wire.address import format_address, parse_address
 
 _log = structlog.get_logger(__name__)
 
-REFERENCE_WORKERS: dict[str, Callable[[], VoiceWorker]] = {"echo": EchoWorker}
+AGENT_EXTRA = "offhook-worker[agent]"
 
 
 class WorkerConfig(Config):
     """Configuration of one worker process."""
 
     name: str = Field(description="Stable name for logs and metrics, such as the pod's name.")
-    worker: Literal["echo"] = Field(description="Which reference worker to run.")
+    worker: Literal["echo", "agent"] = Field(description="Which reference worker to run.")
     listen: str = Field(description='Where transceivers dial (gRPC): "ip:port" or "unix:/path".')
     admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
+    models_dir: Path | None = Field(
+        None, description="Where the agent's model files are; none: where `offhook models fetch` puts them."
+    )
+    agent_threads: int = Field(1, gt=0, le=64, description="Of the agent: threads that hear, and as many that speak.")
     max_sessions: int = Field(256, gt=0, description="Calls taken at once, all transceivers together.")
     drain_s: float = Field(30.0, ge=0, description="After SIGTERM: how long open calls may go on.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
@@ -53,7 +58,7 @@ def run(config: WorkerConfig, ready_file: Path | None) -> int:
 
 async def _serve(config: WorkerConfig, stop: asyncio.Event, ready_file: Path | None) -> None:
     options = ServeOptions(name=config.name, max_sessions=config.max_sessions, drain_s=config.drain_s)
-    server = WorkerServer(REFERENCE_WORKERS[config.worker](), config.listen, options)
+    server = WorkerServer(_make_worker(config), config.listen, options)
     registry = CollectorRegistry()
     registry.register(WorkerCollector(server))
     admin = AdminServer(parse_address(config.admin_listen), registry, lambda: "draining" if stop.is_set() else None)
@@ -68,6 +73,25 @@ async def _serve(config: WorkerConfig, stop: asyncio.Event, ready_file: Path | N
     finally:
         await server.stop()
         await admin.stop()
+
+
+def _make_worker(config: WorkerConfig) -> VoiceWorker:
+    """The worker, loaded and warm.
+
+    Raises:
+        ConfigError: the agent cannot run here.
+    """
+    if config.worker == "echo":
+        return EchoWorker()
+    try:
+        # An image of the echo worker has none of the agent's libraries.
+        from offhook_worker.agent.worker import VoiceAgent  # noqa: PLC0415 - as the line above says
+    except ImportError as error:
+        raise ConfigError(f"worker: agent needs {AGENT_EXTRA} ({error})") from error
+    try:
+        return VoiceAgent(config.models_dir or models_directory(), threads=config.agent_threads)
+    except FileNotFoundError as error:
+        raise ConfigError(f"model file {error} is missing; 'offhook models fetch' fetches it") from error
 
 
 class WorkerCollector(Collector):

@@ -13,6 +13,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from offhook.models.manifest import Part
+from offhook.models.store import has_part
 from offhook.service.lifecycle import write_ready_file
 from offhook.up.layout import Layout, Options, new_api_key
 from offhook.up.ports import PortInUse, Reservation, reserve
@@ -23,7 +25,7 @@ from wire.address import Address, format_address, parse_address
 
 COLOURS = {"relay": "cyan", "transceiver": "magenta", "worker": "green"}
 WILDCARDS = ("0.0.0.0", "::")
-REFERENCE_WORKERS = ("echo",)
+REFERENCE_WORKERS = ("agent", "echo")
 
 
 def up(
@@ -38,7 +40,12 @@ def up(
     relays: Annotated[int, typer.Option(min=1, max=32, help="Relay processes; they share the media port.")] = 2,
     transceivers: Annotated[int, typer.Option(min=1, max=32, help="Transceiver processes.")] = 2,
     workers: Annotated[int, typer.Option(min=0, max=32, help="Worker processes.")] = 1,
-    worker: Annotated[str, typer.Option(help=f"Reference worker: {', '.join(REFERENCE_WORKERS)}.")] = "echo",
+    worker: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Reference worker: {', '.join(REFERENCE_WORKERS)}.", show_default="agent where its models are fetched"
+        ),
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option(help="Engine of the relays: native or python.", show_default="native where it is built"),
@@ -58,6 +65,12 @@ def up(
             typer.echo(
                 "offhook up: the native data path is not built (no cargo?): relays and media ports run on Python",
                 err=True,
+            )
+    if worker is None:
+        worker = "agent" if has_part(Part.AGENT) else "echo"
+        if worker == "echo" and workers:
+            typer.echo(
+                "offhook up: no model files, so the echo worker answers; 'offhook models fetch' gets them", err=True
             )
     problem = _problem(engine, worker, log_level)
     if problem is not None:
@@ -96,6 +109,8 @@ def _problem(engine: str, worker: str, log_level: str) -> str | None:
         return "the native engine is not built here; install cargo and run 'make setup', or use --engine python"
     if worker not in REFERENCE_WORKERS:
         return f"--worker is one of: {', '.join(REFERENCE_WORKERS)}"
+    if worker == "agent" and not has_part(Part.AGENT):
+        return "the agent's model files are missing; 'offhook models fetch' gets them, or use --worker echo"
     if log_level not in ("debug", "info", "warning", "error"):
         return "--log-level is debug, info, warning or error"
     return None

@@ -1,6 +1,5 @@
 """The voice agent for tests: its models, speech to put to it, and how its answers are heard."""
 
-import os
 import re
 import wave
 from functools import cache
@@ -8,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pytest
+from offhook_worker import Audio
 from offhook_worker.agent.moonshine import Moonshine
 from offhook_worker.agent.voice import Voice
 from offhook_worker.agent.worker import MOONSHINE_DIRECTORY, VoiceAgent
-from offhook_worker.samples import to_pcm
+from offhook_worker.samples import float32, to_pcm
 
-from offhook.models.manifest import Part
-from offhook.models.store import has_part, models_directory
+from offhook.models.store import models_directory
 
 SPEECH = Path(__file__).parent.parent / "data" / "speech.wav"
 SPEECH_TEXT = (
@@ -24,14 +22,6 @@ SPEECH_TEXT = (
 )
 
 Samples = npt.NDArray[np.float32]
-
-
-def need_models() -> None:
-    """Skips where the agent's models are not fetched; in CI they are."""
-    if not has_part(Part.AGENT):
-        if os.environ.get("CI") == "true":
-            pytest.fail("the agent's models are missing: offhook models fetch")
-        pytest.skip("the agent's models are not fetched: offhook models fetch")
 
 
 @cache
@@ -54,26 +44,31 @@ def _voice() -> Voice:
 @cache
 def spoken(text: str) -> bytes:
     """`text` as a caller says it: 16 kHz PCM, with the quiet before and after that a microphone picks up."""
-    samples = np.frombuffer(_voice().speak(text, 1.0).speech.pcm, np.int16).astype(np.float32) / 32768
+    samples = _samples(_voice().speak(text, 1.0).speech.pcm)
     return to_pcm(np.concatenate([np.zeros(3200, np.float32), resample(samples, 24_000, 16_000)]))
 
 
 def real_speech() -> bytes:
     """Seven seconds of a real voice, 16 kHz PCM."""
     with wave.open(str(SPEECH)) as recording:
-        return recording.readframes(recording.getnframes())
+        frames: bytes = recording.readframes(recording.getnframes())
+        return frames
 
 
 def heard(pcm: bytes, sample_rate_hz: int = 24_000) -> str:
     """What a listener understands of an answer."""
-    samples = np.frombuffer(pcm, np.int16).astype(np.float32) / 32768
-    return recogniser().transcribe(resample(samples, sample_rate_hz, 16_000))
+    return recogniser().transcribe(resample(_samples(pcm), sample_rate_hz, 16_000))
 
 
 def resample(samples: Samples, from_hz: int, to_hz: int) -> Samples:
     """Linear interpolation: good enough for what a recogniser is to understand."""
     positions = np.arange(0, len(samples), from_hz / to_hz)
-    return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+    resampled: Samples = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+    return resampled
+
+
+def _samples(pcm: bytes) -> Samples:
+    return float32(Audio(pcm, duration_us=1))
 
 
 def words(text: str) -> list[str]:

@@ -63,14 +63,17 @@ class Fabric:
 
 @contextlib.contextmanager
 def running_fabric(*options: str) -> Iterator[Fabric]:
-    """Starts `offhook up` with free ports and the given options; stops it, and all it started, at the end."""
+    """Starts `offhook up` with free ports and the given options; stops it, and all it started, at the end.
+
+    The worker echoes unless the options name another: no test should depend on whether models are fetched.
+    """
     with tempfile.TemporaryDirectory(prefix="offhook-test-") as directory:
         ready_file, log = Path(directory) / "ready.json", Path(directory) / "log"
         with log.open("wb") as output:
             supervisor = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "offhook", "up", "--http", "127.0.0.1:0", "--media", "127.0.0.1:0"),
-                    *("--ready-file", str(ready_file), *options),
+                    *("--ready-file", str(ready_file), "--worker", "echo", *options),
                 ],
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,5 +1,6 @@
 """`offhook up`: what it writes, what it restarts, and what it leaves behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.agent_models import need_models
 from tests.support.fabric import running_fabric
 from tests.support.processes import await_condition, await_end
 
@@ -103,3 +105,20 @@ def test_a_wrong_configuration_file_ends_with_one_line_of_advice(tmp_path: Path)
     assert ended.returncode == 2
     assert "colour: no such setting" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_without_model_files_the_agent_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OFFHOOK_MODELS", str(tmp_path))
+    ended = offhook("up", "--worker", "agent", "--http", "127.0.0.1:0", "--media", "127.0.0.1:0")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "offhook models fetch" in ended.stderr
+
+
+def test_the_agent_takes_the_line() -> None:
+    need_models()
+    with running_fabric(*OPTIONS, "--worker", "agent") as fabric:
+        request = urllib.request.Request(f"{fabric.ready['http']}/v1/models")
+        request.add_header("Authorization", f"Bearer {fabric.ready['api_key']}")
+        with urllib.request.urlopen(request, timeout=10) as response:
+            models = json.load(response)
+        assert "agent" in [model["id"] for model in models["data"]]

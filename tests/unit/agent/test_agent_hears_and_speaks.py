@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 import numpy as np
 import pytest
 from offhook_proto.worker.v1 import worker_pb2 as pb
-from offhook_worker import ServeOptions, Status
+from offhook_worker import ServeOptions
 
+from tests.support.agent_models import need_models
 from tests.support.agent_scene import (
     SPEECH_TEXT,
     agent,
     heard,
-    need_models,
     real_speech,
     spoken,
     word_errors,
@@ -95,7 +95,7 @@ async def test_a_spoken_question_gets_a_spoken_answer(caller: TurnCaller) -> Non
     assert answered.transcript == "12 times 7 is 84."
     understood = heard(answered.pcm)
     assert "84" in understood or "eighty four" in understood.lower().replace("-", " ")
-    assert answered.done.status == Status.COMPLETED
+    assert answered.done.status == pb.ResponseDone.STATUS_COMPLETED
     assert set(answered.done.stage_latency_ms) == {"recognition", "model", "speech"}
     usage = answered.done.usage
     assert usage.output_audio_seconds == pytest.approx(len(answered.pcm) / 48_000)
@@ -145,7 +145,7 @@ async def test_an_interruption_stops_the_story_and_only_what_was_heard_is_rememb
     await until(lambda: len(caller.so_far(response_id).frames) > 100)
     await caller.send(interruption=pb.Interruption(response_id=response_id, played_us=1_500_000))
     stopped = await caller.whole(response_id)
-    assert stopped.done.status == Status.CANCELLED
+    assert stopped.done.status == pb.ResponseDone.STATUS_CANCELLED
     repeated = await caller.ask("Say that again.")
     assert repeated.transcript
     assert stopped.transcript.startswith(repeated.transcript.rstrip("."))
@@ -164,7 +164,7 @@ async def test_a_limit_of_tokens_ends_an_answer_early(transceiver: HandTransceiv
     await caller.open("agent", pb.SessionConfig(output_modalities=[pb.MODALITY_TEXT], max_output_tokens=5))
     answered = await caller.ask("Tell me a story.")
     assert answered.text.split() == ["Once", "upon", "a", "time", "a"]
-    assert answered.done.status == Status.INCOMPLETE_MAX_TOKENS
+    assert answered.done.status == pb.ResponseDone.STATUS_INCOMPLETE_MAX_TOKENS
 
 
 async def test_a_faster_voice_takes_less_time(caller: TurnCaller) -> None:
@@ -202,7 +202,7 @@ async def test_what_is_no_speech_is_survived(caller: TurnCaller, kind: str) -> N
     }[kind]
     item_id = await caller.say(pcm, silence_frames=0)
     answered = await caller.answer()
-    assert answered.done.status == Status.COMPLETED
+    assert answered.done.status == pb.ResponseDone.STATUS_COMPLETED
     assert caller.transcription(item_id) is not None
 
 

@@ -48,7 +48,11 @@ def test_a_wrong_name_is_one_clear_line(name: str) -> None:
         load_worker(name)
 
 
-@pytest.mark.parametrize("arguments", [["ecko"], ["echo", "--listen", "256.1.1.1:0"]], ids=["worker", "address"])
+@pytest.mark.parametrize(
+    "arguments",
+    [["ecko"], ["echo", "--listen", "256.1.1.1:0"], ["agent", "--models", "/no/such/directory"]],
+    ids=["worker", "address", "models"],
+)
 def test_a_wrong_argument_ends_with_status_2_and_no_trace(arguments: list[str]) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "offhook_worker", *arguments], capture_output=True, text=True, timeout=30, check=False
