@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc] - chosen by platform at run time
+class _JumpingSelector(selectors.SelectSelector):
     """Never waits: tells the loop instead how long it would have."""
 
     def __init__(self, loop: "VirtualLoop") -> None:
