@@ -19,6 +19,8 @@ from offhook.service.background import Background
 from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
+from transceiver.audio.settings import AudioSettings
+from transceiver.audio.support import open_audio
 from transceiver.calls.call_service import CallService
 from transceiver.calls.placing import WorkerCalls
 from transceiver.config import TransceiverConfig
@@ -102,6 +104,7 @@ class Transceiver:
         self._open_routes(port, peer_url)
         self._open_sessions(port, keys)
         self._background.start(self._follow_keys(key_rings))
+        self._open_audio()
         self._open_turns()
         await self._open_workers()
         await self._serve_routes()
@@ -153,6 +156,10 @@ class Transceiver:
         )
         timer.attach(self._hub)
 
+    def _open_audio(self) -> None:
+        self._audio = open_audio(AudioSettings())
+        self._stack.callback(self._audio.close)
+
     def _open_turns(self) -> None:
         self._turns = start_turns(self._config.models_dir, asyncio.get_running_loop())
         self._stack.callback(self._turns.close)
@@ -167,7 +174,7 @@ class Transceiver:
         self._stack.push_async_callback(self._workers.stop)
         self._calls = CallService(
             self._hub,
-            WorkerCalls(self._workers, audio=None, turns=self._turns, limits=config.limits),
+            WorkerCalls(self._workers, audio=self._audio, turns=self._turns, limits=config.limits),
             default_model=config.default_model,
         )
         if config.workers:

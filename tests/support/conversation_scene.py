@@ -21,6 +21,7 @@ from transceiver.playout.pacer import Pacer
 from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.transport import DATA_CHANNEL
 from transceiver.session.actions import AudioReceived, CloseReason
+from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.turns.counters import TurnCounters
 from transceiver.turns.turns import ProcessTurns
 from transceiver.worker_link import LinkCounters, WorkerLinkSettings
@@ -44,6 +45,8 @@ class Client:
         self.heard: list[tuple[float, bytes]] = []
         self.events: list[dict[str, Any]] = []
         self.ended: CloseReason | None = None
+
+    def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None: ...
 
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         self.heard.append((asyncio.get_running_loop().time(), payload))
@@ -77,7 +80,7 @@ class ConversationScene:
         self._stream.receive(pb.ConnectResponse(hello=hello("agent")), loop.time())
         session = RealtimeSession(AGENT, DATA_CHANNEL, given or {}, now=loop.time(), unix_time=1_800_000_000)
         turns = ProcessTurns(ears=None, questions=None, counters=TurnCounters())
-        ear = CallerVoice("PCMU", 8000, audio=G711Audio(), turns=turns)
+        ear = CallerVoice(self.client, audio=G711Audio(), turns=turns)
         self.side = WorkerSide(self.client, session, ear, self._open_voice, now=loop.time)
         own = client_format("PCMU", 8000)
         opening = pb.SessionOpen(

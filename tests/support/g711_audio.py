@@ -3,8 +3,10 @@
 from array import array
 from collections.abc import Callable
 
+from transceiver.audio.counters import AudioCounters
 from transceiver.audio.interface import InputAudio, Pcm, PcmListener, PcmPlayout
 from transceiver.session.actions import AudioReceived
+from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.turns.level import level_dbov
 
 
@@ -27,6 +29,7 @@ class G711Input:
     def __init__(self) -> None:
         self._taps: dict[PcmListener, int] = {}
         self.media_time_us = 0
+        self.delay = PlayoutDelay(8000)
 
     def tap(self, sample_rate_hz: int, listener: PcmListener) -> None:
         self._taps[listener] = sample_rate_hz // 8000
@@ -51,6 +54,10 @@ class G711Audio:
     """Implements `Audio`, for input only."""
 
     supported = True
+    waiting = 0
+
+    def __init__(self) -> None:
+        self.counters = AudioCounters()
 
     def open_input(self, codec: str) -> InputAudio:
         assert codec == "PCMU"

@@ -12,6 +12,7 @@ from transceiver.hub import SessionHub
 from transceiver.sdp.credentials import IceCredentials
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.data_channel_events import MessageReceived
+from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.session.session import Session
 
 _log = structlog.get_logger(__name__)
@@ -136,6 +137,10 @@ class Call:
     def clock_rate(self) -> int:
         """Of its RTP timestamps."""
         return self.session.negotiated.clock_rate
+
+    def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None:
+        """Tells a playout clock when packets come."""
+        self.session.follow(delay, reorder=reorder)
 
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         """One frame to the client, now."""

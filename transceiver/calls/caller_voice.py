@@ -3,6 +3,7 @@
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.audio.interface import Audio, InputAudio, Pcm
+from transceiver.calls.model_side import ClientSide
 from transceiver.playout.frame_duration import duration_us
 from transceiver.session.actions import AudioReceived
 from transceiver.turns.interface import SAMPLE_RATE_HZ, TurnDetection, TurnListener, Turns, TurnTaking
@@ -16,14 +17,13 @@ class CallerVoice:
     caller through one decoder. Media time is the same for all: that of the client's RTP timestamps.
 
     Args:
-        codec, clock_rate: of the client.
+        client: says what codec it speaks, and when its packets come.
         audio: decodes.
         turns: finds turns; None where the process has no turn taking.
     """
 
-    def __init__(self, codec: str, clock_rate: int, *, audio: Audio | None, turns: Turns | None) -> None:
-        self._codec = codec
-        self._clock_rate = clock_rate
+    def __init__(self, client: ClientSide, *, audio: Audio | None, turns: Turns | None) -> None:
+        self._client = client
         self._audio = audio if audio is not None and audio.supported else None
         self._turns = turns
         self._worker: WorkerSession | None = None
@@ -66,7 +66,7 @@ class CallerVoice:
     def receive(self, frame: AudioReceived) -> None:
         """Takes the next frame of the client."""
         length_us = duration_us(frame.codec, frame.payload)
-        media_time_us = frame.rtp_timestamp * 1_000_000 // self._clock_rate
+        media_time_us = frame.rtp_timestamp * 1_000_000 // self._client.clock_rate
         self.end_us = max(self.end_us, media_time_us + length_us)
         self._level = frame.level_dbov
         if self._input is not None:
@@ -92,8 +92,10 @@ class CallerVoice:
         """The decoder, begun with the first who wants samples: it counts from there."""
         if self._input is None:
             assert self._audio is not None, "no model that takes samples is called without codecs"
-            self._input = self._audio.open_input(self._codec)
+            self._input = self._audio.open_input(self._client.codec)
             self._input_begins_us = self.end_us
+            # A model that takes the client's own codec waits for late packets by itself.
+            self._client.follow(self._input.delay, reorder=self._worker_takes_samples)
         return self._input
 
     def _to_worker(self, pcm: Pcm) -> None:

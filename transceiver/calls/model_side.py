@@ -6,6 +6,7 @@ The client side is a WebRTC session today; the model side is a worker, or the tr
 from typing import Protocol
 
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
+from transceiver.session.playout_delay import PlayoutDelay
 
 
 class ClientSide(Protocol):
@@ -30,6 +31,9 @@ class ClientSide(Protocol):
     @property
     def may_have_events(self) -> bool:
         """Whether the client has negotiated data channels, so that it may open one for events."""
+
+    def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None:
+        """Tells a playout clock when the client's packets come; see `Session.follow`."""
 
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         """Sends one codec frame now. `rtp_timestamp` counts from the first frame sent."""

@@ -54,6 +54,7 @@ class ModelVoice:
         self._finishing = False
         self._closed = False
         self._next_frame: asyncio.TimerHandle | None = None
+        self._next_at = 0.0
         self._last_report: asyncio.TimerHandle | None = None
         self._started = ""
         self._told_drained = True
@@ -81,7 +82,10 @@ class ModelVoice:
 
     def ready(self) -> None:
         """Frames can be played that could not before."""
-        if self._connected and self._next_frame is None:
+        if not self._connected or self._closed:
+            return
+        due = self._playout.next_due(self._now())
+        if due is not None and (self._next_frame is None or due < self._next_at):
             self._play()
 
     def flush(self, response_id: str | None) -> int:
@@ -114,7 +118,9 @@ class ModelVoice:
             self._playout.close()
 
     def _play(self) -> None:
-        self._next_frame = None
+        if self._next_frame is not None:
+            self._next_frame.cancel()
+            self._next_frame = None
         now, loop = self._now(), asyncio.get_running_loop()
         released = self._playout.release(now)
         for frame in released:
@@ -127,6 +133,7 @@ class ModelVoice:
         self._report(at_least_ms=REPORT_EVERY_MS)
         due = self._playout.next_due(now)
         if due is not None:
+            self._next_at = due
             self._next_frame = loop.call_later(due - now, self._play)
         elif self._finishing and self._playout.buffered_ms == 0:
             self._listener.voice_over()

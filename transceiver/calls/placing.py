@@ -74,7 +74,7 @@ class WorkerCalls:
         can_convert = self._audio is not None
         input_format = choose_format(own, info.input_formats if info is not None else (), can_convert=can_convert)
         output_format = choose_format(own, info.output_formats if info is not None else (), can_convert=can_convert)
-        ear = CallerVoice(client.codec, client.clock_rate, audio=self._audio, turns=self._turns)
+        ear = CallerVoice(client, audio=self._audio, turns=self._turns)
         side = WorkerSide(
             client, session, ear, lambda listener: self._voice(client, output_format, listener), now=time.monotonic
         )

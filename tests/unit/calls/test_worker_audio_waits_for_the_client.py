@@ -17,6 +17,7 @@ from transceiver.playout.pacer import Pacer
 from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.transport import DATA_CHANNEL
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
+from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.worker_link import LostReason
 
 FRAME_MS = 20
@@ -39,6 +40,9 @@ class RecordingClient:
     @property
     def event_channel_id(self) -> int | None:
         return 1 if self.reads_events else None
+
+    def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None:
+        raise AssertionError("nothing is decoded here")
 
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         self.heard.append(payload)
@@ -101,7 +105,7 @@ async def scene(*early: bytes) -> AsyncIterator[Scene]:
         client = RecordingClient()
         now = asyncio.get_running_loop().time
         session = RealtimeSession(ECHO, DATA_CHANNEL, {}, now=now(), unix_time=0)
-        ear = CallerVoice("opus", 48_000, audio=None, turns=None)
+        ear = CallerVoice(client, audio=None, turns=None)
 
         def open_voice(listener: VoiceListener) -> ModelVoice:
             return ModelVoice(client, lambda ready: Pacer(48_000, max_buffered_ms=1000), listener, now=now)
