@@ -1,6 +1,7 @@
 """Where the voice starts and stops, by both detectors, on real speech."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -105,6 +106,20 @@ def test_any_chunking_gives_the_same_events(detector: Detector, piece_bytes: int
     otherwise.says(audio, piece_bytes=piece_bytes)
     assert len(as_packets.heard.events) == 2
     assert otherwise.heard.events == as_packets.heard.events
+
+
+TRACK = noise(0.5, -60) + speech()[:100_000] + noise(0.7, -60)
+
+
+@given(cuts=st.lists(st.integers(0, 100_000), max_size=40))
+def test_any_cuts_give_the_same_events(cuts: list[int]) -> None:
+    edges = sorted({0, len(TRACK), *(2 * cut for cut in cuts if 2 * cut < len(TRACK))})
+    whole, cut = Caller(ServerVad()), Caller(ServerVad())
+    whole.says(TRACK, piece_bytes=len(TRACK))
+    for start, end in pairwise(edges):
+        cut.turns.audio(TRACK[start:end], media_time_us=start // 2 * 1_000_000 // 16_000)
+    assert whole.heard.names == ["started", "stopped"]
+    assert cut.heard.events == whole.heard.events
 
 
 pieces = st.lists(
