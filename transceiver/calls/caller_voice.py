@@ -31,7 +31,6 @@ class CallerVoice:
         self._input: InputAudio | None = None
         self._input_begins_us = 0
         self._turn_taking: TurnTaking | None = None
-        self._level: int | None = None
         self.end_us = 0
         """Media time of the end of what the caller has said."""
 
@@ -68,7 +67,6 @@ class CallerVoice:
         length_us = duration_us(frame.codec, frame.payload)
         media_time_us = frame.rtp_timestamp * 1_000_000 // self._client.clock_rate
         self.end_us = max(self.end_us, media_time_us + length_us)
-        self._level = frame.level_dbov
         if self._input is not None:
             self._input.receive(frame)
         if self._worker is not None and not self._worker_takes_samples and length_us:
@@ -110,6 +108,6 @@ class CallerVoice:
 
     def _to_turns(self, pcm: Pcm) -> None:
         if self._turn_taking is not None:
-            level = pcm.level_dbov if pcm.concealed else self._level
+            # The decoder's own measurement of these very samples: the client's is of a frame that may be decoded later.
             begin_us = self._input_begins_us + pcm.media_time_us
-            self._turn_taking.audio(pcm.samples, media_time_us=begin_us, level_dbov=level)
+            self._turn_taking.audio(pcm.samples, media_time_us=begin_us, level_dbov=pcm.level_dbov)

@@ -135,8 +135,9 @@ class TurnTaking(Protocol):
         Args:
             pcm: mono samples at 16 kHz, signed 16 bit, little-endian.
             media_time_us: when its first sample is due on the media clock.
-            level_dbov: the client's own measurement (RFC 6464) in -dBov, 0 (loudest) to 127; None where it sent none.
-                A client that says silence saves the cost of listening; one that proves wrong is no longer believed.
+            level_dbov: how loud these samples are, as their decoder or the client (RFC 6464) measured, in -dBov: 0
+                (loudest) to 127; None where nobody did. What is said to be silent is hardly looked at; a level that
+                proves wrong is no longer believed.
 
         Raises:
             ValueError: `pcm` ends within a sample.
