@@ -31,9 +31,22 @@ async def test_a_sentence_leaves_when_it_is_complete(deltas: list[str], expected
     assert [sentence async for sentence in sentences(written(deltas))] == expected
 
 
+async def test_the_first_piece_may_end_with_a_comma() -> None:
+    text = "Ask me the time or the date, a sum, how to spell a word, or what you said. I can count, too."
+    pieces = [piece async for piece in sentences(written([text]), longest_first=45)]
+    assert pieces == [
+        "Ask me the time or the date, a sum,",
+        " how to spell a word, or what you said.",
+        " I can count, too.",
+    ]
+    assert [piece async for piece in sentences(written(["No comma can help, it is too short."]), longest_first=45)] == [
+        "No comma can help, it is too short."
+    ]
+
+
 @given(deltas=st.lists(st.text(alphabet="ab., !?\n1", max_size=40), max_size=20))
 async def test_sentences_are_the_whole_text_in_bounded_pieces(deltas: list[str]) -> None:
-    pieces = [piece async for piece in sentences(written(deltas), longest=50)]
+    pieces = [piece async for piece in sentences(written(deltas), longest=50, longest_first=20)]
     assert "".join(pieces) == "".join(deltas)
     assert all(len(piece) <= 90 for piece in pieces)
 

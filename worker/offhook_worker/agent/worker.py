@@ -27,6 +27,8 @@ from offhook_worker.worker import Load
 
 MODEL_NAME = "agent"
 MOONSHINE_DIRECTORY = "moonshine-tiny-en"
+FIRST_PIECE_CHARACTERS = 45
+"""Three seconds of speech, in which the rest is made: what the caller waits for should not be more."""
 
 
 class VoiceAgent(TurnWorker):
@@ -79,7 +81,7 @@ class VoiceAgent(TurnWorker):
         prompt = read_prompt(turn, reminders.pending)
         turn.usage.input_text_tokens = count_words(prompt.conversation, prompt.instructions)
         thoughts = Thoughts(turn, self._brain.stream(prompt))
-        async for sentence in sentences(thoughts.text()):
+        async for sentence in sentences(thoughts.text(), longest_first=FIRST_PIECE_CHARACTERS):
             turn.mark(STAGE_MODEL)
             async for reply in self._say(turn, sentence):
                 yield reply
