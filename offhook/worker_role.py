@@ -8,6 +8,7 @@ from typing import Literal
 import structlog
 from offhook_worker import InputDrop, ServeOptions, VoiceWorker
 from offhook_worker.echo import EchoWorker
+from offhook_worker.pcm_echo import PcmEchoWorker
 from offhook_worker.server import WorkerServer
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
@@ -31,7 +32,7 @@ class WorkerConfig(Config):
     """Configuration of one worker process."""
 
     name: str = Field(description="Stable name for logs and metrics, such as the pod's name.")
-    worker: Literal["echo", "agent"] = Field(description="Which reference worker to run.")
+    worker: Literal["echo", "pcm-echo", "agent"] = Field(description="Which reference worker to run.")
     listen: str = Field(description='Where transceivers dial (gRPC): "ip:port" or "unix:/path".')
     admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
     models_dir: Path | None = Field(
@@ -83,6 +84,8 @@ def _make_worker(config: WorkerConfig) -> VoiceWorker:
     """
     if config.worker == "echo":
         return EchoWorker()
+    if config.worker == "pcm-echo":
+        return PcmEchoWorker()
     try:
         # An image of the echo worker has none of the agent's libraries.
         from offhook_worker.agent.worker import VoiceAgent  # noqa: PLC0415 - as the line above says

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from offhook.service.config import Config
 from offhook.service.discovery import parse_target
+from transceiver.audio.settings import AudioSettings
 from transceiver.media_port.choice import MediaPortName
 from wire.address import Address, parse_address
 
@@ -90,6 +91,7 @@ class TransceiverConfig(Config):
         30.0, ge=0, description="After SIGTERM: how long calls may still end by themselves before they are ended."
     )
     cors_origins: tuple[str, ...] = Field(("*",), description="Origins whose pages may call the API.")
+    audio: AudioSettings = Field(default_factory=AudioSettings, description="Codecs, for models that want samples.")
     limits: SessionLimits = Field(default_factory=SessionLimits, description="Bounds and timers of one session.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
     log_format: Literal["console", "json"] = Field("console", description="Shape of log lines on standard error.")

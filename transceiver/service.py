@@ -19,7 +19,7 @@ from offhook.service.background import Background
 from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
-from transceiver.audio.settings import AudioSettings
+from transceiver.audio.metrics import AudioCollector
 from transceiver.audio.support import open_audio
 from transceiver.calls.call_service import CallService
 from transceiver.calls.placing import WorkerCalls
@@ -157,7 +157,7 @@ class Transceiver:
         timer.attach(self._hub)
 
     def _open_audio(self) -> None:
-        self._audio = open_audio(AudioSettings())
+        self._audio = open_audio(self._config.audio)
         self._stack.callback(self._audio.close)
 
     def _open_turns(self) -> None:
@@ -227,6 +227,7 @@ class Transceiver:
                 workers=self._workers,
             )
         )
+        registry.register(AudioCollector(self._audio))
         registry.register(TurnsCollector(self._turns))
         admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness)
         address = await admin.start()

@@ -25,7 +25,7 @@ from wire.address import Address, format_address, parse_address
 
 COLOURS = {"relay": "cyan", "transceiver": "magenta", "worker": "green"}
 WILDCARDS = ("0.0.0.0", "::")
-REFERENCE_WORKERS = ("agent", "echo")
+REFERENCE_WORKERS = ("agent", "echo", "pcm-echo")
 
 
 def up(

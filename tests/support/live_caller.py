@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -141,6 +141,17 @@ class LiveCaller(asyncio.DatagramProtocol):
             with contextlib.suppress(asyncio.CancelledError):
                 await self._speaker
             self._speaker = None
+
+    async def say(self, payloads: Sequence[bytes], frame_samples: int = FRAME_SAMPLES) -> None:
+        """Sends real frames of 20 ms at their pace; `frame_samples` is their length in RTP timestamps."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        for payload in payloads:
+            self.client.send_audio(payload, self.frames_sent * frame_samples, level=30)
+            self.frames_sent += 1
+            self._progress()
+            due += FRAME_S
+            await asyncio.sleep(max(0.0, due - loop.time()))
 
     @property
     def heard(self) -> list[bytes]:

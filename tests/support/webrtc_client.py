@@ -60,6 +60,8 @@ class ClientOptions:
     transport_cc: bool = False
     """Whether packets carry transport-wide sequence numbers, which the offer always announces."""
     reduced_size: bool = True
+    payload_type: int = OPUS
+    """The one codec that is offered: OPUS, 0 (PCMU) or 8 (PCMA). OPUS stands for all three."""
 
 
 class WebRtcClient:
@@ -84,6 +86,7 @@ class WebRtcClient:
         """An offer in the shape of Chromium's."""
         options = self.options
         mids = "0 1" if options.data_channel else "0"
+        formats = "111 0 8" if options.payload_type == OPUS else str(options.payload_type)
         lines = [
             "v=0",
             "o=- 4611731400430051336 2 IN IP4 127.0.0.1",
@@ -92,7 +95,7 @@ class WebRtcClient:
             f"a=group:BUNDLE {mids}",
             "a=extmap-allow-mixed",
             "a=msid-semantic: WMS stream",
-            "m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8 110",
+            f"m=audio 9 UDP/TLS/RTP/SAVPF {formats} {TELEPHONE_EVENT}",
             "c=IN IP4 0.0.0.0",
             "a=rtcp:9 IN IP4 0.0.0.0",
             *self._transport("0"),
@@ -227,7 +230,7 @@ class WebRtcClient:
             extension = pack("!HH", 0xBEDE, len(elements) // 4) + elements
         self.sequence = (self.sequence + 1) % 65_536
         first = 0x90 if extension else 0x80
-        header = pack("!BBHII", first, OPUS, self.sequence, timestamp % (1 << 32), self.ssrc)
+        header = pack("!BBHII", first, self.options.payload_type, self.sequence, timestamp % (1 << 32), self.ssrc)
         return header + extension + payload
 
     def event_packet(self, payload: bytes, timestamp: int, *, marker: bool) -> bytes:

@@ -8,7 +8,9 @@ class AudioCounters:
     """Only ever grow.
 
     Attributes:
-        heard_us: audio of callers that came.
+        frames: of callers that came.
+        heard_us: how long they last.
+        target_us: what a missing packet was given at their time, summed over them.
         concealed_us: audio that stands in for packets that were lost or late.
         silence_us: silence of which the client sent nothing (DTX), or that came in place of a longer loss.
         inserted_us: concealment whose packets came after all: they are heard late rather than not at all.
@@ -22,7 +24,9 @@ class AudioCounters:
         listener_faults: errors in code that listens to samples.
     """
 
+    frames: int = 0
     heard_us: int = 0
+    target_us: int = 0
     concealed_us: int = 0
     silence_us: int = 0
     inserted_us: int = 0

@@ -9,7 +9,7 @@ Samples are mono, signed 16 bit, little-endian. Everything here runs on the even
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol
 
 from transceiver.audio.counters import AudioCounters
 from transceiver.playout.pacer import PacedFrame
@@ -104,17 +104,16 @@ class Playout(Protocol):
     def release(self, now: float) -> list[PacedFrame]:
         """The frames of the client's codec that are due at `now`, in order."""
 
+    def close(self) -> None:
+        """The call is over."""
 
-@runtime_checkable
+
 class PcmPlayout(Playout, Protocol):
     """The same for samples: a payload is any number of them at the model's rate, encoded shortly before it is due.
 
     Durations and positions are of the model's samples, exactly: what a frame was padded with counts for nothing.
     Encoding takes a moment, so `next_due` may turn from None to a time without a push; `ready` is called then.
     """
-
-    def close(self) -> None:
-        """The call is over."""
 
 
 class Audio(Protocol):

@@ -96,7 +96,9 @@ class JitterBuffer:
             gap_us = at_us - self._position_us - self._filled_us
         inserted_us = self._close_gap(gap_us, frame)
         self._pieces.append(Piece(Kind.FRAME, frame.payload, length_us, inserted_us))
+        self._counters.frames += 1
         self._counters.heard_us += length_us
+        self._counters.target_us += int(self._delay.target_s * _MICROSECONDS)
         self._position_us = at_us + length_us
         self._filled_us = 0
         self._silent = self._codec == "opus" and len(frame.payload) <= _DTX_BYTES

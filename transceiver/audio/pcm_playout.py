@@ -174,7 +174,7 @@ class EncodingPlayout:
         return released
 
     def close(self) -> None:
-        """See `PcmPlayout`."""
+        """See `Playout`."""
         if not self._closed:
             self._closed = True
             self.flush()

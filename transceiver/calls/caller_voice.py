@@ -14,7 +14,8 @@ class CallerVoice:
     """One call's input audio.
 
     A worker that takes the client's codec gets its frames untouched. One that takes samples, and turn taking, hear the
-    caller through one decoder. Media time is the same for all: that of the client's RTP timestamps.
+    caller through one decoder. Media time is that of the samples where there are any, else of the client's RTP
+    timestamps; the two differ by what came late and was concealed, until as much silence has been left out.
 
     Args:
         client: says what codec it speaks, and when its packets come.
@@ -31,8 +32,14 @@ class CallerVoice:
         self._input: InputAudio | None = None
         self._input_begins_us = 0
         self._turn_taking: TurnTaking | None = None
-        self.end_us = 0
+        self._frames_end_us = 0
+
+    @property
+    def end_us(self) -> int:
         """Media time of the end of what the caller has said."""
+        if self._input is None:
+            return self._frames_end_us
+        return self._input_begins_us + self._input.media_time_us
 
     @property
     def can_detect_turns(self) -> bool:
@@ -66,7 +73,7 @@ class CallerVoice:
         """Takes the next frame of the client."""
         length_us = duration_us(frame.codec, frame.payload)
         media_time_us = frame.rtp_timestamp * 1_000_000 // self._client.clock_rate
-        self.end_us = max(self.end_us, media_time_us + length_us)
+        self._frames_end_us = max(self._frames_end_us, media_time_us + length_us)
         if self._input is not None:
             self._input.receive(frame)
         if self._worker is not None and not self._worker_takes_samples and length_us:
@@ -91,7 +98,7 @@ class CallerVoice:
         if self._input is None:
             assert self._audio is not None, "no model that takes samples is called without codecs"
             self._input = self._audio.open_input(self._client.codec)
-            self._input_begins_us = self.end_us
+            self._input_begins_us = self._frames_end_us
             # A model that takes the client's own codec waits for late packets by itself.
             self._client.follow(self._input.delay, reorder=self._worker_takes_samples)
         return self._input
@@ -103,7 +110,6 @@ class CallerVoice:
                 media_time_us=self._input_begins_us + pcm.media_time_us,
                 duration_us=pcm.duration_us,
                 level=pcm.level_dbov,
-                lost_before=1 if pcm.concealed else 0,
             )
 
     def _to_turns(self, pcm: Pcm) -> None:

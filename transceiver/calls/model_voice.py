@@ -6,7 +6,7 @@ from typing import Protocol
 
 from offhook_proto.worker.v1 import worker_pb2
 
-from transceiver.audio.interface import PcmPlayout, Playout
+from transceiver.audio.interface import Playout
 from transceiver.calls.model_side import ClientSide
 
 REPORT_EVERY_MS = 200
@@ -113,9 +113,7 @@ class ModelVoice:
             if timer is not None:
                 timer.cancel()
         self._next_frame = self._last_report = None
-        self._playout.flush()
-        if isinstance(self._playout, PcmPlayout):
-            self._playout.close()
+        self._playout.close()
 
     def _play(self) -> None:
         if self._next_frame is not None:

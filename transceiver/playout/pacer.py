@@ -121,6 +121,10 @@ class Pacer:
         self._buffered_us = sum(frame.duration_us for frame in kept)
         return (before - self._buffered_us) // 1000
 
+    def close(self) -> None:
+        """The call is over."""
+        self.flush()
+
     def next_due(self, now: float) -> float | None:
         """When `release` has something to give; None while nothing is queued."""
         if not self._queue:

@@ -1,4 +1,4 @@
-"""`python -m offhook_worker echo|agent --listen ADDRESS`, or `module:Class` for a worker of one's own."""
+"""`python -m offhook_worker echo|pcm-echo|agent --listen ADDRESS`, or `module:Class` for a worker of one's own."""
 
 import argparse
 import importlib
@@ -9,8 +9,11 @@ from pathlib import Path
 
 from offhook_worker.echo import EchoWorker
 from offhook_worker.options import ServeOptions
+from offhook_worker.pcm_echo import PcmEchoWorker
 from offhook_worker.server import serve
 from offhook_worker.worker import VoiceWorker
+
+ECHOES: dict[str, type[VoiceWorker]] = {"echo": EchoWorker, "pcm-echo": PcmEchoWorker}
 
 
 class UnknownWorker(Exception):
@@ -18,7 +21,7 @@ class UnknownWorker(Exception):
 
 
 def load_worker(name: str, models: Path | None = None) -> VoiceWorker:
-    """The worker `echo` or `agent`, or an instance of the class `module:Class`.
+    """A reference worker, or an instance of the class `module:Class`.
 
     Args:
         models: where the agent's model files are.
@@ -26,13 +29,13 @@ def load_worker(name: str, models: Path | None = None) -> VoiceWorker:
     Raises:
         UnknownWorker: no such worker, or it cannot run here.
     """
-    if name == "echo":
-        return EchoWorker()
+    if name in ECHOES:
+        return ECHOES[name]()
     if name == "agent":
         return _load_agent(models or default_models())
     module_name, colon, class_name = name.partition(":")
     if not colon:
-        raise UnknownWorker(f"{name!r} is neither 'echo' nor 'agent' nor 'module:Class'")
+        raise UnknownWorker(f"{name!r} is neither 'echo', 'pcm-echo' nor 'agent', nor 'module:Class'")
     try:
         worker_class = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
