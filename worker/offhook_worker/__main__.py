@@ -68,7 +68,7 @@ def main() -> None:
         prog="python -m offhook_worker",
         description="Serves a worker to an offhook fabric.",
     )
-    parser.add_argument("worker", help="'echo', 'agent', or 'module:Class' of a VoiceWorker")
+    parser.add_argument("worker", help="'echo', 'pcm-echo', 'agent', or 'module:Class' of a VoiceWorker")
     parser.add_argument(
         "--listen",
         default="127.0.0.1:9000",
