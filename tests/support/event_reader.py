@@ -48,7 +48,11 @@ class EventReader:
 
     async def event(self, kind: str, *, within_s: float = 15.0) -> dict[str, Any]:
         """The next event of this kind that was not returned before; those before it are passed over."""
-        await self._caller.until(lambda: self.progress() and self._find(kind) is not None, kind, within_s=within_s)
+        try:
+            await self._caller.until(lambda: self.progress() and self._find(kind) is not None, kind, within_s=within_s)
+        except AssertionError as error:
+            came = [event["type"] for event in self.events[self._read :]]
+            raise AssertionError(f"{error}; instead came {came}") from None
         index = self._find(kind)
         assert index is not None
         self._read = index + 1
