@@ -20,7 +20,6 @@ from offhook.up.layout import Layout, Options, new_api_key
 from offhook.up.ports import PortInUse, Reservation, reserve
 from offhook.up.supervisor import StartFailed, Supervisor
 from relay.engine.choice import native_engine_installed
-from transceiver.media_port.choice import chosen
 from wire.address import Address, format_address, parse_address
 
 COLOURS = {"relay": "cyan", "transceiver": "magenta", "worker": "green"}
@@ -202,6 +201,8 @@ class _Fabric:
 
     def _print_welcome(self) -> None:
         options = self._options
+        from transceiver.media_port.choice import chosen
+
         media = ", ".join(format_address(address) for address in options.advertise)
         model = options.worker if options.workers else "loopback"
         lines = (
