@@ -10,7 +10,7 @@ import numpy.typing as npt
 from offhook_worker import Audio
 from offhook_worker.agent.moonshine import Moonshine
 from offhook_worker.agent.voice import Voice
-from offhook_worker.agent.worker import MOONSHINE_DIRECTORY, VoiceAgent
+from offhook_worker.agent.worker import MOONSHINE_DIRECTORY
 from offhook_worker.samples import float32, to_pcm
 
 from offhook.models.store import models_directory
@@ -22,12 +22,6 @@ SPEECH_TEXT = (
 )
 
 Samples = npt.NDArray[np.float32]
-
-
-@cache
-def agent() -> VoiceAgent:
-    """One agent for all tests of a process: loading it takes a second."""
-    return VoiceAgent(models_directory())
 
 
 @cache

@@ -1,5 +1,6 @@
 """hibari: text to speech, a sentence at a time, 24 kHz. Its voice "heart" is in its package."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ _AUDIBLE = 0.01
 _LEAD_S, _TAIL_S = 0.02, 0.18
 """hibari begins with 0.3 s of silence, which a caller would wait through, and ends with 0.45 s."""
 _RAMP_S = 0.005
+
+# Letters in a row, which hibari would run together, are spoken one by one.
+_LETTERS = re.compile(r"[,:] (?=(?:[A-Z]|space)[,.])")
 
 Samples = npt.NDArray[np.float32]
 
@@ -40,8 +44,9 @@ class Voice:
 
     def speak(self, sentence: str, speed: float) -> Spoken:
         """`sentence` as sound, its words timed by their share of it."""
-        pieces = list(self._hibari.stream(sentence, min(max(speed, SLOWEST), FASTEST)))
-        samples = _trim(np.concatenate(pieces)) if pieces else np.zeros(0, np.float32)
+        spelled = _LETTERS.sub(".\n", sentence)
+        pieces = [_trim(piece) for piece in self._hibari.stream(spelled, min(max(speed, SLOWEST), FASTEST))]
+        samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         duration_s = len(samples) / SAMPLE_RATE_HZ
         return Spoken(Speech(to_pcm(samples), time_words(sentence, duration_s)), duration_s)
 
