@@ -123,6 +123,14 @@ class BrowserCall:
         yield arrivals
         arrivals.fill(await self._ask("takeArrivals"))
 
+    async def dial(self) -> None:
+        """Presses the button of a page that was only opened."""
+        await self._ask("dial")
+
+    async def step(self, name: str, argument: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Runs a function of interop_page.mjs in the page."""
+        return await self._ask("step", name=name, argument=argument)
+
     async def hang_up(self) -> None:
         """Presses the button."""
         await self._ask("hangUp")
@@ -139,11 +147,13 @@ class Browser:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._requests = 0
         self.pid = 0
+        self.version = ""
 
     async def start(self, **options: str) -> None:
         """Waits until the browser runs."""
         self._send(options)
-        self.pid = (await self._receive())["pid"]
+        started = await self._receive()
+        self.pid, self.version = started["pid"], started["version"]
 
     async def place_call(self, http: str, api_key: str, *, model: str) -> BrowserCall:
         """Opens the page, presses Call and waits until the call is up or has ended.
@@ -152,6 +162,10 @@ class Browser:
         """
         address = f"{http}/?{urlencode({'model': model, 'processing': 'off'})}#{urlencode({'key': api_key})}"
         return BrowserCall(self, await self.ask("call", url=address))
+
+    async def open_page(self, http: str) -> BrowserCall:
+        """Opens the page without calling."""
+        return BrowserCall(self, await self.ask("openPage", url=http))
 
     async def ask(self, method: str, **params: object) -> Any:  # noqa: ANN401 - JSON
         """One request to the driver.

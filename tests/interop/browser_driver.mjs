@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
+import * as interopPage from "./interop_page.mjs";
 import * as inPage from "./page_functions.mjs";
 
 const recorder = readFileSync(new URL("recorder_worklet.js", import.meta.url), "utf8");
@@ -26,6 +27,24 @@ class Driver {
     await page.click("#dial");
     await page.evaluate(inPage.settled);
     return this.#pages.push(page) - 1;
+  }
+
+  /** Opens the page without calling, for calls that the test makes by itself, step by step. */
+  async openPage({ url }) {
+    const page = await this.browser.newPage();
+    await page.goto(url);
+    return this.#pages.push(page) - 1;
+  }
+
+  /** Presses Call on a page that is open. */
+  async dial({ call }) {
+    const page = this.#pages[call];
+    await page.waitForSelector("#model:enabled");
+    await page.click("#dial");
+  }
+
+  step({ call, name, argument }) {
+    return this.#pages[call].evaluate(interopPage[name], argument);
   }
 
   async startRecording({ call }) {
@@ -59,7 +78,7 @@ async function serve(lines) {
   const { name, ...options } = JSON.parse(first);
   const browser = await (await import(`./${name}.mjs`)).launch(options);
   const driver = new Driver(browser);
-  say({ pid: browser.pid });
+  say({ pid: browser.pid, version: await browser.version() });
   for await (const line of lines) {
     const { id, method, params } = JSON.parse(line);
     // Not awaited: a request may wait for what a later one brings about.

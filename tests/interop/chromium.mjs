@@ -13,6 +13,7 @@ export async function launch({ executable, speech }) {
   const context = await browser.newContext({ permissions: ["microphone"], bypassCSP: true });
   return {
     pid: server.process().pid,
+    version: async () => browser.version(),
     newPage: () => context.newPage(),
     /** The address at which `page` can load `script` as a module. */
     offer: async (_page, script) => `data:text/javascript,${encodeURIComponent(script)}`,

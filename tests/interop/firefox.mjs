@@ -18,6 +18,7 @@ export async function launch({ executable }) {
   });
   return {
     pid: browser.process().pid,
+    version: async () => (await browser.version()).split("/").pop(),
     newPage: () => browser.newPage(),
     /** The address at which `page` can load `script` as a module: one of its own origin, as its policy demands. */
     offer: async (page, script) => {

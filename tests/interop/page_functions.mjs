@@ -20,7 +20,8 @@ export async function startRecording(module) {
   const node = new AudioWorkletNode(context, "recorder", { numberOfInputs: 2, numberOfOutputs: 1 });
   const chunks = [];
   node.port.onmessage = ({ data }) => chunks.push(data);
-  [window.offhook.localStream, window.offhook.remoteStream].forEach((stream, input) =>
+  const { localStream, remoteStream } = window.interop ?? window.offhook;
+  [localStream, remoteStream].forEach((stream, input) =>
     context.createMediaStreamSource(stream).connect(node, 0, input),
   );
   // A node that leads nowhere need not be run; this one's output is silence.

@@ -1,5 +1,6 @@
 """Foreign WebRTC stacks call the fabric: audio, data channels, ICE restart, hang-up from either side."""
 
+import asyncio
 import re
 import subprocess
 import time
@@ -7,14 +8,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.interop.browser import missing_part, running_browser
 from tests.interop.callers import CALLERS, Caller
-from tests.interop.findings import audio_agrees, read_findings
+from tests.interop.findings import LEAST_CORRELATION, audio_agrees, read_findings
 from tests.interop.matrix import Row, settle
 from tests.support.fabric import Fabric, running_fabric
 
 DEADLINE_S = 90.0
 NOTICED_WITHIN_S = 5.0
 CONSENT_TIMEOUT_S = 30.0
+EVENTS, OTHER = "oai-events", "interop"
+LONG_MESSAGE_BYTES = 50_000
+RESTART_AFTER_S = 2.5
+LISTEN_S = 7.0
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -66,6 +72,52 @@ def test_a_library_does_what_its_row_says(
     )
     assert row[2:7] == (True, True, caller.restarts_ice, True, True)
     settle(row, compare_version=caller.pinned)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["chromium", "firefox"])
+async def test_a_browser_does_what_its_row_says(
+    name: str, require: Callable[[str | None], None], show: Callable[[str], None], request: pytest.FixtureRequest
+) -> None:
+    require(missing_part(name))
+    fabric: Fabric = request.getfixturevalue("talkative_fabric")
+    async with running_browser(name) as browser:
+        page = await browser.open_page(fabric.http)
+        call = (await page.step("place", _placing(fabric, EVENTS, OTHER)))["call"]
+        binary = {"binary": LONG_MESSAGE_BYTES}
+        echoed = await page.step(
+            "echoes", {"label": EVENTS, "messages": ['{"type":"session.update"}', "grüß dich, 世界"]}
+        )
+        long = ["text", "", {"binary": 2}, "x" * LONG_MESSAGE_BYTES, binary]
+        echoed = await page.step("echoes", {"label": OTHER, "messages": long}) and echoed
+        async with page.recording() as recording:
+            await asyncio.sleep(RESTART_AFTER_S)
+            await page.step("restartIce")
+            await asyncio.sleep(LISTEN_S - RESTART_AFTER_S)
+        saw_hang_up = await page.step("hangUpByServer")
+        await page.step("close")
+        page = await browser.open_page(fabric.http)
+        closed_call = (await page.step("place", _placing(fabric, EVENTS)))["call"]
+        await page.step("close")
+        client_closed = f"call ended .*{closed_call} .*reason=client_closed"
+        match = recording.match()
+        show(f"{name} {browser.version}: correlation {match.correlation:.3f}, delay {match.delay_s * 1000:.0f} ms")
+        row = Row(
+            client=name.capitalize(),
+            version=browser.version,
+            audio=match.correlation > LEAST_CORRELATION,
+            data_channels=echoed,
+            ice_restart=_logged(fabric, f"ice restarted .*{call}"),
+            server_hangs_up=saw_hang_up and _logged(fabric, f"call ended .*{call} .*reason=hangup"),
+            client_hangs_up=await asyncio.to_thread(_logged, fabric, client_closed, within_s=NOTICED_WITHIN_S),
+            note="stock browser, driven",
+        )
+    assert row[2:7] == (True,) * 5
+    settle(row, compare_version=False)
+
+
+def _placing(fabric: Fabric, *labels: str) -> dict[str, object]:
+    return {"apiKey": fabric.api_key, "labels": labels, "model": "loopback"}
 
 
 def _logged(fabric: Fabric, pattern: str, *, within_s: float = 0.0) -> bool:
