@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 
+class CannotMeasure(Exception):
+    """This machine lacks something that a benchmark needs; the message says what."""
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores, kernel and Python of this machine, and how busy it has been (over 1, 5 and 15 minutes)."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()

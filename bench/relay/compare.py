@@ -23,7 +23,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench.machine import machine
+from bench.machine import CannotMeasure, machine
 from bench.relay import cpu_split
 from bench.relay.cpu_split import CpuSplit
 from bench.relay.network import CLIENT_NET, FAR_HOST, RELAY_HOST, Network, inside, network
@@ -35,10 +35,6 @@ FIRST_CLIENT: Final = CLIENT_NET.removesuffix(".0") + ".1"
 CORES = 2
 AHEAD_OF_OTHERS: Final = ("chrt", "--fifo", "1")
 """So that what else runs on the relay's core delays no packet, and the latency is the relay's own."""
-
-
-class CannotMeasure(Exception):
-    """This machine lacks something that the benchmark needs; the message says what."""
 
 
 class Wanted(NamedTuple):

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bench.relay.compare import CannotMeasure, Wanted, compare
+from bench.machine import CannotMeasure
+from bench.relay.compare import Wanted, compare
 from bench.relay.plot import svg
 
 CONTENDERS = ("baseline", "native", "python")
