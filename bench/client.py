@@ -100,7 +100,9 @@ def pinned(core: int, command: list[str]) -> list[str]:
 
 
 @contextmanager
-def started(command: list[str], *, log: Path, environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def started(
+    command: list[str], *, log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A server process whose standard output is read here; it is stopped at the end, by force if need be."""
     with log.open("w") as errors:
         process = subprocess.Popen(  # noqa: S603 - the callers' own commands

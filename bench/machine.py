@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,3 +22,15 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "load_average": os.getloadavg(),
     }
+
+
+def require_cores(count: int) -> None:
+    """Checks for cores, and for the tool that binds processes to them.
+
+    Raises:
+        CannotMeasure: there are fewer, or there is no `taskset`.
+    """
+    if (os.cpu_count() or 1) < count:
+        raise CannotMeasure(f"needs {count} cores, one for the server and one for the load")
+    if shutil.which("taskset") is None:
+        raise CannotMeasure("needs 'taskset'")

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from offhook.service.metric_families import counter, counters_by, gauge
+from offhook.service.metric_families import counter, counters_by, gauge, histogram
 from transceiver.calls.call_service import CallService
 from transceiver.hub import SessionHub
+from transceiver.loop_watch import BOUNDS_S, LoopWatch
 from transceiver.media_port.interface import MediaPort
 from transceiver.routes.flow_log import FlowLog
 from transceiver.routes.relay_registry import RelayRegistry
@@ -30,6 +31,7 @@ class TransceiverCollector(Collector):
         flows: FlowLog,
         relays: RelayRegistry,
         workers: WorkerPool,
+        loop: LoopWatch,
     ) -> None:
         self._port = port
         self._hub = hub
@@ -37,6 +39,7 @@ class TransceiverCollector(Collector):
         self._flows = flows
         self._relays = relays
         self._workers = workers
+        self._loop = loop
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
@@ -44,6 +47,7 @@ class TransceiverCollector(Collector):
         yield from self._media()
         yield from self._routes()
         yield from self._worker_links()
+        yield from self._event_loop()
 
     def _sessions(self) -> Iterator[Metric]:
         counters = self._hub.counters
@@ -120,3 +124,13 @@ class TransceiverCollector(Collector):
             "reason",
             {reason.value: counters.drops[reason] for reason in LinkDrop},
         )
+
+    def _event_loop(self) -> Iterator[Metric]:
+        yield histogram(
+            "fabric_transceiver_loop_lag_seconds",
+            "How late the event loop was for what was due.",
+            BOUNDS_S,
+            self._loop.counts,
+            self._loop.lag_sum_s,
+        )
+        yield gauge("fabric_transceiver_loop_tasks", "Tasks on the event loop.", self._loop.tasks)

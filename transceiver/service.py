@@ -26,6 +26,7 @@ from transceiver.calls.placing import WorkerCalls
 from transceiver.config import TransceiverConfig
 from transceiver.hub import SessionHub
 from transceiver.hub_timer import HubTimer
+from transceiver.loop_watch import LoopWatch
 from transceiver.media_port.choice import chosen, open_media_port
 from transceiver.media_port.interface import MediaPort
 from transceiver.metrics import TransceiverCollector
@@ -216,6 +217,8 @@ class Transceiver:
             await web.SockSite(runner, each).start()
 
     async def _serve_admin(self, port: MediaPort) -> Address:
+        loop = LoopWatch()
+        self._stack.callback(loop.cancel)
         registry = CollectorRegistry()
         registry.register(
             TransceiverCollector(
@@ -225,6 +228,7 @@ class Transceiver:
                 flows=self._flow_log,
                 relays=self._relays,
                 workers=self._workers,
+                loop=loop,
             )
         )
         registry.register(AudioCollector(self._audio))

@@ -27,7 +27,7 @@ OPUS_CLOCK = Fraction(1, 48_000)
 class NoJitterBuffer:
     """Takes packets and makes no frame of them, so that the decoder's thread has nothing to do."""
 
-    def __init__(self, capacity: int, prefetch: int = 0, is_video: bool = False) -> None:  # noqa: FBT001, FBT002 - aiortc's signature
+    def __init__(self, capacity: int, prefetch: int = 0, is_video: bool = False) -> None:
         self.capacity = capacity
 
     def add(self, _packet: RtpPacket) -> tuple[bool, None]:
@@ -80,7 +80,7 @@ class Echo:
 
 async def serve() -> None:
     """Serves until SIGTERM."""
-    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]  # noqa: ARG005 - aioice's signature
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
     aiortc.rtcpeerconnection.RTCRtpReceiver = PassingReceiver
     aiortc.rtcrtpreceiver.JitterBuffer = NoJitterBuffer
     echo = Echo()

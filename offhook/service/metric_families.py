@@ -41,3 +41,10 @@ def histograms_by(
     for value, (counts, total) in values.items():
         family.add_metric([value], list(zip(edges, accumulate(counts), strict=True)), sum_value=total)
     return family
+
+
+def histogram(name: str, text: str, bounds: Sequence[float], counts: Sequence[int], total: float) -> Metric:
+    """A distribution: the counts per bucket, one more than `bounds`, and the sum."""
+    edges = [*map(str, bounds), "+Inf"]
+    buckets = list(zip(edges, accumulate(counts), strict=True))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=total)
