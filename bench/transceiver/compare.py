@@ -104,7 +104,7 @@ def _measure(contender: str, sessions: int, folder: Path, wanted: Wanted, trips:
 
 
 def summary(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row per contender and number of sessions: medians over the rounds that were valid, or over all if none was."""
+    """One row per contender and number of sessions: medians over the valid rounds, or over all if none was valid."""
     keys = dict.fromkeys((point["contender"], point["sessions"]) for point in points)
     rows = []
     for contender, sessions in keys:

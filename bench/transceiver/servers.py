@@ -22,7 +22,7 @@ AIORTC_HOME: Final = ROOT / "build" / "bench" / "aiortc"
 KEY: Final = "bench-key"
 READY_WITHIN_S: Final = 30.0
 CANDIDATE: Final = "203.0.113.1:3478"
-"""What answers name as the relay (RFC 5737: documentation). No packet goes there: the load speaks SPP to the transceiver."""
+"""What answers name as the relay (RFC 5737). No packet goes there: the load speaks SPP to the transceiver."""
 
 PORTS: Final = ("native", "python")
 MODELS: Final = ("loopback", "echo", "pcm")
