@@ -76,16 +76,19 @@ class Point:
             for name, event in load.events():
                 if name == "ready":
                     self._client_port = event["client_port"]
-                self._samples[name] = self._sample()
+                self._samples[name] = self._sample(ending=name.endswith("end"))
                 self._said[name] = event
         return self._figures(wanted["run"]["play"])
 
-    def _sample(self) -> Sample:
+    def _sample(self, *, ending: bool) -> Sample:
         server = self._server
+        # Reading the metrics costs the server some milliseconds, which belong to no stretch that is measured.
+        cpu = server.process.cpu() if ending else None
+        metrics = scrape(server.metrics) if server.metrics else None
         return Sample(
-            server.process.cpu(),
+            cpu or server.process.cpu(),
             server.process.memory(),
-            scrape(server.metrics) if server.metrics else None,
+            metrics,
             udp_drops(server.media_port) if server.media_port else 0,
             udp_drops(self._client_port) if self._client_port else 0,
         )
@@ -116,7 +119,7 @@ class Point:
             used = samples["storm_end"].cpu.since(samples["storm_begin"].cpu)
             playing = self._stretch("storm_begin", "storm_end", storm["playing"])
             # What the calls that play cost is known; the rest is what setting up cost.
-            own = point["cpu_ms_per_session_second"] / 1000 * calls * storm["playing"]["seconds"]
+            own = (point["cpu_ms_per_session_second"] or 0) / 1000 * calls * storm["playing"]["seconds"]
             point["storm"] = {
                 "calls_per_s": play["storm_rate"],
                 "cpu_ms_per_call": per((used.running - own) * 1000, play["storm_calls"]),

@@ -1,6 +1,7 @@
 """`offhook bench`: measures parts of the fabric on this machine."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,6 +96,155 @@ def relay_death(
         typer.echo(text)
     else:
         output.write_text(text + "\n")
+
+
+@app.command()
+def transceiver(
+    contenders: Annotated[
+        str,
+        typer.Option(
+            help="Servers, separated by commas: PORT:MODEL of this checkout's transceiver (ports native and python; "
+            "models loopback, echo behind a worker, pcm behind a worker that wants PCM), str0m, aiortc."
+        ),
+    ] = "native:loopback,python:loopback,native:echo,str0m,aiortc",
+    sessions: Annotated[
+        str, typer.Option(help="Numbers of sessions, separated by commas, in rising order.")
+    ] = "50,200",
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="Length of the steady stretch.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each point is measured.")] = 1,
+    rate: Annotated[float, typer.Option(min=1, max=500, help="Calls per second while sessions are set up.")] = 50,
+    storm: Annotated[int, typer.Option(min=0, max=2000, help="Calls that arrive in a storm at 100/s; 0: none.")] = 200,
+    storm_at: Annotated[int, typer.Option(min=1, help="The number of sessions that play during the storm.")] = 200,
+    delay_ms: Annotated[
+        float, typer.Option(min=0, max=500, help="Each way; round trips of setup are counted behind it; 0: not.")
+    ] = 50,
+    output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the result here, as SVG.", metavar="FILE")] = None,
+) -> None:
+    """What a call costs a transceiver, in CPU, memory and delay, beside other servers, alternating in one run.
+
+    Real WebRTC callers (ICE, DTLS, SRTP, RTCP) send Opus every 20 ms and measure what comes back. The server has core
+    0, the callers core 1; all traffic is on the loopback interface. Needs cargo, to build the callers; aiortc is
+    installed into build/ when it is first asked for. docs/bench.md explains each figure.
+
+    Exit codes: 0 measured; 1 the load client failed, or a point says more of the load than of the server; 2 wrong
+    options, or this machine lacks something.
+    """
+    # Here and not above: a relay image has no transceiver libraries.
+    from bench.transceiver import compare as transceivers
+    from bench.transceiver.plot import svg as transceiver_svg
+    from bench.transceiver.servers import CONTENDERS as SERVERS
+
+    chosen = contenders.split(",")
+    if not set(chosen) <= set(SERVERS):
+        raise _fail(2, f"--contenders knows {', '.join(SERVERS)}")
+    numbers = _numbers(sessions, "--sessions")
+    wanted = transceivers.Wanted(
+        chosen,
+        numbers,
+        seconds=seconds,
+        rounds=rounds,
+        rate=rate,
+        storm_calls=storm,
+        storm_sessions=storm_at,
+        delay_ms=delay_ms,
+    )
+    console = Console(stderr=True, highlight=False)
+    each = sum(number / rate + seconds + 8 for number in numbers)
+    console.print(f"At most {len(chosen) * rounds * each:.0f} s, once everything is built.")
+    result = _measured(lambda: transceivers.compare(wanted, lambda one: console.print(_point(one), soft_wrap=True)))
+    _write(result, output)
+    if plot is not None:
+        plot.write_text(transceiver_svg(result["summary"]))
+    if not all(row["valid"] for row in result["summary"]):
+        raise _fail(1, "some points say more of the load client than of the server: 'invalid' says why")
+
+
+@app.command("transceiver-churn")
+def transceiver_churn(
+    contender: Annotated[str, typer.Option(help="As in `offhook bench transceiver`.")] = "native:loopback",
+    calls: Annotated[int, typer.Option(min=100, max=100_000, help="Calls opened and closed in all.")] = 10_000,
+    rate: Annotated[float, typer.Option(min=1, max=500, help="Calls per second.")] = 100,
+    output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+) -> None:
+    """What calls leave behind in a transceiver: memory, descriptors, threads and tasks after calls that came and went.
+
+    Looks first after the first hundredth of them (at least 100), last after all; each time with no call open.
+
+    Exit codes: as of `offhook bench transceiver`.
+    """
+    from bench.transceiver import churn as churning
+    from bench.transceiver.servers import CONTENDERS as SERVERS
+
+    if contender not in SERVERS:
+        raise _fail(2, f"--contender knows {', '.join(SERVERS)}")
+    first = max(100, calls // 100)
+    checkpoints = sorted({first, *(max(first, calls * quarter // 4) for quarter in (1, 2, 3, 4))})
+    console = Console(stderr=True, highlight=False)
+    console.print(f"About {calls / rate + 10:.0f} s, once everything is built.")
+    wanted = churning.Wanted(contender, tuple(checkpoints), rate=rate)
+    result = _measured(lambda: churning.churn(wanted, lambda seen: console.print(_checkpoint(seen), soft_wrap=True)))
+    _write(result, output)
+
+
+def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    from bench.client import LoadFailed
+
+    try:
+        return measure()
+    except CannotMeasure as error:
+        raise _fail(2, str(error)) from None
+    except LoadFailed as error:
+        raise _fail(1, f"the load client failed: {error}") from None
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    try:
+        numbers = [int(number) for number in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) < 1 or numbers != sorted(numbers):
+        raise _fail(2, f"{option} are whole numbers in rising order separated by commas, such as 50,200")
+    return numbers
+
+
+def _write(result: dict[str, Any], output: Path | None) -> None:
+    text = json.dumps(result, indent=2)
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(text + "\n")
+
+
+def _point(point: dict[str, Any]) -> str:
+    name = f"{point['contender']:>16} {point['sessions']:>5} sessions:"
+    if not point["sessions_up"]:
+        reasons = ", ".join(f"{reason} ({each['first'][:80]})" for reason, each in point["failures"].items())
+        return f"{name} no call came up: {reasons}"
+    delay = point["playing"]["round_trip_us"]
+    parts = [
+        f"{point['cpu_ms_per_session_second']:.2f} ms CPU per session-second",
+        f"round trip {delay.get('p50', 0) / 1000:.1f}/{delay.get('p99', 0) / 1000:.1f} ms",
+        f"lost {point['lost_share']:.3%}",
+        f"setup {point['setup']['cpu_ms_per_call']} ms CPU",
+        f"{point['memory_kb_per_session']['pss']:.0f} KB",
+    ]
+    if "storm" in point:
+        storm = point["storm"]
+        whole = storm["arriving"]["whole_us"]
+        parts.append(
+            f"storm {whole['p50'] / 1000:.0f}/{whole['p99'] / 1000:.0f} ms, lost {storm['playing']['lost_share']:.3%}"
+        )
+    if point["invalid"]:
+        parts.append(f"invalid: {point['invalid']}")
+    return f"{name} {', '.join(parts)}"
+
+
+def _checkpoint(seen: dict[str, Any]) -> str:
+    counts = ", ".join(
+        f"{seen[name]} {name.replace('_', ' ')}" for name in ("open_files", "threads", "tasks") if name in seen
+    )
+    return f"after {seen['calls']:>6} calls, {seen['failed']} failed: {seen['rss_kb'] / 1024:.1f} MB, {counts}"
 
 
 def _death(one: dict[str, Any]) -> str:
