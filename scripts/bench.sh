@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every benchmark, bench/bench_*.py, with the Python in the bin directory $1.
+# Runs every benchmark, bench/bench_*.py and the transceiver's, with the Python in the bin directory $1.
 set -euo pipefail
 shopt -s nullglob
 benchmarks=(bench/bench_*.py)
@@ -13,3 +13,5 @@ for benchmark in "${benchmarks[@]}"; do
   echo "== $benchmark"
   PYTHONPATH=. "$1/python" "$benchmark"
 done
+echo "== offhook bench transceiver"
+"$1/offhook" bench transceiver --contenders native:loopback,python:loopback --sessions 50,200

@@ -18,7 +18,7 @@ class Wanted(NamedTuple):
 
     Attributes:
         contender: see `servers.CONTENDERS`.
-        checkpoints: after how many calls the server is looked at, in rising order; the first is the measure of the rest.
+        checkpoints: after how many calls the server is looked at, in rising order; growth counts from the first.
         rate: calls per second.
         concurrent: calls open at once at most.
     """

@@ -28,7 +28,10 @@ def svg(summary: Sequence[Mapping[str, Any]]) -> str:
     sessions = list(dict.fromkeys(row["sessions"] for row in summary))
     height = TOP + len(PANELS) * PANEL_HEIGHT + 10
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" font-size="12">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+            'font-family="sans-serif" font-size="12">'
+        ),
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         '<text x="20" y="24" font-size="16" font-weight="bold">Cost of a call, by server and number of sessions</text>',
         *_legend(contenders),

@@ -138,7 +138,7 @@ def transceiver(
     chosen = contenders.split(",")
     if not set(chosen) <= set(SERVERS):
         raise _fail(2, f"--contenders knows {', '.join(SERVERS)}")
-    numbers = _numbers(sessions, "--sessions")
+    numbers = _session_numbers(sessions)
     wanted = transceivers.Wanted(
         chosen,
         numbers,
@@ -198,13 +198,13 @@ def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         raise _fail(1, f"the load client failed: {error}") from None
 
 
-def _numbers(text: str, option: str) -> list[int]:
+def _session_numbers(text: str) -> list[int]:
     try:
         numbers = [int(number) for number in text.split(",")]
     except ValueError:
         numbers = []
     if not numbers or min(numbers) < 1 or numbers != sorted(numbers):
-        raise _fail(2, f"{option} are whole numbers in rising order separated by commas, such as 50,200")
+        raise _fail(2, "--sessions are whole numbers in rising order separated by commas, such as 50,200")
     return numbers
 
 
