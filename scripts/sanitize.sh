@@ -7,4 +7,5 @@ PATH="$PATH:$HOME/.cargo/bin"
 host=$(rustc -vV | sed -n 's/^host: //p')
 export RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/sanitize
 # Without --target build scripts would be instrumented, too.
-exec cargo test --quiet --locked --no-default-features --target "$host" --test relay --test relay_allocates_nothing
+exec cargo test --quiet --locked --no-default-features --target "$host" --test udp --test media --test relay \
+  --test relay_allocates_nothing
