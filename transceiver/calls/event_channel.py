@@ -70,7 +70,11 @@ class EventChannel:
 
     def connected(self, now: float) -> None:
         """DTLS is up: SCTP may begin. `now` is in monotonic seconds."""
-        self._channels = open_data_channels(dtls_client=self._session.is_dtls_client, now=now)
+        self._channels = open_data_channels(
+            dtls_client=self._session.is_dtls_client,
+            now=now,
+            peer_max_message_bytes=self._session.peer_max_message_bytes,
+        )
 
     def receive(self, datagram: bytes, now: float) -> None:
         """An SCTP packet of the client."""

@@ -27,6 +27,8 @@ _SRTP_PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF
 # RFC 8841 section 4.1; libdatachannel and old Firefox wrote DTLS/SCTP.
 _SCTP_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "DTLS/SCTP"})
 _MAX_SSRCS = 32
+_DEFAULT_MAX_MESSAGE_BYTES = 65_536
+_MAX_SIZE_DIGITS = 20
 
 
 class MediaLine(NamedTuple):
@@ -79,6 +81,7 @@ class Offer:
         setup: the DTLS role that is ours.
         fingerprints: any of them may match the client's certificate.
         allow_mixed: whether one- and two-byte header extensions may be mixed (RFC 8285 section 6).
+        max_message_bytes: longest data channel message that the client takes (RFC 8841 section 6); None: any length.
     """
 
     media: tuple[MediaLine, ...]
@@ -90,6 +93,7 @@ class Offer:
     setup: DtlsRole
     fingerprints: tuple[Fingerprint, ...]
     allow_mixed: bool
+    max_message_bytes: int | None
 
 
 def parse_offer(sdp: str) -> Offer:
@@ -108,17 +112,19 @@ def parse_offer(sdp: str) -> Offer:
         raise OfferError("The audio section lacks a=rtcp-mux; RTCP on a port of its own is not served.", "a=rtcp-mux")
     bundled = _bundle_of(session, media[audio_index].mid)
     # In a BUNDLE group the transport attributes may stand in any one of its sections (RFC 9143 section 7.1.3).
+    application_index = _application_index(media, bundled)
     places = [audio, session, *(part for part, line in zip(sections, media, strict=True) if line.mid in bundled)]
     return Offer(
         media=media,
         audio_index=audio_index,
         audio=_audio(audio, media[audio_index], session),
-        application_index=_application_index(media, bundled),
+        application_index=application_index,
         bundled=bundled,
         ice=_ice_credentials(places),
         setup=_our_role(places),
         fingerprints=_fingerprints(places),
         allow_mixed=session.has("extmap-allow-mixed") or audio.has("extmap-allow-mixed"),
+        max_message_bytes=_max_message_bytes(sections[application_index]) if application_index is not None else None,
     )
 
 
@@ -148,6 +154,14 @@ def _application_index(media: tuple[MediaLine, ...], bundled: tuple[str, ...]) -
         if line.kind == "application" and line.protocol in _SCTP_PROTOCOLS and line.mid in bundled:
             return index
     return None
+
+
+def _max_message_bytes(application: Section) -> int | None:
+    """RFC 8841 section 6: 64 KiB where nothing is said; 0 means any length."""
+    value = application.first("max-message-size")
+    if value is None or not (value.isascii() and value.isdecimal() and len(value) <= _MAX_SIZE_DIGITS):
+        return _DEFAULT_MAX_MESSAGE_BYTES
+    return int(value) or None
 
 
 def _bundle_of(session: Section, audio_mid: str | None) -> tuple[str, ...]:

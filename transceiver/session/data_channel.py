@@ -56,8 +56,16 @@ class DataChannels:
     After any other call, send `take_datagrams()`, handle `take_events()` and arm `next_timeout()`.
     """
 
-    def __init__(self, association: SctpAssociation, *, dtls_client: bool, limits: ChannelLimits) -> None:
+    def __init__(
+        self,
+        association: SctpAssociation,
+        *,
+        dtls_client: bool,
+        limits: ChannelLimits,
+        peer_max_message_bytes: int | None = None,
+    ) -> None:
         self._association = association
+        self._peer_max_message_bytes = peer_max_message_bytes
         self._limits = limits
         # RFC 8832 section 6: the DTLS client opens even streams, the server odd ones, so that both can open at once.
         self._first_id = 0 if dtls_client else 1
@@ -143,6 +151,8 @@ class DataChannels:
         channel = self._channels.get(channel_id)
         if channel is None:
             raise ChannelError(f"channel {channel_id} is not open")
+        if self._peer_max_message_bytes is not None and len(data) > self._peer_max_message_bytes:
+            raise ChannelError(f"{len(data)} bytes are more than the peer takes in one message")
         parameters = channel.parameters
         try:
             self._association.send(

@@ -2,20 +2,21 @@
 
 from typing import NamedTuple
 
+from transceiver.sdp.answer import MAX_MESSAGE_SIZE
+
 
 class ChannelLimits(NamedTuple):
     """Bounds of one session's data channels.
 
     Attributes:
         max_channels: channels open at a time; a Realtime client opens one.
-        max_message_bytes: longest message, both ways. 64 KiB is what a peer must assume without
-            `a=max-message-size` (RFC 8841 section 6).
+        max_message_bytes: longest message, both ways; what our answers announce (RFC 8841 section 6).
         max_buffered_bytes: what may wait in each direction, sent and not acknowledged or received and not taken.
         max_label_bytes: longest label, and longest protocol, in UTF-8.
     """
 
     max_channels: int = 16
-    max_message_bytes: int = 65_536
+    max_message_bytes: int = MAX_MESSAGE_SIZE
     max_buffered_bytes: int = 1_048_576
     max_label_bytes: int = 256
 

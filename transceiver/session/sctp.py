@@ -20,12 +20,19 @@ def data_channels_supported() -> bool:
     return find_spec("offhook_datapath") is not None
 
 
-def open_data_channels(*, dtls_client: bool, now: float, limits: ChannelLimits | None = None) -> DataChannels:
+def open_data_channels(
+    *,
+    dtls_client: bool,
+    now: float,
+    peer_max_message_bytes: int | None = None,
+    limits: ChannelLimits | None = None,
+) -> DataChannels:
     """Data channels for a session whose DTLS has just connected. They wait for the peer's SCTP INIT.
 
     Args:
         dtls_client: this side's DTLS role, which decides the ids of channels opened here (RFC 8832 section 6).
         now: seconds on the session's clock.
+        peer_max_message_bytes: the longest message that the peer takes; None: any.
         limits: bounds; the defaults suit a Realtime client.
 
     Raises ImportError where `data_channels_supported()` is false, ValueError for limits that contradict each other.
@@ -42,4 +49,6 @@ def open_data_channels(*, dtls_client: bool, now: float, limits: ChannelLimits |
         max_buffered_bytes=limits.max_buffered_bytes,
         now=now,
     )
-    return DataChannels(association, dtls_client=dtls_client, limits=limits)
+    return DataChannels(
+        association, dtls_client=dtls_client, limits=limits, peer_max_message_bytes=peer_max_message_bytes
+    )

@@ -121,6 +121,11 @@ class Session:
         return self._negotiation.has_data_channel
 
     @property
+    def peer_max_message_bytes(self) -> int | None:
+        """The longest data channel message that the client takes; None: any."""
+        return self._negotiation.offer.max_message_bytes
+
+    @property
     def is_dtls_client(self) -> bool:
         """Our DTLS role, which also decides the ids of data channels opened here (RFC 8832 section 6)."""
         return self._dtls.role is DtlsRole.CLIENT

@@ -18,6 +18,7 @@ class Wire:
 
     call_id = "rtc_test"
     is_dtls_client = True
+    peer_max_message_bytes = None
 
     def __init__(self) -> None:
         # Here and not above: the module needs the native one.

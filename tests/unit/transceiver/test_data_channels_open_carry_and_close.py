@@ -11,6 +11,7 @@ pytest.importorskip("offhook_datapath", reason="the native module is not built h
 
 from offhook_datapath import SctpAssociation
 
+from transceiver.sdp.answer import MAX_MESSAGE_SIZE
 from transceiver.session.data_channel import DataChannels
 from transceiver.session.data_channel_events import (
     AssociationClosed,
@@ -202,3 +203,22 @@ def test_sending_is_bounded(path: Path) -> None:
         path.server.send_binary(channel_id, bytes(10_000))
     assert path.server.buffered_amount(channel_id) > 0
     path.run_until(lambda: path.server.buffered_amount(channel_id) == 0)
+
+
+def test_a_message_as_long_as_our_answers_announce_arrives() -> None:
+    now = 100.0
+    raw = SctpAssociation(client=True, max_message_bytes=MAX_MESSAGE_SIZE, max_buffered_bytes=1 << 20, now=now)
+    client = DataChannels(raw, dtls_client=False, limits=ChannelLimits())
+    server = open_data_channels(dtls_client=True, now=now, peer_max_message_bytes=1000)
+    path = Path.__new__(Path)
+    path.now, path.raw, path.client, path.server = now, raw, client, server
+    path.client_events, path.server_events = [], []
+    path.run()
+    channel_id = client.open("x")
+    longest = bytes(MAX_MESSAGE_SIZE)
+    client.send_binary(channel_id, longest)
+    path.run_until(lambda: MessageReceived(channel_id, longest) in path.server_events)
+    # And nothing goes out that is longer than the client's offer allows.
+    server.send_binary(channel_id, bytes(1000))
+    with pytest.raises(ChannelError, match="more than the peer takes"):
+        server.send_binary(channel_id, bytes(1001))
