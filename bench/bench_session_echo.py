@@ -27,6 +27,7 @@ from transceiver.media_port.interface import Path as MediaPath
 from transceiver.media_port.python_core import PythonMediaPort
 from transceiver.session.actions import AudioReceived, CloseReason
 from transceiver.session.certificate import Certificate
+from transceiver.session.rtp import parse_rtp
 from transceiver.session.session import Session
 from wire.address import Address
 from wire.spp import HEADER_BYTES, encode_header
@@ -148,7 +149,9 @@ def measure_hub() -> float:
     """Hub and session alone."""
     call = Call(PlainPort)
     session_id, path = call.session.session_id, call.session.paths[0]
-    cost = call.replay(lambda packet: call.hub.rtp_received(session_id, path, packet, call.now), call.packets())
+    # As a media port hands them over.
+    packets = [parse_rtp(packet) for packet in call.packets()]
+    cost = call.replay(lambda packet: call.hub.rtp_received(session_id, path, packet, call.now), packets)
     assert isinstance(call.port, PlainPort)
     assert call.port.packets_sent == PACKETS, "every packet is echoed"
     return cost

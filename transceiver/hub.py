@@ -171,8 +171,9 @@ class SessionHub:
 
     def send_audio(self, session: Session, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> None:
         """Sends one audio packet; see `Session.send_audio`. A closed session ignores it."""
-        session.send_audio(payload, rtp_timestamp, marker, now)
-        self._perform(session, now)
+        send = session.send_audio(payload, rtp_timestamp, marker, now)
+        if send is not None:
+            self._port.send_rtp(session.session_id, *send)
 
     def send_application_data(self, session: Session, data: bytes, now: float) -> None:
         """Sends one SCTP packet over DTLS. A session that is not connected ignores it."""
@@ -241,10 +242,14 @@ class SessionHub:
 
     def rtp_received(self, session_id: int, path: Path, packet: RtpPacket, now: float) -> None:
         """Passes RTP on."""
-        session = self._live(session_id)
-        if session is not None:
-            self._count(session.receive_rtp(packet, path, now))
-            self._perform(session, now)
+        session = self._sessions.get(session_id)
+        if session is None:
+            self._count(DropReason.SESSION_CLOSED)
+            return
+        drop = session.receive_rtp(packet, path, now)
+        if drop is not None:
+            self.counters.drops[drop] += 1
+        self._perform(session, now)
 
     def rtcp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
         """Passes RTCP on."""
@@ -304,15 +309,17 @@ class SessionHub:
             while (action := session.take_action()) is not None:
                 self._perform_one(session, action, now, relay)
         finally:
-            if session.session_id in self._sessions:
+            if (session.timeouts_have_changed or session.has_actions) and session.session_id in self._sessions:
                 self._arm_session(session, now)
 
     def _perform_one(self, session: Session, action: actions.Action, now: float, relay: Address | None) -> None:
+        if type(action) is AudioReceived:
+            # Most of them; a class pattern costs as much as all the rest.
+            self._listeners[session.session_id].audio(session, action, now)
+            return
         match action:
             case actions.SendRtp(path, packet):
                 self._port.send_rtp(session.session_id, path, packet)
-            case actions.AudioReceived():
-                self._listeners[session.session_id].audio(session, action, now)
             case actions.SendDatagram(path, datagram):
                 self._port.send(path, datagram)
             case actions.SendRtcp(path, packet):

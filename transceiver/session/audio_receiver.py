@@ -19,6 +19,8 @@ FOLLOWED_REORDER_DEPTH: Final = 64
 """Packets held back where the playout clock says how long."""
 
 _TIMESTAMP_RANGE: Final = 1 << 32
+_HALF_RANGE: Final = 1 << 31
+_SEQUENCE_RANGE: Final = 1 << 16
 _SSRC_SILENCE_S: Final = 1.0
 
 
@@ -51,6 +53,8 @@ class AudioReceiver:
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
         """Takes a later offer of the same client."""
         self._format = audio.format
+        self._payload_type = audio.format.payload_type
+        self._codec = audio.format.codec
         self._announced = audio.ssrcs
         self._level_id = audio.audio_level_id
         self._mid_id = audio.mid_id
@@ -88,6 +92,37 @@ class AudioReceiver:
     def report(self, lsr: int, dlsr: int) -> ReportBlock | None:
         """A report block on the stream; None before its first packet."""
         return self._source.report(lsr, dlsr) if self._source is not None else None
+
+    def receive_next(self, packet: RtpPacket, now: float) -> AudioReceived | None:
+        """Takes one authentic packet if it is what is waited for, audio and in order; None: `receive` has to.
+
+        Nearly every packet is, so this is `receive` without the cases.
+        """
+        payload_type, marker, sequence, rtp_timestamp, ssrc, payload, extensions = packet
+        source, extended = self._source, self._next
+        if (
+            source is None
+            or ssrc != source.ssrc
+            or sequence != extended % _SEQUENCE_RANGE
+            or payload_type != self._payload_type
+            or self._held
+            or self._lost_before_event
+            or (self._events is not None and self._events.is_pressed)
+        ):
+            return None
+        step = (rtp_timestamp - self._last_timestamp + _HALF_RANGE) % _TIMESTAMP_RANGE - _HALF_RANGE
+        if self._delay is not None:
+            self._delay.arrived(self._timestamp + step, now)
+        source.arrived_next(extended, rtp_timestamp, now)
+        self.packets_received += 1
+        self.bytes_received += len(payload)
+        self._next = extended + 1
+        if step > 0:
+            self._timestamp += step
+        self._last_timestamp = rtp_timestamp
+        level = extensions.get(self._level_id) if self._level_id is not None else None
+        dbov = level[0] & 0x7F if level else None
+        return AudioReceived(payload, self._codec, self._timestamp, extended, marker, dbov, 0)
 
     def receive(self, packet: RtpPacket, now: float) -> DropReason | None:
         """Takes one authentic packet; a reason if it is not part of the stream."""
@@ -138,8 +173,7 @@ class AudioReceiver:
 
     def _step(self, packet: RtpPacket) -> int:
         """From the timestamp of the frame released last to this packet's, by the smallest distance."""
-        half = _TIMESTAMP_RANGE // 2
-        return (packet.timestamp - self._last_timestamp + half) % _TIMESTAMP_RANGE - half
+        return (packet.timestamp - self._last_timestamp + _HALF_RANGE) % _TIMESTAMP_RANGE - _HALF_RANGE
 
     def _accepts(self, packet: RtpPacket, now: float) -> bool:
         """Whether an SSRC that is not the current one is this stream (RFC 9143 section 9.2): by MID, else by SDP.

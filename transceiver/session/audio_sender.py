@@ -40,6 +40,7 @@ class AudioSender:
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
         """Takes a later offer of the same client."""
         self._format = audio.format
+        self._payload_type = audio.format.payload_type
         self._enabled = audio.direction.reversed.sends
         if not audio.nack:
             self._history = None
@@ -56,22 +57,22 @@ class AudioSender:
         """
         if not self._enabled:
             return None
-        self._last_timestamp = (rtp_timestamp + self._offset) % _TIMESTAMP_RANGE
+        timestamp = self._last_timestamp = (rtp_timestamp + self._offset) % _TIMESTAMP_RANGE
         self._last_sent_at = now
-        self._sequence = (self._sequence + 1) % _SEQUENCE_RANGE
+        sequence = self._sequence = (self._sequence + 1) % _SEQUENCE_RANGE
         self.packets_sent += 1
         self.octets_sent += len(payload)
         packet = build_rtp(
-            payload_type=self._format.payload_type,
+            payload_type=self._payload_type,
             marker=marker,
-            sequence=self._sequence,
-            timestamp=self._last_timestamp,
+            sequence=sequence,
+            timestamp=timestamp,
             ssrc=self.ssrc,
             payload=payload,
             extensions=b"" if self._heard else self._mid_extension,
         )
         if self._history is not None:
-            self._history.add(self._sequence, packet, now)
+            self._history.add(sequence, packet, now)
         return packet
 
     def repeat(self, sequences: Iterable[int], now: float, round_trip_s: float) -> tuple[list[bytes], bool]:

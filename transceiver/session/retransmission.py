@@ -24,27 +24,26 @@ _MIN_INTERVAL_S: Final = 0.02
 
 
 @dataclass(slots=True)
-class _Sent:
+class _Repeats:
     packet: bytes
-    first_at: float
     last_at: float
-    repeats: int = 0
+    count: int = 0
 
 
 class RetransmissionHistory:
     """The last packets of one outgoing stream."""
 
     def __init__(self) -> None:
-        self._packets: dict[int, _Sent] = {}
+        # A packet's place is its sequence number modulo HISTORY_PACKETS: it takes that of the one 64 before it.
+        self._packets: list[tuple[int, bytes, float] | None] = [None] * HISTORY_PACKETS
+        self._repeats: dict[int, _Repeats] = {}
         self._credit = MAX_CREDIT
 
     def add(self, sequence: int, packet: bytes, now: float) -> None:
         """Keeps a packet that is sent now for the first time."""
-        packets = self._packets
-        if len(packets) >= HISTORY_PACKETS:
-            del packets[next(iter(packets))]
-        packets[sequence] = _Sent(packet, now, now)
-        self._credit = min(MAX_CREDIT, self._credit + CREDIT_PER_PACKET)
+        self._packets[sequence % HISTORY_PACKETS] = (sequence, packet, now)
+        if self._credit < MAX_CREDIT:
+            self._credit = min(MAX_CREDIT, self._credit + CREDIT_PER_PACKET)
 
     def repeat(self, sequences: Iterable[int], now: float, round_trip_s: float) -> tuple[list[bytes], bool]:
         """The packets to send again, and whether the credit was too small for some of them.
@@ -54,15 +53,20 @@ class RetransmissionHistory:
         found: list[bytes] = []
         interval = max(_MIN_INTERVAL_S, round_trip_s)
         for sequence in sequences:
-            sent = self._packets.get(sequence)
-            if sent is None or sent.repeats >= MAX_REPEATS or now - sent.first_at > MAX_AGE_S:
+            place = sequence % HISTORY_PACKETS
+            sent = self._packets[place]
+            if sent is None or sent[0] != sequence or now - sent[2] > MAX_AGE_S:
                 continue
-            if sent.repeats and now - sent.last_at < interval:
+            packet = sent[1]
+            repeats = self._repeats.get(place)
+            if repeats is None or repeats.packet is not packet:
+                repeats = self._repeats[place] = _Repeats(packet, now)
+            if repeats.count >= MAX_REPEATS or (repeats.count and now - repeats.last_at < interval):
                 continue
             if self._credit < 1:
                 return found, True
             self._credit -= 1
-            sent.repeats += 1
-            sent.last_at = now
-            found.append(sent.packet)
+            repeats.count += 1
+            repeats.last_at = now
+            found.append(packet)
         return found, False

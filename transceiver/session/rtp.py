@@ -126,6 +126,7 @@ def build_rtp(
     *, payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int, payload: bytes, extensions: bytes
 ) -> bytes:
     """Writes a packet. `extensions` is a block of `build_extensions`, or empty."""
-    first = 0x90 if extensions else 0x80
     second = payload_type | 0x80 if marker else payload_type
-    return _HEADER.pack(first, second, sequence, timestamp, ssrc) + extensions + payload
+    if extensions:
+        return _HEADER.pack(0x90, second, sequence, timestamp, ssrc) + extensions + payload
+    return _HEADER.pack(0x80, second, sequence, timestamp, ssrc) + payload

@@ -172,6 +172,11 @@ class Session:
         """
         self._receiver.follow(delay, reorder=reorder)
 
+    @property
+    def timeouts_have_changed(self) -> bool:
+        """Whether `next_timeout` may say something earlier than it did."""
+        return self._timeout is None
+
     # From the client. Each returns why the datagram was dropped, or None.
 
     def receive_stun(self, request: BindingRequest, datagram: bytes, path: Path, now: float) -> DropReason | None:
@@ -217,19 +222,25 @@ class Session:
 
     def receive_rtp(self, packet: RtpPacket, path: Path, now: float) -> DropReason | None:
         """An authentic RTP packet."""
-        refusal = self._refusal(path)
-        if refusal is not None:
-            return refusal
-        self._media_received(path, now)
+        if self.closed or not self._paths.media_goes_on(path, now):
+            refusal = self._refusal(path)
+            if refusal is not None:
+                return refusal
+            self._media_received(path, now)
         if self._reporter.rtp_received(packet, now):
-            self._timeouts_changed()
-        ssrc = self._receiver.ssrc
-        drop = self._receiver.receive(packet, now)
+            self._timeout = None
+        receiver = self._receiver
+        frame = receiver.receive_next(packet, now)
+        if frame is not None:
+            self._actions.append(frame)
+            return None
+        ssrc = receiver.ssrc
+        drop = receiver.receive(packet, now)
         if drop is None:
             if ssrc != packet.ssrc:
                 self._actions.append(SsrcChanged(packet.ssrc))
-            self._actions += self._receiver.take_frames()
-            if self._receiver.next_timeout() is not None:
+            self._actions += receiver.take_frames()
+            if receiver.next_timeout() is not None:
                 self._timeouts_changed()
         return drop
 
@@ -299,21 +310,23 @@ class Session:
 
     # Wishes of the owner
 
-    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> None:
-        """Sends one frame of the negotiated codec.
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> SendRtp | None:
+        """Sends one frame of the negotiated codec: returns what is to be done, at once and not among the other actions.
 
         Args:
             payload: at most about 1200 bytes.
             rtp_timestamp: in the codec's clock, from any origin; ours gets a random offset.
             marker: first packet after silence.
 
-        Ignored unless connected and the client receives audio.
+        None, and ignored, unless connected and the client receives audio.
         """
-        if self._paths.selected is None or not self.connected or self.closed:
-            return
+        path = self._paths.selected
+        if path is None or not self.connected or self.closed:
+            return None
         packet = self._sender.packetize(payload, rtp_timestamp, marker, now)
-        if packet is not None:
-            self._send_rtp(packet)
+        if packet is None or not self._paths.admit_sending(path, len(packet)):
+            return None
+        return SendRtp(path, packet)
 
     def send_application_data(self, data: bytes, now: float) -> None:
         """Sends one SCTP packet over DTLS; ignored unless connected.

@@ -9,6 +9,7 @@ from transceiver.session.rtcp import ReportBlock
 
 _SEQUENCE_RANGE: Final = 1 << 16
 _TIMESTAMP_RANGE: Final = 1 << 32
+_HALF_TIMESTAMP_RANGE: Final = 1 << 31
 _MAX_DROPOUT: Final = 3000
 """RFC 3550 appendix A.1: a leap beyond that is a sender that started anew, not loss."""
 _JITTER_GAIN: Final = 1 / 16
@@ -68,11 +69,20 @@ class SourceStatistics:
         if timestamp is not None:
             self._note_transit(now * self._clock_rate - timestamp)
 
+    def arrived_next(self, extended: int, timestamp: int, now: float) -> None:
+        """Counts the packet after the highest one: `arrived` without the cases."""
+        self.highest = max(self.highest, extended)
+        self._received += 1
+        self.last_arrival = now
+        self._note_transit(now * self._clock_rate - timestamp)
+
     def _note_transit(self, transit: float) -> None:
         if self._transit is not None:
-            # Modulo the timestamp's range: the difference of two transits is small, whatever has wrapped.
-            half = _TIMESTAMP_RANGE / 2
-            deviation = abs((transit - self._transit + half) % _TIMESTAMP_RANGE - half)
+            deviation = abs(transit - self._transit)
+            if deviation >= _HALF_TIMESTAMP_RANGE:
+                # Modulo the timestamp's range: the difference of two transits is small, whatever has wrapped.
+                half = _HALF_TIMESTAMP_RANGE
+                deviation = abs((transit - self._transit + half) % _TIMESTAMP_RANGE - half)
             self.jitter += (deviation - self.jitter) * _JITTER_GAIN
         self._transit = transit
 
