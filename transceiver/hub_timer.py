@@ -5,6 +5,9 @@ import time
 
 from transceiver.hub import SessionHub
 
+GRAIN_S = 0.005
+"""No timeout of a session is finer, and those of many sessions that fall into it share one wake-up."""
+
 
 class HubTimer:
     """One `call_later` for all sessions. Its `arm` is what the hub's constructor wants.
@@ -23,13 +26,13 @@ class HubTimer:
         self._hub = hub
 
     def arm(self, when: float) -> None:
-        """Sees to it that the hub is called at `when` (`time.monotonic()`) or before."""
+        """Sees to it that the hub is called at `when` (`time.monotonic()`), before, or GRAIN_S after."""
         if when >= self._when:
             return
         if self._handle is not None:
             self._handle.cancel()
         self._when = when
-        self._handle = self._loop.call_later(max(0.0, when - time.monotonic()), self._fire)
+        self._handle = self._loop.call_later(max(GRAIN_S, when - time.monotonic()), self._fire)
 
     def cancel(self) -> None:
         """Stops; for the end of the process."""

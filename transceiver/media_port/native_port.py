@@ -6,7 +6,6 @@ of the wake-up, sessions to one relay together; what is sent at other times leav
 """
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Collection
 from typing import Literal
@@ -24,6 +23,7 @@ from transceiver.media_port.interface import (
     PortCounters,
     SrtpKeys,
 )
+from transceiver.media_port.socket_watch import SocketWatch
 from transceiver.session.rtp import RtpPacket
 from wire.address import Address, format_address
 from wire.drop import DropReason
@@ -49,7 +49,7 @@ class NativeMediaPort(MediaPort):
         self._closed = False
         # The hot ones, bound once.
         self._send_rtp = native.send_rtp
-        loop.add_reader(native.fileno(), self._read)
+        self._watch = SocketWatch(loop, native.fileno(), self._read)
 
     @property
     def counters(self) -> PortCounters:
@@ -98,7 +98,7 @@ class NativeMediaPort(MediaPort):
         """Closes the socket; what is still to be flushed goes first."""
         if not self._closed:
             self._closed = True
-            self._loop.remove_reader(self._native.fileno())
+            self._watch.close()
             self._native.flush()
             self._native.close()
 
@@ -134,13 +134,13 @@ class NativeMediaPort(MediaPort):
 
     # From the relays
 
-    def _read(self) -> None:
-        now = time.monotonic()
+    def _read(self, now: float) -> int:
         due, self._flushing = self._flushing, True
+        count = 0
         try:
             for _ in range(FILLS_PER_WAKE_UP):
                 more = self._native.fill()
-                self._deliver(now)
+                count += self._deliver(now)
                 if self._closed or not more:
                     break
         finally:
@@ -148,23 +148,29 @@ class NativeMediaPort(MediaPort):
             self._flushing = due
             if not self._closed:
                 self._native.flush()
+        return count
 
-    def _deliver(self, now: float) -> None:
+    def _deliver(self, now: float) -> int:
+        """What has been taken from the socket. Returns how many datagrams were accepted."""
         sink = self._sink
         if sink is None:
-            return
+            return 0
+        count = 0
         receive, rtp_received = self._native.receive, sink.rtp_received
         while not self._closed:
             packets, other = receive()
+            count += len(packets)
             for session_id, path, packet in packets:
                 try:
                     rtp_received(session_id, path, packet, now)
                 except Exception:  # noqa: BLE001 - one session's fault must not cost the others of the batch their packets
                     _log.exception("media sink failed")
             if other is not None:
+                count += 1
                 self._deliver_other(sink, other, now)
             elif not packets:
-                return
+                break
+        return count
 
     def _deliver_other(self, sink: MediaSink, other: _Other, now: float) -> None:
         try:

@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-import time
 
 from transceiver.media_port.interface import EXPEDITED_FORWARDING, SOCKET_BUFFER_BYTES
 from transceiver.media_port.python_core import MAX_DATAGRAM_BYTES, PythonMediaPort
+from transceiver.media_port.socket_watch import SocketWatch
 from wire.address import Address
 
-DATAGRAMS_PER_WAKE_UP = 64
+DATAGRAMS_PER_WAKE_UP = 128
 """Then timers and other sockets get their turn."""
 MAPPED = "::ffff:"
 
@@ -20,26 +20,25 @@ class SocketPort(PythonMediaPort):
         host, port = udp.getsockname()[:2]
         super().__init__(Address(host, port), self._send)
         self._udp = udp
-        self._loop = loop
-        loop.add_reader(udp.fileno(), self._read)
+        self._watch = SocketWatch(loop, udp.fileno(), self._read)
 
     def close(self) -> None:
         """Closes the socket."""
-        self._loop.remove_reader(self._udp.fileno())
+        self._watch.close()
         self._udp.close()
 
-    def _read(self) -> None:
-        now = time.monotonic()
-        for _ in range(DATAGRAMS_PER_WAKE_UP):
+    def _read(self, now: float) -> int:
+        for count in range(DATAGRAMS_PER_WAKE_UP):
             try:
                 # One byte more than is accepted shows that a datagram was longer.
                 datagram, sender = self._udp.recvfrom(MAX_DATAGRAM_BYTES + 1)
             except BlockingIOError:
-                return
+                return count
             except ConnectionError:
                 # An ICMP error of an earlier send, such as a relay that is gone; the next datagram may be fine.
                 continue
             self.receive(datagram, Address(_plain(sender[0]), sender[1]), now)
+        return DATAGRAMS_PER_WAKE_UP
 
     def _send(self, datagram: bytes, relay: Address) -> bool:
         try:

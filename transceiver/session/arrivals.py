@@ -31,8 +31,11 @@ class ArrivalLog:
 
     def received(self, sequence: int, now: float) -> None:
         """Notes a packet with the transport-wide number `sequence`."""
-        extended = self._extend(sequence)
-        arrivals = self._arrivals
+        arrivals, highest = self._arrivals, self._highest
+        if highest is not None and sequence == (highest + 1) % _SEQUENCE_RANGE:
+            extended = self._highest = highest + 1
+        else:
+            extended = self._extend(sequence)
         if extended in arrivals:
             return
         if len(arrivals) >= MAX_ARRIVALS:

@@ -20,8 +20,9 @@ reference time. Padding is RTCP's: its last byte is its length.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from struct import Struct
-from typing import Final
+from typing import Final, cast
 
 from transceiver.session.rtcp import TRANSPORT_FEEDBACK
 
@@ -67,6 +68,12 @@ def build_transport_feedback(
 
 def _deltas(arrivals: Sequence[int | None], previous: int) -> tuple[list[int], bytes]:
     """A symbol for each packet, and the deltas of those that came."""
+    if None not in arrivals:
+        whole = cast("Sequence[int]", arrivals)
+        deltas_of_all = [after - before for before, after in pairwise((previous, *whole))]
+        if min(deltas_of_all) >= 0 and max(deltas_of_all) <= 0xFF:
+            # Nothing is missing, nothing was late: nearly always so.
+            return [_SMALL] * len(whole), bytes(deltas_of_all)
     symbols: list[int] = []
     deltas = bytearray()
     for arrival in arrivals:
