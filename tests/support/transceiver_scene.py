@@ -44,6 +44,7 @@ class RecordingListener:
         self.connected_at: float | None = None
         self.closed_reason: CloseReason | None = None
         self.ice_restarts = 0
+        self.hears: Callable[[AudioReceived], None] = lambda frame: None
         self._scene = scene
         self._echo = echo
 
@@ -56,6 +57,7 @@ class RecordingListener:
     def audio(self, session: Session, frame: AudioReceived, now: float) -> None:
         assert self.closed_reason is None
         self.audio_frames.append(frame)
+        self.hears(frame)
         if self._echo:
             self._scene.hub.send_audio(session, frame.payload, frame.rtp_timestamp, frame.marker, now)
 

@@ -33,6 +33,9 @@ LARGEST_LATENESS_US: Final = 2_000_000
 LARGEST_STALL_US: Final = 10_000_000
 """What the clock makes good at once at most, after this process stood still."""
 
+GRACE_S: Final = 0.01
+"""The session gives a missing packet up when it is due; the packet behind it then comes in time to repair the loss."""
+
 _MICROSECONDS: Final = 1_000_000
 _DTX_BYTES: Final = 2
 """An Opus packet of a byte or two says that silence follows (RFC 7587 section 3.1.3)."""
@@ -107,7 +110,7 @@ class JitterBuffer:
         """When the next frame is no longer waited for; None before the first."""
         if self._position_us is None:
             return None
-        return self._delay.due((self._position_us + self._filled_us) / _MICROSECONDS)
+        return self._delay.due((self._position_us + self._filled_us) / _MICROSECONDS) + GRACE_S
 
     def handle_timeout(self, now: float) -> None:
         """Makes up what is due and has not come."""

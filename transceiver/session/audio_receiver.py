@@ -15,6 +15,8 @@ REORDER_DEPTH: Final = 4
 """Packets held back while one before them is missing."""
 REORDER_WAIT_S: Final = 0.04
 """How long they are held: two frames, more than a path reorders by in practice."""
+SHORTEST_REORDER_WAIT_S: Final = 0.01
+"""Where the playout clock has run out already: what a queue held up comes out at once, and not always in order."""
 FOLLOWED_REORDER_DEPTH: Final = 64
 """Packets held back where the playout clock says how long."""
 
@@ -154,11 +156,11 @@ class AudioReceiver:
 
     def next_timeout(self) -> float | None:
         """When held packets stop waiting for a missing one."""
-        return self._held_since + self._reorder_wait_s if self._held else None
+        return self._held_until if self._held else None
 
     def handle_timeout(self, now: float) -> None:
         """Releases what has waited long enough."""
-        if self._held and now >= self._held_since + self._reorder_wait_s:
+        if self._held and now >= self._held_until:
             self._give_up_waiting()
             self._release_consecutive(now)
 
@@ -168,8 +170,14 @@ class AudioReceiver:
         return frames
 
     @property
-    def _reorder_wait_s(self) -> float:
-        return self._delay.target_s if self._delay is not None and self._reorders_by_delay else REORDER_WAIT_S
+    def _held_until(self) -> float:
+        """When a missing packet counts as lost: for the playout clock, when the last of those missing is due."""
+        if self._delay is None or not self._reorders_by_delay:
+            return self._held_since + REORDER_WAIT_S
+        first = min(self._held)
+        elapsed = self._step(self._held[first])
+        missing = self._timestamp + elapsed - elapsed // (first - self._next + 1)
+        return max(self._delay.due(missing / self._format.clock_rate), self._held_since + SHORTEST_REORDER_WAIT_S)
 
     def _step(self, packet: RtpPacket) -> int:
         """From the timestamp of the frame released last to this packet's, by the smallest distance."""

@@ -1,0 +1,111 @@
+"""A model's samples leave in frames at the wire clock, and what was played is told to the sample."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.speech import decode, likeness, speech, to_bytes
+from transceiver.audio.interface import Audio, Playout
+from transceiver.audio.settings import AudioSettings
+from transceiver.audio.support import open_audio
+
+RATE = 16_000
+DEADLINE_S = 20.0
+
+
+@contextmanager
+def codecs() -> Iterator[Audio]:
+    audio = open_audio(AudioSettings())
+    try:
+        yield audio
+    finally:
+        audio.close()
+
+
+class Player:
+    """Releases at a clock that runs as fast as the codec threads do."""
+
+    def __init__(self, audio: Audio, codec: str, *, max_buffered_ms: int = 10_000) -> None:
+        self.ready = asyncio.Event()
+        self.playout: Playout = audio.open_playout(codec, RATE, max_buffered_ms=max_buffered_ms, ready=self.ready.set)
+        self.frames: list[bytes] = []
+        self.now = asyncio.get_running_loop().time() + 3600
+
+    def say(self, samples: bytes, *, at_us: int = 0, response_id: str = "r1") -> bool:
+        return self.playout.push(samples, media_time_us=at_us, duration_us=0, response_id=response_id)
+
+    async def play(self, frames: int = 1 << 30) -> None:
+        """Until so many have left, or all."""
+        wanted = len(self.frames) + frames
+        async with asyncio.timeout(DEADLINE_S):
+            while len(self.frames) < wanted:
+                due = self.playout.next_due(self.now)
+                if due is not None:
+                    self.now = max(self.now, due)
+                    self.frames += [frame.payload for frame in self.playout.release(self.now)]
+                elif self.playout.buffered_ms == 0:
+                    return
+                else:
+                    self.ready.clear()
+                    await self.ready.wait()
+
+
+@pytest.mark.parametrize("codec", ["opus", "PCMU", "PCMA"])
+@pytest.mark.parametrize("chunk", [160, 320, 777, 16_000])
+async def test_chunks_of_any_length_become_frames_of_20_ms(codec: str, chunk: int) -> None:
+    samples = to_bytes(speech()[: 2 * RATE])
+    with codecs() as audio:
+        player = Player(audio, codec)
+        for start in range(0, len(samples), 2 * chunk):
+            assert player.say(samples[start : start + 2 * chunk], at_us=start // 2 * 1_000_000 // RATE)
+        assert player.playout.buffered_ms == 2000
+        await player.play()
+        assert player.playout.played_us("r1") == 2_000_000
+        assert len(player.frames) == 100
+        assert player.playout.take_played_ms(at_least=1) == 2000
+    assert likeness(decode(codec, player.frames), speech()) > 0.9
+
+
+async def test_what_fills_no_frame_is_padded_and_the_padding_does_not_count() -> None:
+    with codecs() as audio:
+        player = Player(audio, "opus")
+        player.say(to_bytes(speech()[:500]))
+        await player.play()
+        assert len(player.frames) == 2
+        assert player.playout.played_us("r1") == 500 * 1_000_000 // RATE
+
+
+async def test_an_interruption_drops_what_is_queued_encoded_or_not() -> None:
+    with codecs() as audio:
+        player = Player(audio, "opus")
+        player.say(to_bytes(speech()[: 2 * RATE]))
+        await player.play(frames=10)
+        flushed_ms = player.playout.flush("r1")
+        assert flushed_ms == 1800
+        assert player.playout.buffered_ms == 0
+        player.say(to_bytes(speech()[:RATE]), response_id="r2")
+        await player.play()
+        assert len(player.frames) == 10 + 50
+        assert player.playout.played_us("r2") == 1_000_000
+
+
+async def test_a_leap_of_media_time_is_silence_of_that_length() -> None:
+    with codecs() as audio:
+        player = Player(audio, "opus")
+        player.say(to_bytes(speech()[:320]))
+        player.say(to_bytes(speech()[:320]), at_us=520_000)
+        started = player.now
+        await player.play()
+        assert len(player.frames) == 2
+        assert player.now - started >= 0.5
+        assert player.playout.played_us("r1") == 40_000
+
+
+async def test_a_full_queue_refuses_more() -> None:
+    with codecs() as audio:
+        player = Player(audio, "opus", max_buffered_ms=100)
+        assert player.say(bytes(2 * RATE // 10))
+        assert not player.say(bytes(2 * RATE // 10 + 2))
+        player.playout.close()
