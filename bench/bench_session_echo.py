@@ -105,6 +105,7 @@ class Call:
             candidates=[PUBLIC],
             limits=SessionLimits(consent_timeout_s=1e6, max_duration_s=1e6),
             max_sessions=1,
+            max_connecting=1,
             arm=lambda when: None,
         )
         self.client = WebRtcClient()

@@ -80,6 +80,12 @@ class TransceiverConfig(Config):
         None, description="Model of a call that names none; unset: the first model that any worker serves."
     )
     max_sessions: int = Field(1000, gt=0, description="Calls this process holds at once; more get 503.")
+    max_connecting: int = Field(
+        256,
+        gt=0,
+        description="Calls that may be answered and not yet connected; more get 503, so that abandoned offers, which "
+        "each keep a place for setup_timeout_s, never fill the house.",
+    )
     max_offer_bytes: int = Field(65_536, gt=0, description="Largest SDP offer read.")
     relay_grace_s: float = Field(
         60.0, gt=0, description="How long a relay whose stream broke may still send: a lost stream is not a lost relay."

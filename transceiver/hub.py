@@ -37,6 +37,10 @@ class TooManySessions(Exception):
     """The hub holds as many sessions as it may; try another transceiver."""
 
 
+class TooManyConnecting(Exception):
+    """As many sessions as may be are waiting for their client; try again in a moment."""
+
+
 class SessionListener(Protocol):
     """Hears what happens in one session. Called from within the hub, so it may call the hub but must not block."""
 
@@ -91,6 +95,8 @@ class SessionHub:
         candidates: the relays as clients reach them.
         limits: bounds and timers of each session.
         max_sessions: `create` refuses beyond that.
+        max_connecting: and beyond that many whose client has not completed its handshake. So offers that are made and
+            abandoned never fill the house: each of them gives its place back after `setup_timeout_s`.
         data_channels: whether the listeners can serve SCTP; if not, an offered data channel is declined.
         arm: called with the time of the earliest timeout when that has moved closer.
     """
@@ -107,6 +113,7 @@ class SessionHub:
         candidates: Sequence[Address],
         limits: SessionLimits,
         max_sessions: int,
+        max_connecting: int,
         arm: Callable[[float], None],
         data_channels: bool = False,
     ) -> None:
@@ -120,6 +127,8 @@ class SessionHub:
         self._candidates = tuple(candidates)
         self._limits = limits
         self._max_sessions = max_sessions
+        self._max_connecting = max_connecting
+        self._connecting = 0
         self._handshakes = HandshakeBudget()
         self._arm = arm
         self._data_channels = data_channels
@@ -138,16 +147,25 @@ class SessionHub:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    @property
+    def connecting(self) -> int:
+        """Sessions whose client has not completed its handshake."""
+        return self._connecting
+
     def create(self, offer_sdp: str, listener: SessionListener, *, now: float) -> Session:
         """Opens a session for an offer; its answer is `session.answer`.
 
         Raises:
             OfferError: the offer cannot be served, with the reason for the client.
             TooManySessions: the process is full.
+            TooManyConnecting: too many clients have been answered and have not come yet.
         """
-        offer = parse_offer(offer_sdp)
+        # Before the offer is read: a refusal has to be cheap.
         if len(self._sessions) >= self._max_sessions:
             raise TooManySessions(f"this transceiver holds its {self._max_sessions} sessions already")
+        if self._connecting >= self._max_connecting:
+            raise TooManyConnecting(f"{self._connecting} calls are being connected here already")
+        offer = parse_offer(offer_sdp)
         token = self._new_token()
         self._last_session_id += 1
         session = Session(
@@ -165,6 +183,7 @@ class SessionHub:
         self._sessions[session.session_id] = session
         self._listeners[session.session_id] = listener
         self._index_ufrags(session)
+        self._connecting += 1
         self.counters.opened += 1
         self._perform(session, now)
         return session
@@ -342,6 +361,7 @@ class SessionHub:
             case actions.StartSrtp(keys):
                 self._port.start_srtp(session.session_id, keys)
             case actions.Connected():
+                self._connecting -= 1
                 self.counters.connected += 1
                 self._listeners[session.session_id].connected(session, now)
             case actions.IceRestarted():
@@ -381,5 +401,7 @@ class SessionHub:
             del self._by_ufrag[ufrag]
         del self._sessions[session.session_id]
         self._armed.pop(session.session_id, None)
+        if not session.connected:
+            self._connecting -= 1
         self.counters.closed[reason] += 1
         self._listeners.pop(session.session_id).closed(session, reason, now)

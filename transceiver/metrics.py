@@ -52,6 +52,9 @@ class TransceiverCollector(Collector):
     def _sessions(self) -> Iterator[Metric]:
         counters = self._hub.counters
         yield gauge("fabric_transceiver_sessions", "Sessions held now.", len(self._hub))
+        yield gauge(
+            "fabric_transceiver_sessions_connecting", "Of these, the ones not yet connected.", self._hub.connecting
+        )
         yield counter("fabric_transceiver_sessions_opened", "Sessions whose offer was accepted.", counters.opened)
         yield counter(
             "fabric_transceiver_sessions_connected", "Sessions whose DTLS handshake completed.", counters.connected

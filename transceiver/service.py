@@ -152,6 +152,7 @@ class Transceiver:
             candidates=config.candidate_addresses,
             limits=config.limits,
             max_sessions=config.max_sessions,
+            max_connecting=config.max_connecting,
             arm=timer.arm,
             data_channels=data_channels_supported(),
         )

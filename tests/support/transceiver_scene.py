@@ -128,6 +128,7 @@ class TransceiverScene:
         seed: int = 1,
         data_channels: bool = False,
         max_sessions: int = 100,
+        max_connecting: int | None = None,
     ) -> None:
         if not _CERTIFICATE:
             _CERTIFICATE.append(Certificate())
@@ -151,6 +152,7 @@ class TransceiverScene:
             candidates=[PUBLIC],
             limits=limits or SessionLimits(),
             max_sessions=max_sessions,
+            max_connecting=max_sessions if max_connecting is None else max_connecting,
             arm=lambda when: None,
             data_channels=data_channels,
         )

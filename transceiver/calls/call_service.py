@@ -16,12 +16,14 @@ from transceiver.calls.errors import (
     NoRoom,
     OfferRefused,
     RefusedByWorker,
+    TooManyConnecting,
     TransceiverDraining,
 )
 from transceiver.calls.loopback import MODEL as LOOPBACK
 from transceiver.calls.loopback import Loopback
 from transceiver.calls.placing import WorkerCalls
 from transceiver.hub import SessionHub, TooManySessions
+from transceiver.hub import TooManyConnecting as HubTooManyConnecting
 from transceiver.sdp.errors import OfferError
 from transceiver.session.actions import CloseReason
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
@@ -85,6 +87,8 @@ class CallService:
             raise OfferRefused(str(error), param="sdp") from None
         except TooManySessions as error:
             raise NoRoom(f"No capacity: {error}.") from None
+        except HubTooManyConnecting as error:
+            raise TooManyConnecting(f"Too many at once: {error}. Call again in a moment.") from None
         call.open(opened)
         self._calls[call.id] = call
         try:

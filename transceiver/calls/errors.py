@@ -38,6 +38,12 @@ class NoRoom(CallRefused):
     code = "no_capacity"
 
 
+class TooManyConnecting(CallRefused):
+    """Too many calls of this transceiver are between their answer and their first packet."""
+
+    code = "too_many_connecting"
+
+
 class ModelNotFound(CallRefused):
     """No such model."""
 

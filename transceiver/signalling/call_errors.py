@@ -5,12 +5,13 @@ from transceiver.calls.errors import (
     CallRefused,
     ModelNotFound,
     NoRoom,
+    TooManyConnecting,
     TransceiverDraining,
 )
 from transceiver.signalling.errors import ApiError
 
 # The same request may succeed elsewhere, or later: clients may repeat it by themselves.
-_PASSING = (TransceiverDraining, NoRoom, CallEndedEarly)
+_PASSING = (TransceiverDraining, NoRoom, TooManyConnecting, CallEndedEarly)
 
 
 def refusal(error: CallRefused) -> ApiError:

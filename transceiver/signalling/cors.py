@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, X-OpenAI-Agents-SDK, OpenAI-Beta, OpenAI-Safety-Identifier"
 ALLOWED_METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
-EXPOSED_HEADERS = "Location, ETag, Accept-Patch, x-request-id"
+EXPOSED_HEADERS = "Location, ETag, Accept-Patch, Retry-After, x-request-id"
 
 
 def cors_middleware(origins: Collection[str]) -> Middleware:

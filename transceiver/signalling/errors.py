@@ -14,6 +14,8 @@ from aiohttp.typedefs import Handler
 _log = structlog.get_logger(__name__)
 
 REQUEST_ID = "x-request-id"
+RETRY_AFTER_S = 1
+"""Of a 503 that passes: by then another transceiver, or this one, may have room (RFC 9110 section 10.2.3)."""
 
 
 class ApiError(Exception):
@@ -48,7 +50,10 @@ class ApiError(Exception):
         """The HTTP response for this error."""
         body = {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
         # openai-python repeats 408, 409, 429 and 5xx unless told not to; a second call would be a second session.
-        return web.json_response(body, status=self.status, headers={"x-should-retry": str(self.retry).lower()})
+        headers = {"x-should-retry": str(self.retry).lower()}
+        if self.status == 503 and self.retry:
+            headers["Retry-After"] = str(RETRY_AFTER_S)
+        return web.json_response(body, status=self.status, headers=headers)
 
 
 @web.middleware

@@ -19,7 +19,15 @@ _log = structlog.get_logger(__name__)
 
 FORWARDED = "X-Offhook-Forwarded"
 PASSED_REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match", "Accept", "X-OpenAI-Agents-SDK")
-PASSED_RESPONSE_HEADERS = ("Content-Type", "Location", "ETag", "Accept-Patch", "x-should-retry", REQUEST_ID)
+PASSED_RESPONSE_HEADERS = (
+    "Content-Type",
+    "Location",
+    "ETag",
+    "Accept-Patch",
+    "x-should-retry",
+    "Retry-After",
+    REQUEST_ID,
+)
 LocalHandler = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
 
