@@ -20,6 +20,7 @@ from transceiver.calls.worker_side import WorkerSide
 from transceiver.playout.pacer import Pacer
 from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.transport import DATA_CHANNEL
+from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived, CloseReason
 from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.turns.counters import TurnCounters
@@ -40,6 +41,7 @@ class Client:
     clock_rate = 8000
     may_have_events = True
     event_channel_id = EVENTS
+    reception = Reception()
 
     def __init__(self) -> None:
         self.heard: list[tuple[float, bytes]] = []

@@ -4,7 +4,8 @@ from array import array
 from collections.abc import Callable
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.audio.interface import InputAudio, Pcm, PcmListener, PcmPlayout
+from transceiver.audio.interface import ANY_RECEPTION, InputAudio, Pcm, PcmListener, PcmPlayout
+from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived
 from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.turns.level import level_dbov
@@ -64,7 +65,13 @@ class G711Audio:
         return G711Input()
 
     def open_playout(
-        self, codec: str, sample_rate_hz: int, *, max_buffered_ms: int, ready: Callable[[], None]
+        self,
+        codec: str,
+        sample_rate_hz: int,
+        *,
+        max_buffered_ms: int,
+        ready: Callable[[], None],
+        reception: Reception = ANY_RECEPTION,
     ) -> PcmPlayout:
         raise NotImplementedError
 

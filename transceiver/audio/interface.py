@@ -13,11 +13,14 @@ from typing import Final, NamedTuple, Protocol
 
 from transceiver.audio.counters import AudioCounters
 from transceiver.playout.pacer import PacedFrame
+from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived
 from transceiver.session.playout_delay import PlayoutDelay
 
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 24_000, 48_000)
 """The rates at which samples are to be had."""
+
+ANY_RECEPTION: Final = Reception()
 
 
 class Pcm(NamedTuple):
@@ -127,12 +130,19 @@ class Audio(Protocol):
         """Starts hearing a client that speaks `codec` ("opus", "PCMU" or "PCMA")."""
 
     def open_playout(
-        self, codec: str, sample_rate_hz: int, *, max_buffered_ms: int, ready: Callable[[], None]
+        self,
+        codec: str,
+        sample_rate_hz: int,
+        *,
+        max_buffered_ms: int,
+        ready: Callable[[], None],
+        reception: Reception = ANY_RECEPTION,
     ) -> PcmPlayout:
         """Starts speaking to a client that hears `codec`, from samples at one of SAMPLE_RATES_HZ.
 
         Args:
             max_buffered_ms: bound of the queue, as of a Pacer.
+            reception: how the client wants its audio.
             ready: called when frames have become ready of which `next_due` did not know.
         """
 

@@ -9,8 +9,10 @@ from transceiver.audio.codec_pool import CodecPool
 from transceiver.audio.counters import AudioCounters
 from transceiver.audio.input_audio import PooledInputAudio
 from transceiver.audio.input_stream import InputStream
+from transceiver.audio.interface import ANY_RECEPTION
 from transceiver.audio.pcm_playout import EncodingPlayout, Framing
 from transceiver.audio.settings import CLOCK_RATES, AudioSettings
+from transceiver.sdp.reception import Reception
 
 
 class NativeAudio:
@@ -33,23 +35,29 @@ class NativeAudio:
         return PooledInputAudio(InputStream(codec, CLOCK_RATES[codec], self.counters), self._pool, time.monotonic)
 
     def open_playout(
-        self, codec: str, sample_rate_hz: int, *, max_buffered_ms: int, ready: Callable[[], None]
+        self,
+        codec: str,
+        sample_rate_hz: int,
+        *,
+        max_buffered_ms: int,
+        ready: Callable[[], None],
+        reception: Reception = ANY_RECEPTION,
     ) -> EncodingPlayout:
         """See `Audio`."""
         encoder = AudioEncoder(
             codec,
             sample_rate_hz,
-            bitrate=self._settings.opus_bitrate,
+            bitrate=min(self._settings.opus_bitrate, reception.max_bitrate or self._settings.opus_bitrate),
             complexity=self._settings.opus_complexity,
-            fec=True,
-            dtx=False,
-            max_playback_hz=48_000,
+            fec=reception.fec,
+            dtx=reception.dtx,
+            max_playback_hz=reception.max_playback_hz,
         )
         return EncodingPlayout(
             encoder,
             self._pool,
             self.counters,
-            framing=Framing(sample_rate_hz, CLOCK_RATES[codec]),
+            framing=Framing(sample_rate_hz, CLOCK_RATES[codec], reception.frame_ms * 1000),
             max_buffered_ms=max_buffered_ms,
             now=time.monotonic,
             ready=ready,

@@ -5,8 +5,9 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.audio.interface import Audio, InputAudio, PcmPlayout
+from transceiver.audio.interface import ANY_RECEPTION, Audio, InputAudio, PcmPlayout
 from transceiver.audio.settings import AudioSettings
+from transceiver.sdp.reception import Reception
 
 
 class NoAudio:
@@ -23,7 +24,13 @@ class NoAudio:
         self._refuse()
 
     def open_playout(
-        self, codec: str, sample_rate_hz: int, *, max_buffered_ms: int, ready: Callable[[], None]
+        self,
+        codec: str,
+        sample_rate_hz: int,
+        *,
+        max_buffered_ms: int,
+        ready: Callable[[], None],
+        reception: Reception = ANY_RECEPTION,
     ) -> PcmPlayout:
         """Must not be called."""
         self._refuse()

@@ -10,6 +10,7 @@ from transceiver.calls.event_channel import EventChannel
 from transceiver.calls.model_side import ModelSide
 from transceiver.hub import SessionHub
 from transceiver.sdp.credentials import IceCredentials
+from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.data_channel_events import MessageReceived
 from transceiver.session.playout_delay import PlayoutDelay
@@ -137,6 +138,11 @@ class Call:
     def clock_rate(self) -> int:
         """Of its RTP timestamps."""
         return self.session.negotiated.clock_rate
+
+    @property
+    def reception(self) -> Reception:
+        """How the client wants to be sent audio."""
+        return self.session.reception
 
     def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None:
         """Tells a playout clock when packets come."""

@@ -5,6 +5,7 @@ The client side is a WebRTC session today; the model side is a worker, or the tr
 
 from typing import Protocol
 
+from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.playout_delay import PlayoutDelay
 
@@ -23,6 +24,10 @@ class ClientSide(Protocol):
     @property
     def clock_rate(self) -> int:
         """Of the codec's RTP timestamps, in Hz."""
+
+    @property
+    def reception(self) -> Reception:
+        """How the client wants to be sent audio."""
 
     @property
     def event_channel_id(self) -> int | None:

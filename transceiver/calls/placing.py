@@ -98,7 +98,11 @@ class WorkerCalls:
             if self._audio is not None and is_samples(output_format):
                 rate = output_format.sample_rate_hz
                 return self._audio.open_playout(
-                    client.codec, rate, max_buffered_ms=self._limits.playout_buffer_ms, ready=ready
+                    client.codec,
+                    rate,
+                    max_buffered_ms=self._limits.playout_buffer_ms,
+                    ready=ready,
+                    reception=client.reception,
                 )
             return Pacer(client.clock_rate, max_buffered_ms=self._limits.playout_buffer_ms)
 

@@ -12,6 +12,7 @@ from transceiver.sdp.codecs import AudioFormat, EventFormat, choose_events, choo
 from transceiver.sdp.credentials import Direction, DtlsRole, Fingerprint, IceCredentials
 from transceiver.sdp.errors import OfferError
 from transceiver.sdp.lines import Section, split_sections
+from transceiver.sdp.reception import Reception, read_reception
 
 AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 """RFC 6464."""
@@ -56,6 +57,7 @@ class AudioOffer:
         nack: whether the generic NACK was offered (RFC 4585 section 4.2).
         transport_cc_id: the id of the header extension with transport-wide sequence numbers, None unless it was offered
             together with the feedback that it is for.
+        reception: how the client wants our audio.
     """
 
     format: AudioFormat
@@ -67,6 +69,7 @@ class AudioOffer:
     rtcp_rsize: bool
     nack: bool
     transport_cc_id: int | None
+    reception: Reception
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,7 @@ def _audio(section: Section, line: MediaLine, session: Section) -> AudioOffer:
         rtcp_rsize=section.has("rtcp-rsize"),
         nack="nack" in feedback,
         transport_cc_id=extensions.get(TRANSPORT_CC_URI) if "transport-cc" in feedback else None,
+        reception=read_reception(section, chosen),
     )
 
 

@@ -18,6 +18,7 @@ from transceiver.media_port.interface import Path
 from transceiver.sdp.codecs import AudioFormat
 from transceiver.sdp.credentials import DtlsRole, IceCredentials
 from transceiver.sdp.offer import Offer
+from transceiver.sdp.reception import Reception
 from transceiver.session.actions import (
     Action,
     ApplicationData,
@@ -114,6 +115,11 @@ class Session:
     def negotiated(self) -> AudioFormat:
         """The audio codec in use, with its clock rate."""
         return self._negotiation.offer.audio.format
+
+    @property
+    def reception(self) -> Reception:
+        """How the client wants our audio."""
+        return self._negotiation.offer.audio.reception
 
     @property
     def has_data_channel(self) -> bool:

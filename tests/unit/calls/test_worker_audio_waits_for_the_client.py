@@ -16,6 +16,7 @@ from transceiver.calls.worker_side import WorkerSide
 from transceiver.playout.pacer import Pacer
 from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.transport import DATA_CHANNEL
+from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.worker_link import LostReason
@@ -30,6 +31,7 @@ class RecordingClient:
     codec = "opus"
     clock_rate = 48_000
     may_have_events = True
+    reception = Reception()
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
