@@ -3,7 +3,7 @@
 No sockets and no event loop: packets are made beforehand and handed over one by one, as `now` walks in steps of 20 ms.
 Two figures: `hub` is hub and session alone, `port_and_hub` adds the envelope and SRTP of the `python` media port.
 
-    python bench/bench_session_echo.py [--against CHECKOUT]
+    PYTHONPATH=. python -P bench/bench_session_echo.py [--against CHECKOUT]
 
 With `--against`, rounds alternate between this checkout and another one of this repository (such as a `git worktree`
 of the commit before), each in a process of its own, so that both see the same machine. Prints one JSON object.
@@ -171,7 +171,7 @@ def measure_port_and_hub() -> float:
 def one_round(checkout: Path) -> dict[str, float]:
     """Measures a checkout in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    command = [sys.executable, str(Path(__file__).resolve()), "--one-round"]
+    command = [sys.executable, "-P", str(Path(__file__).resolve()), "--one-round"]
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)  # noqa: S603  # this very script
     result: dict[str, float] = json.loads(done.stdout)
     return result

@@ -11,7 +11,8 @@ fi
 echo "machine: $(nproc) cores, $(grep -m 1 'model name' /proc/cpuinfo | cut -d : -f 2- | xargs), $(uname -sr)"
 for benchmark in "${benchmarks[@]}"; do
   echo "== $benchmark"
-  PYTHONPATH=. "$1/python" "$benchmark"
+  # -P: bench/transceiver must not hide the package of that name.
+  PYTHONPATH=. "$1/python" -P "$benchmark"
 done
 echo "== offhook bench transceiver"
 "$1/offhook" bench transceiver --contenders native:loopback,python:loopback --sessions 50,200

@@ -265,9 +265,16 @@ class SessionHub:
         if session is None:
             self._count(DropReason.SESSION_CLOSED)
             return
-        drop = session.receive_rtp(packet, path, now)
-        if drop is not None:
-            self.counters.drops[drop] += 1
+        received = session.receive_rtp(packet, path, now)
+        if type(received) is AudioReceived:
+            try:
+                self._listeners[session_id].audio(session, received, now)
+            finally:
+                if session.timeouts_have_changed:
+                    self._perform(session, now)
+            return
+        if isinstance(received, DropReason):
+            self.counters.drops[received] += 1
         self._perform(session, now)
 
     def rtcp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
@@ -332,13 +339,11 @@ class SessionHub:
                 self._arm_session(session, now)
 
     def _perform_one(self, session: Session, action: actions.Action, now: float, relay: Address | None) -> None:
-        if type(action) is AudioReceived:
-            # Most of them; a class pattern costs as much as all the rest.
-            self._listeners[session.session_id].audio(session, action, now)
-            return
         match action:
             case actions.SendRtp(path, packet):
                 self._port.send_rtp(session.session_id, path, packet)
+            case actions.AudioReceived():
+                self._listeners[session.session_id].audio(session, action, now)
             case actions.SendDatagram(path, datagram):
                 self._port.send(path, datagram)
             case actions.SendRtcp(path, packet):

@@ -150,7 +150,8 @@ class Call:
 
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         """One frame to the client, now."""
-        self._hub.send_audio(self.session, payload, rtp_timestamp, marker, time.monotonic())
+        assert self._session is not None
+        self._hub.send_audio(self._session, payload, rtp_timestamp, marker, time.monotonic())
 
     @property
     def event_channel_id(self) -> int | None:

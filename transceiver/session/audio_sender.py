@@ -62,15 +62,8 @@ class AudioSender:
         sequence = self._sequence = (self._sequence + 1) % _SEQUENCE_RANGE
         self.packets_sent += 1
         self.octets_sent += len(payload)
-        packet = build_rtp(
-            payload_type=self._payload_type,
-            marker=marker,
-            sequence=sequence,
-            timestamp=timestamp,
-            ssrc=self.ssrc,
-            payload=payload,
-            extensions=b"" if self._heard else self._mid_extension,
-        )
+        extensions = b"" if self._heard else self._mid_extension
+        packet = build_rtp(self._payload_type, marker, sequence, timestamp, self.ssrc, payload, extensions)
         if self._history is not None:
             self._history.add(sequence, packet, now)
         return packet

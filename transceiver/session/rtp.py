@@ -122,8 +122,8 @@ def build_extensions(elements: Mapping[int, bytes]) -> bytes:
     return _EXTENSION.pack(_ONE_BYTE_PROFILE if one_byte else _TWO_BYTE_PROFILE, len(body) // 4) + body
 
 
-def build_rtp(
-    *, payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int, payload: bytes, extensions: bytes
+def build_rtp(  # noqa: PLR0917  # the fields in the order of the wire; called for every packet
+    payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int, payload: bytes, extensions: bytes
 ) -> bytes:
     """Writes a packet. `extensions` is a block of `build_extensions`, or empty."""
     second = payload_type | 0x80 if marker else payload_type

@@ -22,6 +22,7 @@ from transceiver.sdp.reception import Reception
 from transceiver.session.actions import (
     Action,
     ApplicationData,
+    AudioReceived,
     BindPath,
     Closed,
     CloseReason,
@@ -226,8 +227,12 @@ class Session:
         self._after_dtls(now)
         return None
 
-    def receive_rtp(self, packet: RtpPacket, path: Path, now: float) -> DropReason | None:
-        """An authentic RTP packet."""
+    def receive_rtp(self, packet: RtpPacket, path: Path, now: float) -> AudioReceived | DropReason | None:
+        """An authentic RTP packet.
+
+        Nearly all are the next one in order. Then its frame is returned, and is not among the actions. Otherwise what
+        has become ready is, and a reason is returned if the packet was dropped.
+        """
         if self.closed or not self._paths.media_goes_on(path, now):
             refusal = self._refusal(path)
             if refusal is not None:
@@ -236,10 +241,10 @@ class Session:
         if self._reporter.rtp_received(packet, now):
             self._timeout = None
         receiver = self._receiver
-        frame = receiver.receive_next(packet, now)
-        if frame is not None:
-            self._actions.append(frame)
-            return None
+        if not self._actions:
+            frame = receiver.receive_next(packet, now)
+            if frame is not None:
+                return frame
         ssrc = receiver.ssrc
         drop = receiver.receive(packet, now)
         if drop is None:
