@@ -84,6 +84,24 @@ def test_echo_wraps_too() -> None:
     assert all((after - before) % 65_536 == 1 for before, after in pairwise(sequences))
 
 
+@pytest.mark.parametrize("says_bye", [True, False])
+def test_a_source_that_says_goodbye_makes_room_for_the_next_at_once(says_bye: bool) -> None:
+    scene = TransceiverScene()
+    caller = scene.connect(ClientOptions(mid_extension=False, announce_ssrc=False))
+    caller.speak(10)
+    if says_bye:
+        goodbye = pack("!BBHII", 0x80, 201, 1, caller.client.ssrc, 0)[:8] + pack(
+            "!BBHI", 0x81, 203, 1, caller.client.ssrc
+        )
+        caller.client.send_rtcp(goodbye)
+        scene.flush(caller)
+        scene.run(0.02)
+    caller.client.ssrc = 0x0BADCAFE
+    caller.speak(10)
+    assert len(caller.listener.audio_frames) == (20 if says_bye else 10)
+    assert caller.listener.closed_reason is None
+
+
 def test_announced_ssrcs_follow_one_another_without_mid() -> None:
     second = 0x0BADCAFE
     scene = TransceiverScene()

@@ -42,6 +42,7 @@ class Client:
     may_have_events = True
     event_channel_id = EVENTS
     reception = Reception()
+    fraction_lost = 0.0
 
     def __init__(self) -> None:
         self.heard: list[tuple[float, bytes]] = []

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.audio.interface import ANY_RECEPTION, InputAudio, Pcm, PcmListener, PcmPlayout
+from transceiver.audio.interface import ANY_RECEPTION, InputAudio, Pcm, PcmListener, PcmPlayout, no_loss
 from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived
 from transceiver.session.playout_delay import PlayoutDelay
@@ -72,6 +72,7 @@ class G711Audio:
         max_buffered_ms: int,
         ready: Callable[[], None],
         reception: Reception = ANY_RECEPTION,
+        fraction_lost: Callable[[], float] = no_loss,
     ) -> PcmPlayout:
         raise NotImplementedError
 

@@ -23,6 +23,11 @@ SAMPLE_RATES_HZ: Final = (8_000, 16_000, 24_000, 48_000)
 ANY_RECEPTION: Final = Reception()
 
 
+def no_loss() -> float:
+    """The client misses nothing."""
+    return 0.0
+
+
 class Pcm(NamedTuple):
     """A stretch of the caller's audio at one rate.
 
@@ -137,12 +142,14 @@ class Audio(Protocol):
         max_buffered_ms: int,
         ready: Callable[[], None],
         reception: Reception = ANY_RECEPTION,
+        fraction_lost: Callable[[], float] = no_loss,
     ) -> PcmPlayout:
         """Starts speaking to a client that hears `codec`, from samples at one of SAMPLE_RATES_HZ.
 
         Args:
             max_buffered_ms: bound of the queue, as of a Pacer.
             reception: how the client wants its audio.
+            fraction_lost: what share of our packets it has missed of late: so much redundancy is added.
             ready: called when frames have become ready of which `next_due` did not know.
         """
 

@@ -9,7 +9,7 @@ from transceiver.audio.codec_pool import CodecPool
 from transceiver.audio.counters import AudioCounters
 from transceiver.audio.input_audio import PooledInputAudio
 from transceiver.audio.input_stream import InputStream
-from transceiver.audio.interface import ANY_RECEPTION
+from transceiver.audio.interface import ANY_RECEPTION, no_loss
 from transceiver.audio.pcm_playout import EncodingPlayout, Framing
 from transceiver.audio.settings import CLOCK_RATES, AudioSettings
 from transceiver.sdp.reception import Reception
@@ -42,6 +42,7 @@ class NativeAudio:
         max_buffered_ms: int,
         ready: Callable[[], None],
         reception: Reception = ANY_RECEPTION,
+        fraction_lost: Callable[[], float] = no_loss,
     ) -> EncodingPlayout:
         """See `Audio`."""
         encoder = AudioEncoder(
@@ -61,6 +62,7 @@ class NativeAudio:
             max_buffered_ms=max_buffered_ms,
             now=time.monotonic,
             ready=ready,
+            fraction_lost=fraction_lost,
         )
 
     def close(self) -> None:

@@ -72,6 +72,7 @@ class EncodingPlayout:
         max_buffered_ms: bound of all that waits, samples and frames.
         now: monotonic clock in seconds.
         ready: called when frames have become ready of which `next_due` did not know.
+        fraction_lost: what share of our packets the client has missed of late.
     """
 
     def __init__(
@@ -84,9 +85,8 @@ class EncodingPlayout:
         max_buffered_ms: int,
         now: Callable[[], float],
         ready: Callable[[], None],
+        fraction_lost: Callable[[], float],
     ) -> None:
-        self.loss_percent = 0
-        """Of our packets, as the client reports: how much redundancy the encoder adds."""
         self._encoder = encoder
         self._pool = pool
         self._lane = pool.open_lane()
@@ -97,6 +97,7 @@ class EncodingPlayout:
         self._max_buffered_us = max_buffered_ms * 1000
         self._now = now
         self._ready = ready
+        self._fraction_lost = fraction_lost
         self._pacer = Pacer(framing.clock_rate, max_buffered_ms=max_buffered_ms + LEAD_US // 1000)
         self._stretches: deque[_Stretch] = deque()
         self._encoding: deque[_Encoding] = deque()
@@ -218,7 +219,7 @@ class EncodingPlayout:
             # The padding is part of the silence that follows.
             padding_us = self._frame_us - content_us
             self._stretches[1].gap_us = max(0, self._stretches[1].gap_us - padding_us)
-        job = (self._encoder, samples.ljust(self._frame_bytes, b"\0"), self.loss_percent, self._reset)
+        job = (self._encoder, samples.ljust(self._frame_bytes, b"\0"), round(self._fraction_lost() * 100), self._reset)
         self._reset = False
         self._lane.encode(job, self._encoded)
 

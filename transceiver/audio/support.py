@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.audio.interface import ANY_RECEPTION, Audio, InputAudio, PcmPlayout
+from transceiver.audio.interface import ANY_RECEPTION, Audio, InputAudio, PcmPlayout, no_loss
 from transceiver.audio.settings import AudioSettings
 from transceiver.sdp.reception import Reception
 
@@ -31,6 +31,7 @@ class NoAudio:
         max_buffered_ms: int,
         ready: Callable[[], None],
         reception: Reception = ANY_RECEPTION,
+        fraction_lost: Callable[[], float] = no_loss,
     ) -> PcmPlayout:
         """Must not be called."""
         self._refuse()

@@ -140,6 +140,11 @@ class Call:
         return self.session.negotiated.clock_rate
 
     @property
+    def fraction_lost(self) -> float:
+        """What share of our packets the client has missed, by its last report."""
+        return self.session.remote_fraction_lost
+
+    @property
     def reception(self) -> Reception:
         """How the client wants to be sent audio."""
         return self.session.reception

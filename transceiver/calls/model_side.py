@@ -30,6 +30,10 @@ class ClientSide(Protocol):
         """How the client wants to be sent audio."""
 
     @property
+    def fraction_lost(self) -> float:
+        """What share of our packets it has missed, by its last report."""
+
+    @property
     def event_channel_id(self) -> int | None:
         """The data channel that carries the Realtime API's events; None while the client has none open."""
 

@@ -103,6 +103,7 @@ class WorkerCalls:
                     max_buffered_ms=self._limits.playout_buffer_ms,
                     ready=ready,
                     reception=client.reception,
+                    fraction_lost=lambda: client.fraction_lost,
                 )
             return Pacer(client.clock_rate, max_buffered_ms=self._limits.playout_buffer_ms)
 

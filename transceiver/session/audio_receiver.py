@@ -1,5 +1,6 @@
 """The client's audio: RTP packets in any order in, frames and key presses in order out."""
 
+from collections.abc import Collection
 from typing import Final
 
 from transceiver.sdp.offer import AudioOffer
@@ -42,6 +43,7 @@ class AudioReceiver:
         self._ready: list[AudioReceived | KeyPressed] = []
         self._held: dict[int, RtpPacket] = {}
         self._held_since = 0.0
+        self._source_left = False
         self._delay: PlayoutDelay | None = None
         self._reorders_by_delay = False
         self._next = 0
@@ -75,6 +77,11 @@ class AudioReceiver:
         """
         self._delay = delay
         self._reorders_by_delay = reorder
+
+    def sources_left(self, ssrcs: Collection[int]) -> None:
+        """The client says that these sources are over (BYE, RFC 3550 section 6.6): the next may begin at once."""
+        if self._source is not None and self._source.ssrc in ssrcs:
+            self._source_left = True
 
     @property
     def ssrc(self) -> int | None:
@@ -193,7 +200,7 @@ class AudioReceiver:
             return mid == self._mid
         if self._announced:
             return packet.ssrc in self._announced
-        return self._source is None or now - self._source.last_arrival > _SSRC_SILENCE_S
+        return self._source is None or self._source_left or now - self._source.last_arrival > _SSRC_SILENCE_S
 
     def _start(self, packet: RtpPacket, now: float) -> SourceStatistics:
         """A first or a new source. The timestamps of frames go on by the time that has passed."""
@@ -201,6 +208,7 @@ class AudioReceiver:
             self._flush()
             self._lost_of_former_sources += self._source.lost
             self._timestamp += max(1, int((now - self._source.last_arrival) * self._format.clock_rate))
+        self._source_left = False
         self._next = packet.sequence
         self._last_timestamp = packet.timestamp
         self._source = SourceStatistics(packet.ssrc, packet.sequence, self._format.clock_rate, now)

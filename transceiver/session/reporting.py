@@ -110,8 +110,11 @@ class Reporter:
                     self._reports_received(packet.reports, now)
                 case Feedback() if is_nack(packet) and packet.media_ssrc == self._sender.ssrc:
                     drop = self._nack_received(packet, now) or drop
-                case Bye() | Feedback():
-                    # The end of a source is not the end of the session; other feedback is about video.
+                case Bye():
+                    # The end of a source is not the end of the session: another may follow it.
+                    self._receiver.sources_left(packet.ssrcs)
+                case Feedback():
+                    # Other feedback is about video.
                     pass
         return drop
 

@@ -118,6 +118,11 @@ class Session:
         return self._negotiation.offer.audio.format
 
     @property
+    def remote_fraction_lost(self) -> float:
+        """What share of our packets the client has missed, by its last report."""
+        return self._sender.fraction_lost
+
+    @property
     def reception(self) -> Reception:
         """How the client wants our audio."""
         return self._negotiation.offer.audio.reception

@@ -32,6 +32,7 @@ class RecordingClient:
     clock_rate = 48_000
     may_have_events = True
     reception = Reception()
+    fraction_lost = 0.0
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
