@@ -40,10 +40,11 @@ class FlowLog:
         max_changes: how many past changes are kept for streams that resume.
     """
 
-    def __init__(self, transceiver: route_pb2.Transceiver, *, max_changes: int = 65_536) -> None:
+    def __init__(self, transceiver: route_pb2.Transceiver, *, max_changes: int = 4096) -> None:
         self._transceiver = transceiver
         self._flows: dict[Path, route_pb2.Flow] = {}
-        self._changes: deque[route_pb2.Change] = deque(maxlen=max_changes)
+        # Serialised: 90 bytes each and not 930.
+        self._changes: deque[bytes] = deque(maxlen=max_changes)
         self.version = 1
 
     @property
@@ -76,7 +77,7 @@ class FlowLog:
             self._append(route_pb2.Change(transceiver=self.transceiver))
 
     def _append(self, change: route_pb2.Change) -> None:
-        self._changes.append(change)
+        self._changes.append(change.SerializeToString())
         self.version += 1
 
     def can_resume(self, resume: route_pb2.Resume) -> bool:
@@ -111,5 +112,6 @@ class FlowLog:
         if not 0 <= behind <= len(self._changes):
             return None
         first = len(self._changes) - behind
-        batch = [self._changes[index] for index in range(first, min(first + FLOWS_PER_MESSAGE, len(self._changes)))]
+        end = min(first + FLOWS_PER_MESSAGE, len(self._changes))
+        batch = [route_pb2.Change.FromString(self._changes[index]) for index in range(first, end)]
         return route_pb2.Changes(from_version=version, to_version=version + len(batch), changes=batch)
