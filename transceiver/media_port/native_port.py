@@ -30,7 +30,7 @@ from wire.drop import DropReason
 from wire.spp import HEADER_BYTES, SppHeader, decode_header, encode_header
 
 FILLS_PER_WAKE_UP = 4
-"""System calls, each of up to 16 messages or trains; then timers and other sockets get their turn."""
+"""System calls, each of up to 64 messages or trains; then timers and other sockets get their turn."""
 
 _log = structlog.get_logger(__name__)
 
@@ -134,9 +134,9 @@ class NativeMediaPort(MediaPort):
 
     # From the relays
 
-    def _read(self, now: float) -> int:
+    def _read(self, now: float) -> tuple[int, bool]:
         due, self._flushing = self._flushing, True
-        count = 0
+        count, more = 0, False
         try:
             for _ in range(FILLS_PER_WAKE_UP):
                 more = self._native.fill()
@@ -148,7 +148,7 @@ class NativeMediaPort(MediaPort):
             self._flushing = due
             if not self._closed:
                 self._native.flush()
-        return count
+        return count, more
 
     def _deliver(self, now: float) -> int:
         """What has been taken from the socket. Returns how many datagrams were accepted."""

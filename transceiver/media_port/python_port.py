@@ -27,18 +27,18 @@ class SocketPort(PythonMediaPort):
         self._watch.close()
         self._udp.close()
 
-    def _read(self, now: float) -> int:
+    def _read(self, now: float) -> tuple[int, bool]:
         for count in range(DATAGRAMS_PER_WAKE_UP):
             try:
                 # One byte more than is accepted shows that a datagram was longer.
                 datagram, sender = self._udp.recvfrom(MAX_DATAGRAM_BYTES + 1)
             except BlockingIOError:
-                return count
+                return count, False
             except ConnectionError:
                 # An ICMP error of an earlier send, such as a relay that is gone; the next datagram may be fine.
                 continue
             self.receive(datagram, Address(_plain(sender[0]), sender[1]), now)
-        return DATAGRAMS_PER_WAKE_UP
+        return DATAGRAMS_PER_WAKE_UP, True
 
     def _send(self, datagram: bytes, relay: Address) -> bool:
         try:

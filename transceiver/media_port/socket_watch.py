@@ -19,19 +19,19 @@ WINDOW_S: Final = 0.05
 
 
 class SocketWatch:
-    """Calls `read` in the running loop, with the time, whenever the socket should be read; it returns how many came.
+    """Calls `read` in the running loop, with the time, whenever the socket should be read.
 
     Args:
         loop: runs it.
         fd: the socket.
-        read: takes all that waits.
+        read: takes what waits, within reason. Returns how many datagrams came, and whether more may be waiting.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, read: Callable[[float], int]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, read: Callable[[float], tuple[int, bool]]) -> None:
         self._loop = loop
         self._fd = fd
         self._read = read
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._closed = False
         self._counted = 0
         self._counted_since = time.monotonic()
@@ -53,7 +53,7 @@ class SocketWatch:
 
     def _readable(self) -> None:
         now = time.monotonic()
-        self._counted += self._read(now)
+        self._counted += self._read(now)[0]
         rate = self._rate(now)
         if rate is not None and rate > GATHER_ABOVE and not self._closed:
             self._loop.remove_reader(self._fd)
@@ -63,12 +63,19 @@ class SocketWatch:
         # First of all, so that an error in reading does not end it.
         self._timer = self._loop.call_later(GATHER_S, self._gathered)
         now = time.monotonic()
-        self._counted += self._read(now)
+        count, more = self._read(now)
+        self._counted += count
         rate = self._rate(now)
-        if rate is not None and rate < STOP_BELOW and self._timer is not None:
+        if self._closed:
+            return
+        if rate is not None and rate < STOP_BELOW:
             self._timer.cancel()
             self._timer = None
             self._loop.add_reader(self._fd, self._readable)
+        elif more:
+            # Enough has gathered, and waiting would throttle: after the loop's other work it goes on.
+            self._timer.cancel()
+            self._timer = self._loop.call_soon(self._gathered)
 
     def _rate(self, now: float) -> float | None:
         """Datagrams per second, at the end of each window."""

@@ -3,11 +3,11 @@
 use std::io;
 use std::net::UdpSocket;
 
-use crate::udp::{receive, Received, GRO_BYTES};
+use crate::udp::{receive, Received, BATCH, GRO_BYTES};
 use crate::wire::endpoint::Endpoint;
 
 /// Messages that one system call takes, each perhaps a train.
-const SLOTS: usize = 16;
+const SLOTS: usize = BATCH;
 
 /// The buffer of one socket.
 pub struct Inbox {
