@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from offhook.service.metric_families import counter, counters_by, gauge, histogram
+from offhook.service.metric_families import counter, counters_by, gauge, histogram, histograms_by
+from transceiver.calls.answer_latency import BUCKETS_S as ANSWER_BOUNDS_S
 from transceiver.calls.call_service import CallService
 from transceiver.hub import SessionHub
 from transceiver.loop_watch import BOUNDS_S, LoopWatch
@@ -44,10 +45,21 @@ class TransceiverCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families."""
         yield from self._sessions()
+        yield from self._answers()
         yield from self._media()
         yield from self._routes()
         yield from self._worker_links()
         yield from self._event_loop()
+
+    def _answers(self) -> Iterator[Metric]:
+        stages = self._calls.latency.stages
+        yield histograms_by(
+            "fabric_transceiver_answer_latency_seconds",
+            "From the end of the caller's voice to the first packet of the answer (total), and its stages.",
+            "stage",
+            ANSWER_BOUNDS_S,
+            {stage.value: (times.counts, times.sum_s) for stage, times in stages.items()},
+        )
 
     def _sessions(self) -> Iterator[Metric]:
         counters = self._hub.counters

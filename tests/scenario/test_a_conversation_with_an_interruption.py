@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.conversation_scene import FRAME_US, ConversationScene
 from tests.support.virtual_loop import run_in_virtual_time
+from transceiver.calls.answer_latency import Stage
 from transceiver.session.actions import CloseReason
 
 
@@ -75,6 +76,17 @@ def test_answers_leave_at_the_wire_clock() -> None:
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert min(gaps) == pytest.approx(0.02, abs=0.001)
     assert max(gaps) == pytest.approx(0.02, abs=0.001)
+
+
+def test_an_operator_sees_how_long_callers_wait() -> None:
+    scene = run_in_virtual_time(conversation())
+    stages = scene.latency.stages
+    # A question, and an interruption that is one.
+    assert sum(stages[Stage.HANGOVER].counts) == 2
+    assert sum(stages[Stage.TOTAL].counts) == 2
+    assert stages[Stage.HANGOVER].sum_s / 2 == pytest.approx(0.5, abs=0.1)
+    parts = sum(stages[stage].sum_s for stage in (Stage.HANGOVER, Stage.WORKER, Stage.PLAYOUT))
+    assert stages[Stage.TOTAL].sum_s == pytest.approx(parts)
 
 
 async def cancelled_while_generating() -> ConversationScene:

@@ -13,6 +13,7 @@ from tests.support.g711_audio import LOUD, QUIET, G711Audio
 from tests.support.openai_events import check_server_event
 from tests.support.realtime_scene import AGENT
 from tests.support.worker_scene import hello
+from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.formats import client_format
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
@@ -76,6 +77,7 @@ class ConversationScene:
     def __init__(self, given: dict[str, Any] | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.client = Client()
+        self.latency = AnswerLatency()
         self.inputs: list[pb.SessionInput] = []
         self._stream = WorkerStream(
             WorkerLinkSettings(), LinkCounters(), waker=self, on_change=lambda: None, now=loop.time()
@@ -84,7 +86,7 @@ class ConversationScene:
         session = RealtimeSession(AGENT, DATA_CHANNEL, given or {}, now=loop.time(), unix_time=1_800_000_000)
         turns = ProcessTurns(ears=None, questions=None, counters=TurnCounters())
         ear = CallerVoice(self.client, audio=G711Audio(), turns=turns)
-        self.side = WorkerSide(self.client, session, ear, self._open_voice, now=loop.time)
+        self.side = WorkerSide(self.client, session, ear, self._open_voice, latency=self.latency, now=loop.time)
         own = client_format("PCMU", 8000)
         opening = pb.SessionOpen(
             call_id=self.client.id,

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.call import Call
 from transceiver.calls.errors import (
     CallEndedEarly,
@@ -51,6 +52,11 @@ class CallService:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    @property
+    def latency(self) -> AnswerLatency:
+        """How long callers wait for answers."""
+        return self._workers.latency
 
     def models(self) -> Collection[str]:
         """What a call may name, the default first."""

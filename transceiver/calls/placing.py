@@ -7,6 +7,7 @@ from typing import Any
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.audio.interface import Audio, Playout
+from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.errors import SessionRefused
 from transceiver.calls.formats import choose_format, client_format, is_samples
@@ -41,6 +42,7 @@ class WorkerCalls:
         self._audio = audio if audio is not None and audio.supported else None
         self._turns = turns
         self._limits = limits
+        self.latency = AnswerLatency()
 
     def models(self) -> Collection[str]:
         """The models that workers serve now."""
@@ -76,7 +78,12 @@ class WorkerCalls:
         output_format = choose_format(own, info.output_formats if info is not None else (), can_convert=can_convert)
         ear = CallerVoice(client, audio=self._audio, turns=self._turns)
         side = WorkerSide(
-            client, session, ear, lambda listener: self._voice(client, output_format, listener), now=time.monotonic
+            client,
+            session,
+            ear,
+            lambda listener: self._voice(client, output_format, listener),
+            latency=self.latency,
+            now=time.monotonic,
         )
         try:
             joined = await self._workers.open(

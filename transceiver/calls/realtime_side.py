@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
+from transceiver.calls.answer_latency import AnswerClock, AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice
@@ -44,6 +45,7 @@ class RealtimeSide:
 
     Args:
         session: the semantics.
+        latency: counts how long callers wait.
         now: monotonic clock in seconds.
     """
 
@@ -54,12 +56,14 @@ class RealtimeSide:
         client: ClientSide,
         ear: CallerVoice,
         voice: ModelVoice,
+        latency: AnswerLatency,
         now: Callable[[], float],
     ) -> None:
         self._session = session
         self._client = client
         self._ear = ear
         self._voice = voice
+        self._clock = AnswerClock(latency)
         self._now = now
         self._worker: WorkerSession | None = None
         self._waiting: deque[str] | None = deque(maxlen=MAX_WAITING) if client.may_have_events else None
@@ -106,11 +110,14 @@ class RealtimeSide:
 
     def worker_audio(self, frame: worker_pb2.AudioFrame) -> None:
         """One frame of an answer."""
+        self._clock.worker_spoke(self._now())
         self._session.worker_audio(frame, self._now())
         self._perform()
 
     def worker_output(self, output: worker_pb2.SessionOutput) -> None:
         """Anything else."""
+        if output.HasField("response_done"):
+            self._clock.worker_stages(output.response_done.stage_latency_ms)
         self._session.worker_output(output, self._now())
         self._perform()
 
@@ -124,6 +131,7 @@ class RealtimeSide:
 
     def played(self, response_id: str, *, drained: bool) -> None:
         """See `VoiceListener.voice_played`."""
+        self._clock.heard(self._now())
         self._session.played(response_id, drained=drained, now=self._now())
         self._perform()
 
@@ -136,6 +144,7 @@ class RealtimeSide:
 
     def speech_stopped(self, end_us: int, voice_end_us: int) -> None:
         """See `TurnListener`."""
+        self._clock.turn_over(self._now(), max(0, self._ear.end_us - voice_end_us) / 1e6)
         self._session.speech_stopped(end_us, self._now())
         self._perform()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from offhook_proto.worker.v1 import worker_pb2
 
+from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice
@@ -31,6 +32,7 @@ class WorkerSide:
         session: the semantics of its events.
         ear: hears the caller.
         open_voice: makes the call's voice, given its listener.
+        latency: counts how long callers wait.
         now: monotonic clock in seconds.
     """
 
@@ -41,12 +43,13 @@ class WorkerSide:
         ear: CallerVoice,
         open_voice: "Callable[[WorkerSide], ModelVoice]",
         *,
+        latency: AnswerLatency,
         now: Callable[[], float],
     ) -> None:
         self._client = client
         self._ear = ear
         self._voice = open_voice(self)
-        self._realtime = RealtimeSide(session, client=client, ear=ear, voice=self._voice, now=now)
+        self._realtime = RealtimeSide(session, client=client, ear=ear, voice=self._voice, latency=latency, now=now)
         self._session: WorkerSession | None = None
         self._ungranted_ms = 0
 

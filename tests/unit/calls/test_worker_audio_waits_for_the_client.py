@@ -10,6 +10,7 @@ from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.realtime_scene import ECHO
 from tests.support.worker_scene import HandWorker, hand_worker, hello, open_session, pool_of, until
+from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
 from transceiver.calls.worker_side import WorkerSide
@@ -113,7 +114,7 @@ async def scene(*early: bytes) -> AsyncIterator[Scene]:
         def open_voice(listener: VoiceListener) -> ModelVoice:
             return ModelVoice(client, lambda ready: Pacer(48_000, max_buffered_ms=1000), listener, now=now)
 
-        side = WorkerSide(client, session, ear, open_voice, now=now)
+        side = WorkerSide(client, session, ear, open_voice, latency=AnswerLatency(), now=now)
         opening = asyncio.ensure_future(open_session(pool, side, model="model"))
         await until(lambda: bool(worker.of_kind("open")))
         number = worker.of_kind("open")[0].session
