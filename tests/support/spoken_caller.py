@@ -38,7 +38,7 @@ class SpokenCaller:
         self._read = 0
         self._timestamp = 0
         self.said_at = 0.0
-        """When the last frame of what was said left."""
+        """When the last audible frame of what was said left."""
         self._microphone = asyncio.create_task(self._record())
 
     async def close(self) -> None:
@@ -50,7 +50,7 @@ class SpokenCaller:
     # Mouth
 
     async def say(self, pcm: bytes) -> float:
-        """Says it (16 kHz, without silence at its end); returns when its last frame has left: that time."""
+        """Says it (16 kHz) to its end; returns when its last audible frame left."""
         self._speech += pcm
         self._said.clear()
         await self._said.wait()
@@ -73,8 +73,9 @@ class SpokenCaller:
         self._timestamp += FRAME_SAMPLES
         self.caller.flush()
         self.listen()
-        if spoke and not self._speech:
+        if spoke and level < AUDIBLE_DBOV:
             self.said_at = time.monotonic()
+        if spoke and not self._speech:
             self._said.set()
 
     # Ear
