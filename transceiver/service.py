@@ -34,12 +34,12 @@ from transceiver.peers import PeerDirectory
 from transceiver.routes.flow_log import FlowLog, address_message
 from transceiver.routes.relay_registry import RelayRegistry
 from transceiver.routes.route_service import RouteService
-from transceiver.session.actions import CloseReason
 from transceiver.session.certificate import Certificate
 from transceiver.session.sctp import data_channels_supported
 from transceiver.signalling.app import make_app
 from transceiver.signalling.auth import ApiKeys
 from transceiver.signalling.owner import CallOwner
+from transceiver.signalling.shared_port import listeners_at
 from transceiver.turns.metrics import TurnsCollector
 from transceiver.turns.turns import start_turns
 from transceiver.worker_link.pool import WorkerPool
@@ -51,6 +51,8 @@ _log = structlog.get_logger(__name__)
 
 # How long start-up waits for a first worker. Without one, calls are refused with 503 until one comes.
 FIRST_WORKER_WITHIN_S = 3.0
+# How long the calls that are ended at last may take to tell their clients.
+LAST_WORDS_WITHIN_S = 2.0
 
 
 def run(config: TransceiverConfig, ready_file: Path | None) -> int:
@@ -109,7 +111,7 @@ class Transceiver:
         self._open_turns()
         await self._open_workers()
         await self._serve_routes()
-        await self._serve_http([public_socket, peer_socket])
+        await self._serve_http(public_socket, peer_socket)
         admin = await self._serve_admin(port)
         return {
             "http": peer_url,
@@ -197,7 +199,7 @@ class Transceiver:
         self._stack.push_async_callback(server.stop, 0.5)
         self._background.start(self._routes.expire_relays())
 
-    async def _serve_http(self, sockets: Collection[socket.socket]) -> None:
+    async def _serve_http(self, public: socket.socket, peer: socket.socket) -> None:
         config = self._config
         peers = PeerDirectory(config.peers)
         await peers.start()
@@ -214,8 +216,10 @@ class Transceiver:
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
-        for each in sockets:
-            await web.SockSite(runner, each).start()
+        self._public_address = _bound(public)
+        self._public_site = web.SockSite(runner, public)
+        await self._public_site.start()
+        await web.SockSite(runner, peer).start()
 
     async def _serve_admin(self, port: MediaPort) -> Address:
         loop = LoopWatch()
@@ -255,11 +259,25 @@ class Transceiver:
         self._draining = True
         self._calls.stop_admitting()
         self._routes.set_draining()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._config.drain_s):
-                await self._calls.idle()
+        await self._leave_shared_port()
+        await self._idle_within(self._config.drain_s)
         _log.info("ending the calls that are left", calls=len(self._calls))
-        self._calls.end_all(CloseReason.SHUTDOWN)
+        self._calls.shut_down()
+        await self._idle_within(LAST_WORDS_WITHIN_S)
+
+    async def _idle_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._calls.idle()
+
+    async def _leave_shared_port(self) -> None:
+        """Lets new connections to a public port go to the others that listen there. Nobody else there: goes on.
+
+        Requests for calls of this process still come, from the others, to the peer address.
+        """
+        if listeners_at(self._public_address) > 1:
+            _log.info("leaving the public port to the others that share it")
+            await self._public_site.stop()
 
     async def _follow_keys(self, key_rings: AsyncIterator[KeyRing]) -> None:
         async for keys in key_rings:

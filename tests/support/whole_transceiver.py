@@ -57,12 +57,14 @@ class WholeTransceiver:
         self.headers = {"Authorization": f"Bearer {KEY}"}
         self._metrics = ready["metrics"]
 
-    async def place(self) -> tuple[int, str]:
+    async def place(self, base_url: str | None = None) -> tuple[int, str]:
         """Places a call whose client never comes: the status, and the call's id or the error's code."""
         async with (
             aiohttp.ClientSession(headers=self.headers) as client,
             client.post(
-                self.http + CALLS, data=WebRtcClient().offer(), headers={"Content-Type": "application/sdp"}
+                (base_url or self.http) + CALLS,
+                data=WebRtcClient().offer(),
+                headers={"Content-Type": "application/sdp"},
             ) as answer,
         ):
             if answer.status == 201:

@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 # Between the last event on the data channel and the end of the session, so that the event is read first.
 LAST_EVENT_HEADSTART_S = 0.1
-_TOLD = frozenset({CloseReason.WORKER_LOST, CloseReason.WORKER_ENDED, CloseReason.MAX_DURATION})
+_TOLD = frozenset({CloseReason.WORKER_LOST, CloseReason.WORKER_ENDED, CloseReason.MAX_DURATION, CloseReason.SHUTDOWN})
 """Ends of which events tell the client."""
 
 
@@ -87,6 +87,12 @@ class Call:
             # Otherwise these were the client's present credentials, and its ICE session goes on.
             self.ice_generation += 1
         return f"a=ice-lite\r\na=ice-ufrag:{local.ufrag}\r\na=ice-pwd:{local.pwd}\r\n"
+
+    def shut_down(self) -> None:
+        """Ends the call because this process ends, and tells the client so."""
+        if self._model is not None:
+            self._model.shutting_down()
+        self.end(CloseReason.SHUTDOWN)
 
     # SessionListener
 

@@ -148,10 +148,10 @@ class CallService:
             self._last_ended.clear()
             await self._last_ended.wait()
 
-    def end_all(self, reason: CloseReason) -> None:
-        """Ends every call."""
+    def shut_down(self) -> None:
+        """Ends every call because this process ends. Some last a moment longer, so that their client reads why."""
         for call in list(self._calls.values()):
-            call.end(reason)
+            call.shut_down()
 
     def _on_ended(self, call: Call, _reason: CloseReason) -> None:
         self._calls.pop(call.id, None)

@@ -32,5 +32,8 @@ class Loopback:
         """Sends the message back, on its own channel and of its own kind."""
         self._client.send_message(channel_id, data)
 
+    def shutting_down(self) -> None:
+        """It has no events."""
+
     def close(self, reason: CloseReason) -> None:
         """Nothing is held."""

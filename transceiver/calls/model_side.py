@@ -75,5 +75,8 @@ class ModelSide(Protocol):
     def message(self, channel_id: int, data: str | bytes) -> None:
         """The client sent this on a data channel."""
 
+    def shutting_down(self) -> None:
+        """This process is about to end the call: whoever can read events is to be told why."""
+
     def close(self, reason: CloseReason) -> None:
         """The call is over. Called once; nothing follows."""

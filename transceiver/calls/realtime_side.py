@@ -127,6 +127,12 @@ class RealtimeSide:
         self._perform()
         self._send(server_events.error(kind="server_error", code="worker_lost", message=message))
 
+    # From the call
+
+    def shutting_down(self, message: str) -> None:
+        """Tells the client why the call is about to end."""
+        self._send(server_events.error(kind="server_error", code="shutting_down", message=message))
+
     # From playout
 
     def played(self, response_id: str, *, drained: bool) -> None:

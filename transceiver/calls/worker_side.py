@@ -86,6 +86,10 @@ class WorkerSide:
         if channel_id == self._client.event_channel_id and isinstance(data, str):
             self._realtime.client_text(data)
 
+    def shutting_down(self) -> None:
+        """Tells the client that it is not its fault, and what to do."""
+        self._realtime.shutting_down("This transceiver is shutting down. Call again to reach another one.")
+
     def close(self, reason: CloseReason) -> None:
         """Tells the worker, and plays nothing more."""
         self._voice.close()

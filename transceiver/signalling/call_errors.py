@@ -18,4 +18,5 @@ def refusal(error: CallRefused) -> ApiError:
     """The error body: 404 for an unknown model, 503 for what passes, 400 for the rest, which the client must change."""
     passing = isinstance(error, _PASSING)
     status = 503 if passing else 404 if isinstance(error, ModelNotFound) else 400
-    return ApiError(status, error.message, code=error.code, param=error.param, retry=passing)
+    elsewhere = isinstance(error, TransceiverDraining)
+    return ApiError(status, error.message, code=error.code, param=error.param, retry=passing, elsewhere=elsewhere)

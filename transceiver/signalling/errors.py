@@ -27,15 +27,26 @@ class ApiError(Exception):
         code: stable machine-readable slug.
         param: the offending part of the request, if one is.
         retry: whether the official clients may send the same request again by themselves.
+        elsewhere: whether they are to do so on a new connection, which may reach another transceiver.
     """
 
-    def __init__(self, status: int, message: str, *, code: str, param: str | None = None, retry: bool = False) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        retry: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
         self.param = param
         self.retry = retry
+        self.elsewhere = elsewhere
 
     @property
     def type(self) -> str:
@@ -53,7 +64,10 @@ class ApiError(Exception):
         headers = {"x-should-retry": str(self.retry).lower()}
         if self.status == 503 and self.retry:
             headers["Retry-After"] = str(RETRY_AFTER_S)
-        return web.json_response(body, status=self.status, headers=headers)
+        response = web.json_response(body, status=self.status, headers=headers)
+        if self.elsewhere:
+            response.force_close()
+        return response
 
 
 @web.middleware

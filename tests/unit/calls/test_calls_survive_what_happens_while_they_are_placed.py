@@ -16,7 +16,6 @@ from transceiver.calls.call_service import CallService
 from transceiver.calls.errors import CallRefused
 from transceiver.calls.placing import WorkerCalls
 from transceiver.config import SessionLimits
-from transceiver.session.actions import CloseReason
 
 
 def nested(depth: int) -> list[Any]:
@@ -89,7 +88,7 @@ async def test_a_worker_that_accepts_a_call_already_over_is_let_go() -> None:
     async with scene() as call:
         placed = call.place()
         number = await call.opened()
-        call.calls.end_all(CloseReason.SHUTDOWN)
+        call.calls.shut_down()
         await call.worker.send(call.accept(number))
         assert (await refusal(placed)).code == "call_ended"
         await until(lambda: bool(call.worker.of_kind("close")))
