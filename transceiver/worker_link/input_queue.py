@@ -42,6 +42,13 @@ class InputQueue:
         """The worker takes `audio_us` more."""
         self._credit_us += audio_us
 
+    def pass_audio(self, audio_us: int) -> bool:
+        """Takes credit for a frame that may leave at once, past the queue; False if it has to be put."""
+        if self._waiting or self._credit_us <= 0 or self._lost_at_head or self._lost_at_tail:
+            return False
+        self._credit_us -= audio_us
+        return True
+
     def put(self, message: worker_pb2.SessionInput) -> int:
         """Appends an input; returns how many audio frames gave way to it (or, by policy, it to them).
 

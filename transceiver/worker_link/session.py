@@ -103,7 +103,14 @@ class WorkerSession:
             audio_level_plus_one=0 if level is None else level + 1,
             lost_before=lost_before,
         )
-        self.send(worker_pb2.SessionInput(audio=frame))
+        message = worker_pb2.SessionInput(session=self.number, audio=frame)
+        may_leave = self._accepted and not self._closed and len(payload) <= self._max_input_bytes
+        if may_leave and self._queue.pass_audio(duration_us):
+            # Nearly always: there is credit, and nothing waits for any.
+            self._counters.audio_frames_sent += 1
+            self._outbox.put(message, at_once=False)
+            return
+        self.send(message)
 
     def send_text(
         self,
