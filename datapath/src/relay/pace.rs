@@ -53,7 +53,7 @@ impl Pace {
         if more {
             Wait::NotAtAll
         } else if self.gathering && packets > 0 {
-            Wait::Until(received_at + self.settings.gather - self.late)
+            Wait::Until(received_at + self.settings.gather.saturating_sub(self.late))
         } else {
             Wait::ForPacket
         }
