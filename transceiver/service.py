@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import secrets
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 
 import grpc
@@ -58,11 +59,27 @@ LAST_WORDS_WITHIN_S = 2.0
 def run(config: TransceiverConfig, ready_file: Path | None) -> int:
     """Runs a transceiver until it is told to stop. Returns the exit code."""
     configure_logging(config.log_level, config.log_format, role="transceiver", name=config.name)
-    return run_service(lambda stop: serve(config, stop, ready_file))
+    return run_service(lambda stop: serve(config, stop, ready_file, started=_set_apart))
 
 
-async def serve(config: TransceiverConfig, stop: asyncio.Event, ready_file: Path | None) -> None:
-    """Serves until `stop` is set, then drains.
+def _set_apart() -> None:
+    """Tells the collector that what start-up has made stays.
+
+    It is then not looked through at each full collection, and those come as often as calls leave garbage, not once
+    that is a quarter of everything.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+async def serve(
+    config: TransceiverConfig,
+    stop: asyncio.Event,
+    ready_file: Path | None,
+    *,
+    started: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves until `stop` is set, then drains. Calls `started` when everything is open.
 
     Raises:
         ConfigError: a file that the configuration names is missing or wrong.
@@ -73,6 +90,7 @@ async def serve(config: TransceiverConfig, stop: asyncio.Event, ready_file: Path
         transceiver = Transceiver(config, stack)
         ready = await transceiver.start()
         _log.info("transceiver is ready", media_port=chosen(config.media_port))
+        started()
         # Last: whoever waits for the file finds everything else done, the log line included.
         write_ready_file(ready_file, ready)
         await transceiver.work(stop)

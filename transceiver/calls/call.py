@@ -131,6 +131,8 @@ class Call:
             self._channel.close()
         if self._model is not None:
             self._model.close(reason)
+        # They hold this call, too: so that all three go when they are done, and not when the collector comes.
+        self._channel = self._model = None
         self._ended(self, reason)
 
     # ClientSide

@@ -86,7 +86,7 @@ class DtlsTransport:
     ) -> None:
         self.role = role
         self.state = DtlsState.NEW
-        self.keys: SrtpKeys | None = None
+        self._keys: SrtpKeys | None = None
         self.close_reason: CloseReason | None = None
         """Set with CLOSED, unless we closed."""
         self._fingerprints = fingerprints
@@ -203,6 +203,11 @@ class DtlsTransport:
         datagrams, self._outgoing = self._outgoing, []
         return datagrams
 
+    def take_keys(self) -> SrtpKeys | None:
+        """The keys, once, when the handshake has given them. They are not kept."""
+        keys, self._keys = self._keys, None
+        return keys
+
     def take_data(self) -> bytes | None:
         """The next application record of the client."""
         return self._received.popleft() if self._received else None
@@ -242,8 +247,8 @@ class DtlsTransport:
         if not self._is_authentic():
             self._refuse(CloseReason.FINGERPRINT_MISMATCH)
             return
-        self.keys = self._export_keys()
-        if self.keys is None:
+        self._keys = self._export_keys()
+        if self._keys is None:
             self._refuse(CloseReason.DTLS_FAILED)
             return
         self.state = DtlsState.CONNECTED
@@ -310,6 +315,11 @@ class DtlsTransport:
             self._end(CloseReason.DTLS_FAILED)
 
     def _end(self, reason: CloseReason | None) -> None:
+        if self.state is DtlsState.CLOSED:
+            return
+        # At once, and not when the collector comes upon the ended call: OpenSSL's part is 60 KB, and holds keys.
+        del self._ssl
+        self._keys = None
         self.state = DtlsState.CLOSED
         self.close_reason = reason
         self._next_timeout = self._alert_deadline = None

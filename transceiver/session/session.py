@@ -444,12 +444,12 @@ class Session:
         """Passes on whatever the last call into DTLS has brought about."""
         self._timeouts_changed()
         self._send_dtls()
-        if self._dtls.keys is not None and not self.connected:
+        if (keys := self._dtls.take_keys()) is not None:
             self.connected = True
             if self._handshake_path is not None and self._handshake_path in self._paths:
                 # Its Finished depends on what we sent: the client is where it says.
                 self._paths.prove(self._handshake_path)
-            self._actions += [StartSrtp(self._dtls.keys), Connected()]
+            self._actions += [StartSrtp(keys), Connected()]
             self._reporter.start(now)
         while (data := self._dtls.take_data()) is not None:
             self._actions.append(ApplicationData(data))
