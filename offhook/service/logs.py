@@ -34,9 +34,10 @@ def configure_logging(level: str, format: Literal["console", "json"], **bound: s
         structlog.processors.StackInfoRenderer(),
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        # Not by way of the libraries' logging, which makes a record of each line: 38 us and not 13.
+        processors=[*shared, *_renderers(format)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -5,9 +5,9 @@ was; one that is too far behind gets the whole state again. Readers hold nothing
 costs no memory here: there is no queue per relay.
 """
 
-import ipaddress
 from collections import deque
 from collections.abc import Collection, Iterator
+from socket import AF_INET, AF_INET6, inet_pton
 
 from offhook_proto.route.v1 import route_pb2
 
@@ -20,7 +20,8 @@ FLOWS_PER_MESSAGE = 1024
 
 def address_message(address: Address) -> route_pb2.Address:
     """`address` as route/v1 carries it: 4 or 16 bytes and a port."""
-    return route_pb2.Address(ip=ipaddress.ip_address(address.host).packed, port=address.port)
+    family = AF_INET6 if ":" in address.host else AF_INET
+    return route_pb2.Address(ip=inet_pton(family, address.host), port=address.port)
 
 
 def flow_key(path: Path) -> route_pb2.FlowKey:

@@ -12,6 +12,7 @@ from aioice import stun
 
 from transceiver.media_port.interface import Path
 from transceiver.sdp.credentials import IceCredentials
+from transceiver.session.stun_success import build_success
 from wire.drop import DropReason
 from wire.stun import BindingRequest, verify_integrity
 
@@ -72,12 +73,11 @@ class IceAgent:
             return DropReason.REPLAYED_CHECK
         if "ICE-CONTROLLED" in attributes:
             # Section 7.3.1.1; we are lite, so we do not switch: the client must.
-            return Conflict(_respond(request.transaction_id, stun.Class.ERROR, {"ERROR-CODE": _ROLE_CONFLICT}, pwd))
+            return Conflict(_role_conflict(request.transaction_id, pwd))
         retired = None
         if self._former is not None and credentials is self.local:
             retired, self._former = self._former.ufrag, None
-        mapped = (path.client.host, path.client.port)
-        response = _respond(request.transaction_id, stun.Class.RESPONSE, {"XOR-MAPPED-ADDRESS": mapped}, pwd)
+        response = build_success(request.transaction_id, path.client, pwd)
         return Check(response, "USE-CANDIDATE" in attributes, retired)
 
     def _credentials(self, ufrag: bytes) -> IceCredentials | None:
@@ -96,8 +96,8 @@ def _attributes(datagram: bytes) -> set[str] | None:
         return None
 
 
-def _respond(transaction_id: bytes, kind: stun.Class, attributes: dict[str, object], pwd: bytes) -> bytes:
-    message = stun.Message(stun.Method.BINDING, kind, transaction_id, attributes)
+def _role_conflict(transaction_id: bytes, pwd: bytes) -> bytes:
+    message = stun.Message(stun.Method.BINDING, stun.Class.ERROR, transaction_id, {"ERROR-CODE": _ROLE_CONFLICT})
     message.add_message_integrity(pwd)
     return bytes(message)
 
