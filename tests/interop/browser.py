@@ -219,22 +219,22 @@ class Browser:
 
 
 @contextlib.asynccontextmanager
-async def running_browser(name: str) -> AsyncIterator[Browser]:
-    """Starts `chromium` or `firefox`, headless, with a profile of its own, its microphone fed with SPEECH."""
+async def running_browser(name: str, speech: Path = SPEECH) -> AsyncIterator[Browser]:
+    """Starts `chromium` or `firefox`, headless, with a profile of its own; its microphone plays a WAV over and over."""
     executable = _executable(name)
     assert executable is not None, f"ask missing_part({name!r}) first"
     async with contextlib.AsyncExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix=f"offhook-{name}-", ignore_cleanup_errors=True))
         environment = {**os.environ, "HOME": home, "TMPDIR": home}
         if name == "firefox":
-            environment["PULSE_SERVER"] = await stack.enter_async_context(running_pulse_daemon(SPEECH))
+            environment["PULSE_SERVER"] = await stack.enter_async_context(running_pulse_daemon(speech))
         process = await asyncio.create_subprocess_exec(
             *("node", HERE / "browser_driver.mjs"), stdin=PIPE, stdout=PIPE, env=environment, limit=LONGEST_LINE
         )
         browser = Browser(process)
         stack.push_async_callback(browser.stop)
         async with asyncio.timeout(LAUNCH_WITHIN_S):
-            await browser.start(name=name, executable=executable, speech=str(SPEECH))
+            await browser.start(name=name, executable=executable, speech=str(speech))
         reading = asyncio.create_task(browser.read_answers())
         stack.callback(reading.cancel)
         yield browser

@@ -146,7 +146,12 @@ export class Call extends EventTarget {
 
   #watchChannel() {
     let opened = false;
-    this.channel.addEventListener("open", () => (opened = true));
+    this.channel.addEventListener("open", () => {
+      opened = true;
+      // The page shows what was understood; a model that cannot say leaves it out.
+      const session = { type: "realtime", audio: { input: { transcription: { model: "default" } } } };
+      this.channel.send(JSON.stringify({ type: "session.update", session }));
+    });
     this.channel.addEventListener("message", ({ data }) => this.#receive(data));
     // A transceiver without data channels refuses this one before it ever opened: that ends nothing.
     this.channel.addEventListener("close", () => opened && this.#remoteEnd());
