@@ -11,7 +11,7 @@ use sctp_proto::{
 
 use super::backlog::Backlog;
 use super::clock::Clock;
-use super::limits::{MAX_DATAGRAM_BYTES, MAX_STREAMS};
+use super::limits::{MAX_DATAGRAM_BYTES, MAX_STREAMS, MTU_BYTES};
 use super::{Limits, SctpError};
 
 /// `sctp-proto` wants an address for the peer; over DTLS there is one peer and no address.
@@ -196,6 +196,11 @@ impl Sctp {
             if over {
                 self.finish("shut down".to_owned());
             }
+        }
+        if datagrams.iter().any(|packet| packet.len() > MTU_BYTES as usize) {
+            // `sctp-proto` tells of every gap in one SACK. No honest peer has that many packets under way.
+            self.abort("the peer leaves more gaps than a packet can tell of");
+            datagrams.clear();
         }
         datagrams
     }

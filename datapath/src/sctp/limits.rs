@@ -10,7 +10,7 @@ use super::SctpError;
 /// IPv6 path carries, with room for the 38-byte envelope on the way to the relay
 /// ([RFC 8261 section 5](https://www.rfc-editor.org/rfc/rfc8261#section-5): SCTP must not be fragmented below). A
 /// multiple of four, because the last chunk is padded to one.
-const MTU_BYTES: u32 = 1148;
+pub(super) const MTU_BYTES: u32 = 1148;
 /// SCTP common header plus DATA chunk header, [RFC 9260 section 3](https://www.rfc-editor.org/rfc/rfc9260#section-3).
 const HEADER_BYTES: u32 = 12 + 16;
 /// Largest SCTP packet taken from a peer. Peers keep to a path MTU near 1200; the bound keeps a tiny fragment from

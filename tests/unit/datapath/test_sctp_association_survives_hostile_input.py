@@ -4,6 +4,8 @@ The protocol's behaviour is tested in datapath/tests; here is what crosses into 
 """
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +81,87 @@ def test_misuse_raises_what_the_stub_says() -> None:
 def test_limits_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ValueError, match="max_message_bytes"):
         datapath.SctpAssociation(client=False, max_message_bytes=5000, max_buffered_bytes=4000, now=0.0)
+
+
+def _crc32c() -> Callable[[bytes], int]:
+    table = []
+    for number in range(256):
+        crc = number
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F6_3B78 if crc & 1 else 0)
+        table.append(crc)
+
+    def checksum(data: bytes) -> int:
+        crc = 0xFFFF_FFFF
+        for octet in data:
+            crc = table[(crc ^ octet) & 0xFF] ^ crc >> 8
+        return crc ^ 0xFFFF_FFFF
+
+    return checksum
+
+
+_checksum = _crc32c()
+
+
+def _sealed(header: bytes, *chunks: bytes) -> bytes:
+    """An SCTP packet (RFC 9260 section 3.1) with a right checksum, which is little-endian."""
+    packet = header[:8] + bytes(4) + b"".join(chunks)
+    return packet[:8] + _checksum(packet).to_bytes(4, "little") + packet[12:]
+
+
+def _data(tsn: int, *, stream: int = 0, flags: int = 3) -> bytes:
+    """A DATA chunk (RFC 9260 section 3.3.1) of four bytes."""
+    body = (tsn % (1 << 32)).to_bytes(4, "big") + stream.to_bytes(2, "big") + bytes(2) + (51).to_bytes(4, "big")
+    return bytes([0, flags, 0, 20]) + body + b"bomb"
+
+
+def _memory_kb() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+
+
+FLOODS = {
+    "gaps": lambda tsn, index: [_data(tsn + 2 * index + 2)],
+    "far gaps": lambda tsn, index: [_data(tsn + 1_000_003 * index + 2)],
+    "fragments without an end": lambda tsn, index: [_data(tsn + index, flags=2 if index == 0 else 0)],
+    "chunks without number": lambda tsn, index: [_data(tsn + 60 * index + piece) for piece in range(60)],
+    "streams without number": lambda tsn, index: [_data(tsn + index, stream=index % 65_536)],
+    "unknown chunks": lambda tsn, index: [bytes([0xC0 | index % 63, 0, 0, 4])] * 300,
+    "cookies": lambda tsn, index: [bytes([10, 0, 4, 4]) + index.to_bytes(4, "big") * 256],
+    "heartbeats": lambda tsn, index: [bytes([4, 0, 4, 8, 0, 1, 4, 4]) + bytes(1024)],
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS.keys())
+def test_a_flood_of_chunks_is_bounded(flood: Callable[[int, int], list[bytes]]) -> None:
+    """The peer holds the keys and the verification tag: what it sends is authentic, and made to be dear."""
+    client, server = _connected_pair()
+    client.open_stream(0)
+    client.send(0, 51, b"hello")
+    (packet,) = client.take_datagrams()
+    tsn = int.from_bytes(packet[16:20], "big")
+    before, sent = _memory_kb(), 0
+    for index in range(3000):
+        server.receive(_sealed(packet[:12], *flood(tsn, index)), 6.0 + index / 1000)
+        datagrams = server.take_datagrams()
+        assert all(len(datagram) <= 1148 for datagram in datagrams), "each must fit its DTLS record"
+        sent += sum(map(len, datagrams))
+        server.take_messages()
+    assert _memory_kb() - before < 16_384
+    # Heartbeats come back as they are; nothing else makes it say more than it is told.
+    assert sent < 3000 * 1400
+    assert server.state in ("connected", "closed")
+
+
+def test_a_flood_of_inits_is_bounded_and_ends_nothing() -> None:
+    client, server = _connected_pair()
+    before = _memory_kb()
+    for index in range(3000):
+        body = (index + 1).to_bytes(4, "big") + (1 << 20).to_bytes(4, "big") + b"\xff\xff\xff\xff" + bytes(4)
+        server.receive(_sealed(b"\x13\x88\x13\x88" + bytes(8), b"\x01\x00\x00\x14" + body), 6.0 + index / 1000)
+        server.take_datagrams()
+    assert _memory_kb() - before < 16_384
+    client.open_stream(0)
+    client.send(0, 51, b"still here")
+    for datagram in client.take_datagrams():
+        server.receive(datagram, 10.0)
+    assert server.take_messages() == [(0, 51, b"still here")]
