@@ -5,13 +5,14 @@ import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import aiohttp
 import pytest
 from offhook_worker.echo import EchoWorker
 
 from tests.support.event_reader import EventReader
 from tests.support.http_scene import ask
 from tests.support.live_caller import LiveCaller
-from tests.support.webrtc_client import ClientOptions
+from tests.support.webrtc_client import ClientOptions, WebRtcClient
 from tests.support.whole_transceiver import CALLS, config, reachable_transceiver, whole_transceiver
 from tests.support.worker_scene import serving
 from transceiver.routes.route_service import RouteService
@@ -32,6 +33,25 @@ async def test_calls_go_on_new_ones_are_refused_and_the_last_hang_up_ends_the_pr
         status, _ = await ask("POST", f"{made.http}{CALLS}/{call_id}/hangup")
         assert status == 200
         await asyncio.wait_for(made.task, 20)
+
+
+@pytest.mark.parametrize("endpoint", [CALLS, "/whip"])
+async def test_whoever_is_refused_is_told_to_come_again_on_a_new_connection(tmp_path: Path, endpoint: str) -> None:
+    async with whole_transceiver(config(tmp_path, drain_s=600), tmp_path) as made:
+        assert (await made.place())[0] == 201
+        made.stop.set()
+        async with asyncio.timeout(20):
+            while await made.readiness() != "draining":
+                await asyncio.sleep(0.01)
+        headers = {**made.headers, "Content-Type": "application/sdp"}
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(made.http + endpoint, data=WebRtcClient().offer(), headers=headers) as answer,
+        ):
+            assert answer.status == 503
+            assert answer.headers["x-should-retry"] == "true"
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.headers["Connection"] == "close"
 
 
 async def test_calls_that_do_not_end_by_themselves_are_ended(tmp_path: Path) -> None:
