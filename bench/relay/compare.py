@@ -95,12 +95,16 @@ class Contender(NamedTuple):
         """`ip` and `taskset` keep it."""
         return self.process.pid
 
-    def batches(self) -> dict[str, Any] | None:
-        """Ends it; returns what it says about its batches."""
+    def end(self) -> list[dict[str, Any]]:
+        """Ends it; returns what it says then."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
-        totals = json.loads(self.process.stdout.readline())
+        return [json.loads(line) for line in self.process.stdout]
+
+    def batches(self) -> dict[str, Any] | None:
+        """Ends it; returns what it says about its batches."""
+        totals = self.end()[0]
         if not totals:
             return None
         return {
@@ -157,6 +161,12 @@ def cpu(thread: Path) -> Cpu:
     return Cpu(int((thread / "schedstat").read_text().split()[0]) / 1e9, int(switches.split()[1]))
 
 
+def rss_kb(process_id: int) -> int:
+    """Memory of a process that is resident, in KiB, its libraries and Python included."""
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
 def events(load: list[str]) -> Iterator[dict[str, Any]]:
     """What the load generator says, as it says it."""
     with subprocess.Popen(load, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - built above
@@ -177,6 +187,7 @@ def measure(
         thread = relay_thread(contender.process_id)
         with nullcontext() if samples is None else cpu_split.sampled(int(thread.name), samples):
             said = {event["event"]: (event, cpu(thread)) for event in events(line)}
+        resident = rss_kb(contender.process_id)
         batches = contender.batches()
     (start, before), (stop, after), (end, _) = said["start"], said["stop"], said["end"]
     packets = sum(stop[count] - start[count] for count in ("upstream", "received"))
@@ -189,6 +200,7 @@ def measure(
         "forwarded_per_s": round(packets / seconds),
         "cpu_us_per_packet": round(running / packets * 1e6, 3),
         "cpu_share_of_core": round(running / seconds, 3),
+        "relay_rss_kb": resident,
         "preempted": after.preempted - before.preempted,
         "batches": batches,
         "lost_share": round(1 - end["received"] / end["sent"], 6),

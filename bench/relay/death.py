@@ -70,11 +70,9 @@ def check(keys: KeyRing, call: int) -> bytes:
 
 def one_death(made: Network, folder: Path, load: str, wanted: Wanted, *, synced: bool) -> dict[str, Any]:
     """One run: two relays, one of which dies."""
-    to_relay = [RELAY_HOST, PUBLIC_PORT, FAR_HOST, TRANSCEIVER_PORT, CLIENT_NET, CLIENT_PORT]
-    numbers = [wanted.calls, PACKET_BYTES, wanted.calls * 50, wanted.seconds, 0]
-    line = inside(made.far, LOAD_CORE, load, *to_relay, *map(str, numbers), str(folder / "checks"))
+    line = load_command(load, made, folder, calls=wanted.calls, packets_per_s=wanted.calls * 50, seconds=wanted.seconds)
     with ExitStack() as stack:
-        command = _relay_command(folder, wanted, synced=synced)
+        command = relay_command(folder, wanted.engine, flows=wanted.calls if synced else 0)
         first, _ = [stack.enter_context(running_relay(command, made.relay)) for _ in range(2)]
         said: dict[str, dict[str, Any]] = {}
         for event in events(line):
@@ -91,12 +89,29 @@ def one_death(made: Network, folder: Path, load: str, wanted: Wanted, *, synced:
     }
 
 
-def _relay_command(folder: Path, wanted: Wanted, *, synced: bool) -> list[str]:
+def calls_files(folder: Path, calls: int) -> None:
+    """Writes routing keys and the check of each call, which the two commands below name."""
+    (folder / "keys.json").write_text(json.dumps(new_key_file()))
+    keys = load_key_ring(folder / "keys.json")
+    (folder / "checks").write_bytes(b"".join(check(keys, call) for call in range(calls)))
+
+
+def load_command(
+    load: str, made: Network, folder: Path, *, calls: int, packets_per_s: float, seconds: float
+) -> list[str]:
+    """The command line of clients that send checks; `packets_per_s` is what all of them send together."""
+    to_relay = [RELAY_HOST, PUBLIC_PORT, FAR_HOST, TRANSCEIVER_PORT, CLIENT_NET, CLIENT_PORT]
+    numbers = [calls, PACKET_BYTES, packets_per_s, seconds, 0]
+    return inside(made.far, LOAD_CORE, load, *to_relay, *map(str, numbers), str(folder / "checks"))
+
+
+def relay_command(folder: Path, engine: str, *, flows: int) -> list[str]:
+    """The command line of a relay that knows the first so many calls."""
     return [
-        *(sys.executable, "-m", "bench.relay.engine_process", "--engine", wanted.engine),
+        *(sys.executable, "-m", "bench.relay.engine_process", "--engine", engine),
         *("--public", f"{RELAY_HOST}:{PUBLIC_PORT}", "--upstream", f"{RELAY_HOST}:0"),
         *("--transceiver", f"{FAR_HOST}:{TRANSCEIVER_PORT}", "--first-client", f"{FIRST_CLIENT}:{CLIENT_PORT}"),
-        *("--flows", str(wanted.calls if synced else 0), "--gather-us", "500", "--keys", str(folder / "keys.json")),
+        *("--flows", str(flows), "--gather-us", "500", "--keys", str(folder / "keys.json")),
     ]
 
 
@@ -110,9 +125,7 @@ def deaths(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[s
     results = []
     with tempfile.TemporaryDirectory() as directory, network() as made:
         folder = Path(directory)
-        (folder / "keys.json").write_text(json.dumps(new_key_file()))
-        keys = load_key_ring(folder / "keys.json")
-        (folder / "checks").write_bytes(b"".join(check(keys, call) for call in range(wanted.calls)))
+        calls_files(folder, wanted.calls)
         _, load = compiled(folder)
         for synced in (True, False):
             results.append(one_death(made, folder, load, wanted, synced=synced))

@@ -1,6 +1,7 @@
 """One relay engine in a process of its own, with flows already synced. The benchmark's child; ends with its input.
 
-Prints `{"ready": true}` and how many flows it holds once it forwards, and at the end its batches, if it has any.
+Prints `{"ready": true}` and how many flows it holds once it forwards. At the end its batches, if it has any, and how
+many flows it holds and checks it has verified.
 """
 
 import argparse
@@ -29,6 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--first-client", type=parse_address, required=True, help="The others have the next hosts.")
     parser.add_argument("--flows", type=int, required=True, help="Flows already synced.")
     parser.add_argument("--max-flows", type=int, default=100_000)
+    parser.add_argument("--flow-idle-s", type=float, default=30.0, help="Life of a flow that only checks vouch for.")
     parser.add_argument("--keys", type=Path, help="Routing keys, for clients that send checks.")
     parser.add_argument("--gather-us", type=int, required=True)
     parser.add_argument("--gather-above", type=int, default=20_000)
@@ -42,6 +44,7 @@ async def main(wanted: argparse.Namespace) -> None:
         listeners=[Listener(wanted.public, wanted.public)],
         upstream=wanted.upstream,
         max_flows=max(wanted.flows, wanted.max_flows),
+        unsynced_flow_idle_s=wanted.flow_idle_s,
         threads=1,
         gather_us=wanted.gather_us,
         gather_above=wanted.gather_above,
@@ -60,6 +63,9 @@ async def main(wanted: argparse.Namespace) -> None:
     print(json.dumps({"ready": True, "flows": engine.flow_count()}), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(json.dumps(batches(engine)), flush=True)
+    counters = engine.counters()
+    held = {"flows": engine.flow_count(), "checks_verified": counters.checks_verified}
+    print(json.dumps(held | {"drops": {reason.value: count for reason, count in counters.drops.items() if count}}))
     await engine.close()
 
 

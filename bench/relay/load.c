@@ -5,12 +5,14 @@
  * datagram carries when it was sent, its flow and its number, so the clients see loss, order and round trip time, and
  * how long each of them heard nothing. One way is the time from before the send call to the kernel's time stamp of the
  * arrival at the transceiver, so it has no part in when this program gets to read. Datagrams that a client sends
- * directly to a third socket here at the same times show what of that is not the relay's. With CHECKS each client also sends its STUN check at once and every 2.5 s, as
- * libwebrtc does: FLOWS checks of CHECK_BYTES each, one after the other in the file.
+ * directly to a third socket here at the same times show what of that is not the relay's. With CHECKS each client also
+ * sends its STUN check at once and every 2.5 s, as libwebrtc does: FLOWS checks of CHECK_BYTES each, one after the other
+ * in the file. With MOVES_PER_S the clients take turns to move: one goes on from an address that nobody had, FLOWS above
+ * its last, and sends its check from there first.
  *
  * It spins, so it needs a core of its own, and always ends after WARM_UP_S + SECONDS + 1.
  * usage: load RELAY_HOST RELAY_PORT TRANSCEIVER_HOST TRANSCEIVER_PORT CLIENT_NET CLIENT_PORT FLOWS BYTES
- *             CLIENT_PACKETS_PER_S SECONDS DSCP [CHECKS]
+ *             CLIENT_PACKETS_PER_S SECONDS DSCP [CHECKS [MOVES_PER_S]]
  */
 #include "udp.h"
 
@@ -29,10 +31,10 @@ struct stamp {
 } __attribute__((packed));
 
 struct totals {
-    uint64_t sent, unsent, upstream, received, reordered;
+    uint64_t sent, unsent, upstream, received, reordered, moves;
 };
 
-static uint32_t *next_number, *last_seen, flows;
+static uint32_t *next_number, *last_seen, *host_of, flows;
 static uint64_t *heard_at, *longest_gap;
 static uint8_t *checks;
 static uint32_t rtt_class[RTT_CLASSES], up_class[RTT_CLASSES], direct_class[RTT_CLASSES];
@@ -54,7 +56,7 @@ static void prepare(struct mmsghdr *message, uint8_t *datagram, size_t bytes, ui
     memcpy(datagram, &stamp, sizeof stamp);
     message->msg_hdr.msg_iov->iov_len = bytes;
     struct in_pktinfo *info = (struct in_pktinfo *)CMSG_DATA(CMSG_FIRSTHDR(&message->msg_hdr));
-    info->ipi_spec_dst.s_addr = htonl(ntohl(client_net.sin_addr.s_addr) + 1 + flow);
+    info->ipi_spec_dst.s_addr = htonl(host_of[flow]);
 }
 
 static void send_clients(int fd, size_t bytes, uint64_t due) {
@@ -85,27 +87,36 @@ static void send_clients(int fd, size_t bytes, uint64_t due) {
     totals.unsent += (uint64_t)(count - (sent > 0 ? sent : 0));
 }
 
+static int send_check(int fd, uint32_t flow) {
+    struct iovec slice = {checks + (size_t)flow * CHECK_BYTES, CHECK_BYTES};
+    char control[CMSG_SPACE(sizeof(struct in_pktinfo))] = {0};
+    struct msghdr message = {.msg_name = &relay,
+                             .msg_namelen = sizeof relay,
+                             .msg_iov = &slice,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = IPPROTO_IP, c->cmsg_type = IP_PKTINFO, c->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
+    struct in_pktinfo *info = (struct in_pktinfo *)CMSG_DATA(c);
+    info->ipi_spec_dst.s_addr = htonl(host_of[flow]);
+    return sendmsg(fd, &message, MSG_DONTWAIT) == CHECK_BYTES;
+}
+
 /* The checks that are due at `now`, spread evenly over the interval; `sent` counts those already sent. */
 static uint64_t send_checks(int fd, uint64_t elapsed, uint64_t sent) {
     /* All at once first: a call begins with its check. */
     uint64_t due = flows + (uint64_t)((double)elapsed / (double)CHECK_EVERY_NS * flows);
-    for (int burst = 0; sent < due && burst < BATCH; burst++, sent++) {
-        uint32_t flow = (uint32_t)(sent % flows);
-        struct iovec slice = {checks + (size_t)flow * CHECK_BYTES, CHECK_BYTES};
-        char control[CMSG_SPACE(sizeof(struct in_pktinfo))] = {0};
-        struct msghdr message = {.msg_name = &relay,
-                                 .msg_namelen = sizeof relay,
-                                 .msg_iov = &slice,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control,
-                                 .msg_controllen = sizeof control};
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-        c->cmsg_level = IPPROTO_IP, c->cmsg_type = IP_PKTINFO, c->cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo));
-        struct in_pktinfo *info = (struct in_pktinfo *)CMSG_DATA(c);
-        info->ipi_spec_dst.s_addr = htonl(ntohl(client_net.sin_addr.s_addr) + 1 + flow);
-        if (sendmsg(fd, &message, MSG_DONTWAIT) < 0) break;
-    }
+    for (int burst = 0; sent < due && burst < BATCH && send_check(fd, (uint32_t)(sent % flows)); burst++) sent++;
     return sent;
+}
+
+static void move_clients(int fd, uint64_t due) {
+    for (int burst = 0; totals.moves < due && burst < BATCH; burst++, totals.moves++) {
+        uint32_t flow = (uint32_t)(totals.moves % flows);
+        host_of[flow] += flows;
+        send_check(fd, flow);
+    }
 }
 
 static void heard(uint32_t flow, uint64_t now) {
@@ -241,10 +252,10 @@ static void say_quantiles(const char *name, const uint32_t *classes) {
 
 static void say(const char *event) {
     printf("{\"event\": \"%s\", \"at_ns\": %llu, \"sent\": %llu, \"unsent\": %llu, \"upstream\": %llu, "
-           "\"received\": %llu, \"reordered\": %llu",
+           "\"received\": %llu, \"reordered\": %llu, \"moves\": %llu",
            event, (unsigned long long)now_ns(), (unsigned long long)totals.sent, (unsigned long long)totals.unsent,
            (unsigned long long)totals.upstream, (unsigned long long)totals.received,
-           (unsigned long long)totals.reordered);
+           (unsigned long long)totals.reordered, (unsigned long long)totals.moves);
     say_quantiles("rtt_us", rtt_class), say_quantiles("one_way_us", up_class), say_quantiles("direct_us", direct_class);
     printf(", \"longest_gap_us\": {\"p50\": %llu, \"p99\": %llu, \"max\": %llu}}\n", (unsigned long long)gap_us(0.5),
            (unsigned long long)gap_us(0.99), (unsigned long long)gap_us(1.0));
@@ -259,7 +270,7 @@ static int stamped_socket(struct sockaddr_in address, int gro) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 12 && argc != 13) return fprintf(stderr, "see the head of load.c for its arguments\n"), 2;
+    if (argc < 12 || argc > 14) return fprintf(stderr, "see the head of load.c for its arguments\n"), 2;
     relay = ipv4(argv[1], argv[2]), client_net = ipv4(argv[5], argv[6]);
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = client_net.sin_port};
     int transceiver = stamped_socket(ipv4(argv[3], argv[4]), 1), clients = udp_socket(any, 0);
@@ -274,7 +285,10 @@ int main(int argc, char **argv) {
     uint64_t length = (uint64_t)(atof(argv[10]) * 1e9), started = now_ns(), warm_up = WARM_UP_S * 1000000000ull;
     next_number = calloc(flows, sizeof *next_number), last_seen = calloc(flows, sizeof *last_seen);
     heard_at = calloc(flows, sizeof *heard_at), longest_gap = calloc(flows, sizeof *longest_gap);
-    if (argc == 13) {
+    host_of = calloc(flows, sizeof *host_of);
+    for (uint32_t flow = 0; flow < flows; flow++) host_of[flow] = ntohl(client_net.sin_addr.s_addr) + 1 + flow;
+    double moves_per_ns = argc == 14 ? atof(argv[13]) / 1e9 : 0;
+    if (argc > 12) {
         checks = malloc((size_t)flows * CHECK_BYTES);
         FILE *file = fopen(argv[12], "rb");
         if (!file || fread(checks, CHECK_BYTES, flows, file) != flows) die(argv[12]);
@@ -292,6 +306,7 @@ int main(int argc, char **argv) {
         }
         uint64_t due = (uint64_t)((double)(now - started) * per_ns), done = totals.sent + totals.unsent;
         if (checks && phase < 2) checks_sent = send_checks(clients, now - started, checks_sent);
+        if (phase < 2) move_clients(clients, (uint64_t)((double)(now - started) * moves_per_ns));
         if (phase < 2 && due > done) send_clients(clients, bytes, due - done), send_direct(clients, bytes, now);
         echo(transceiver);
         receive_direct(direct);

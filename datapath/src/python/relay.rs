@@ -56,7 +56,7 @@ pub struct RelayThreadReport {
 }
 
 impl From<Report> for RelayThreadReport {
-    fn from(Report { flows, counters, budgets }: Report) -> Self {
+    fn from(Report { flows, counters, budgets, .. }: Report) -> Self {
         let Counters { batches, drops, .. } = &counters;
         let drops = DropReason::ALL.iter().map(|reason| reason.slug()).zip(drops.0).collect();
         Self {

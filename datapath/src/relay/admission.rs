@@ -49,6 +49,11 @@ pub struct Budget {
     filled_at: Millis,
 }
 
+impl Budgets {
+    /// Of a thread that takes nothing from them any more.
+    pub const FULL: Self = Self { unproven_checks: 1.0, proven_checks: 1.0, new_flows: 1.0 };
+}
+
 impl Budget {
     /// Holds so many seconds' worth, and one token at least.
     #[must_use]

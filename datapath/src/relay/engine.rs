@@ -11,7 +11,7 @@ use rustix::event::{eventfd, EventfdFlags};
 use rustix::thread::{sched_getaffinity, sched_setaffinity, set_current_timer_slack, CpuSet};
 use thiserror::Error;
 
-use super::admission::{Admission, Limits};
+use super::admission::{Admission, Budgets, Limits};
 use super::command::Command;
 use super::flow_table::{FlowKey, FlowTable};
 use super::forwarding::Forwarding;
@@ -106,6 +106,7 @@ impl Engine {
             Self { listeners: settings.listeners.clone(), proxies, upstream, mailboxes, threads: Vec::new() };
         for (number, (socket, (mailbox, orders, questions))) in sockets.into_iter().zip(boxes).enumerate() {
             let parts = Parts {
+                number,
                 upstream: socket,
                 forwarding: forwarding(settings, count),
                 pace: Pace::new(settings.pace, Instant::now()),
@@ -113,6 +114,7 @@ impl Engine {
                 orders,
                 questions,
                 wake: mailbox.wake,
+                last_counters: mailbox.last_counters,
                 siblings: engine.siblings(number),
                 counts_refusals: number == 0,
             };
@@ -184,7 +186,8 @@ impl Engine {
         self.tell_each(|| Order::HandOver)
     }
 
-    /// What each thread that lives has counted, after all commands given before.
+    /// What each thread has counted, after all commands given before. One that has died reports its last totals, so that
+    /// no sum ever falls, and no flows.
     pub fn reports(&self) -> Result<Vec<Report>, EngineError> {
         let mailboxes = self.running()?;
         let (reply, replies) = sync_channel(mailboxes.len());
@@ -200,12 +203,14 @@ impl Engine {
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => Some(Err(EngineError::NotRunning)),
         });
-        let answers = answers.take(mailboxes.len()).collect::<Result<Vec<_>, _>>()?;
-        if answers.is_empty() {
-            Err(EngineError::NotRunning)
-        } else {
-            Ok(answers)
+        let mut reports = answers.take(mailboxes.len()).collect::<Result<Vec<_>, _>>()?;
+        for (thread, mailbox) in mailboxes.iter().enumerate() {
+            if reports.iter().all(|report| report.thread != thread) {
+                let counters = mailbox.last_counters.get().cloned().unwrap_or_default();
+                reports.push(Report { thread, counters, flows: 0, budgets: Budgets::FULL });
+            }
         }
+        Ok(reports)
     }
 
     /// Ends the threads and closes every socket. Closing twice is harmless.
@@ -260,7 +265,7 @@ fn mailbox() -> io::Result<Ends> {
     let (orders, orders_in) = sync_channel(ORDERS);
     let (questions, questions_in) = sync_channel(1);
     let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-    Ok((Mailbox { orders, questions, wake }, orders_in, questions_in))
+    Ok((Mailbox { orders, questions, wake, last_counters: Arc::default() }, orders_in, questions_in))
 }
 
 fn start(parts: Parts, number: usize, core: usize) -> io::Result<JoinHandle<io::Result<()>>> {

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::SyncSender;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::admission::Budgets;
 use super::command::Command;
@@ -24,6 +24,8 @@ pub enum Order {
 
 /// What a thread says when asked.
 pub struct Report {
+    /// Its number.
+    pub thread: usize,
     /// Its totals.
     pub counters: Counters,
     /// Flows it holds.
@@ -41,6 +43,8 @@ pub struct Mailbox {
     pub questions: SyncSender<SyncSender<Report>>,
     /// An eventfd.
     pub wake: Arc<OwnedFd>,
+    /// The totals of a thread that has ended, whatever ended it.
+    pub last_counters: Arc<OnceLock<Counters>>,
 }
 
 impl Mailbox {

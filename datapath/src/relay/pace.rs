@@ -7,8 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-/// Rates are measured over at least this long.
-const WINDOW: Duration = Duration::from_millis(5);
+/// A quiet thread's rate is measured over at least this long.
+const QUIET_WINDOW: Duration = Duration::from_millis(5);
+/// A busy one's: over a pause of a few milliseconds, as between the bursts of senders that share a core or a clock, it
+/// stays busy.
+const BUSY_WINDOW: Duration = Duration::from_millis(50);
 
 /// When a thread lets packets gather.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +71,7 @@ impl Pace {
     /// Starting to gather takes the threshold, stopping three quarters of it, so that no rate makes it flap.
     fn measure(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.window_start);
-        if elapsed < WINDOW {
+        if elapsed < if self.gathering { BUSY_WINDOW } else { QUIET_WINDOW } {
             return;
         }
         let quarters = if self.gathering { 3 } else { 4 };

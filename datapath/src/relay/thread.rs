@@ -4,7 +4,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::event::{epoll, Timespec};
@@ -28,6 +28,8 @@ const SWEEP_ENTRIES: usize = 16_384;
 
 /// What a thread is made of.
 pub struct Parts {
+    /// Its number, for reports.
+    pub number: usize,
     /// Its upstream socket, with GRO.
     pub upstream: UdpSocket,
     /// Its routing state.
@@ -42,6 +44,8 @@ pub struct Parts {
     pub questions: Receiver<SyncSender<Report>>,
     /// See [`Mailbox::wake`].
     pub wake: Arc<OwnedFd>,
+    /// See [`Mailbox::last_counters`].
+    pub last_counters: Arc<OnceLock<Counters>>,
     /// The other threads.
     pub siblings: Vec<Mailbox>,
     /// Of several threads that all refuse a synced flow, one counts it.
@@ -303,7 +307,8 @@ impl RelayThread {
             let forwarding = &mut self.parts.forwarding;
             let (flows, budgets) = (forwarding.flows.len(), forwarding.admission.budgets(now));
             // Whoever asked may have gone.
-            let _ = reply.try_send(Report { counters: self.counters.clone(), flows, budgets });
+            let _ =
+                reply.try_send(Report { thread: self.parts.number, counters: self.counters.clone(), flows, budgets });
         }
     }
 
@@ -311,5 +316,12 @@ impl RelayThread {
         #[allow(clippy::cast_possible_truncation)] // Millis wrap.
         let millis = at.saturating_duration_since(self.started).as_millis() as Millis;
         millis
+    }
+}
+
+/// Also in a panic, and before the thread's end of any question is dropped: whoever misses the answer finds these.
+impl Drop for RelayThread {
+    fn drop(&mut self) {
+        let _ = self.parts.last_counters.set(std::mem::take(&mut self.counters));
     }
 }

@@ -43,6 +43,22 @@ fn a_little_less_does_not_end_it_much_less_does() {
 }
 
 #[test]
+fn a_pause_between_bursts_does_not_end_it() {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(SETTINGS, now);
+    after_a_while(&mut pace, &mut now, 1, Duration::from_micros(40));
+    for _ in 0..20 {
+        // 50,000 a second on average: 10 ms with twice as many, and 10 ms with none.
+        let mut burst = (0..20).map(|_| {
+            now += GATHER;
+            pace.after(50, false, now)
+        });
+        assert!(burst.all(|wait| matches!(wait, Wait::Until(_))));
+        now += Duration::from_millis(10);
+    }
+}
+
+#[test]
 fn silence_ends_it_at_once() {
     let mut now = Instant::now();
     let mut pace = Pace::new(SETTINGS, now);

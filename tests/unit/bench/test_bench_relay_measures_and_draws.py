@@ -89,6 +89,32 @@ def test_flow_sync_saves_the_calls_of_a_relay_that_dies(tmp_path: Path) -> None:
     assert synced["packets_lost"] * 5 < unsynced["packets_lost"]
 
 
+@pytest.mark.timeout(120)
+def test_flows_of_clients_that_have_moved_expire_and_leave_no_memory(tmp_path: Path) -> None:
+    require_root_and_tools()
+    pytest.importorskip("offhook_datapath", reason="the native module is not built here")
+    result_file = tmp_path / "result.json"
+    ended = offhook(
+        *("--packets", "60000", "--rate", "20000", "--calls", "20", "--moves", "50", "--idle-s", "0.5"),
+        *("--json", str(result_file)),
+        command="relay-soak",
+    )
+    assert ended.returncode == 0, ended.stderr
+    result = json.loads(result_file.read_text())
+    assert result["packets"] > 0
+    # 20 and then 50 a second for 3 s and the warm-up; 20 calls and what half a second makes are held at the end.
+    assert result["five_tuples"] > 150
+    assert result["checks_verified"] >= result["five_tuples"] * 0.9
+    assert result["flows_at_end"] < 100
+    assert result["steady_growth_kb"] < 4096
+
+
+def test_more_clients_than_addresses_are_refused() -> None:
+    ended = offhook("--moves", "1000", "--rate", "1000", command="relay-soak")
+    assert ended.returncode == 2
+    assert "client addresses" in ended.stderr
+
+
 def test_a_picture_names_every_contender_and_rate() -> None:
     cpu_us = {"baseline": 4.0, "native <1>": 3.5}
     rows = [{"packets_per_s": 50_000, "flows": flows, "cpu_us_per_packet": cpu_us} for flows in (100, 10_000)]

@@ -1,7 +1,8 @@
-"""A native thread that dies is told to Kubernetes, and the others serve on."""
+"""A native thread that dies is told to Kubernetes, the others serve on, and what it has counted stays counted."""
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,8 @@ from tests.support.relay_process import RelayFiles
 from tests.support.udp_peer import until
 
 pytest.importorskip("offhook_datapath", reason="the native module is not built here")
+
+SENDERS = 64
 
 
 def epolls() -> set[int]:
@@ -39,6 +42,22 @@ async def get(url: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
+async def datagrams_received(files: RelayFiles) -> int:
+    _, text = await get(f"{files.admin}/metrics")
+    name = "fabric_relay_client_datagrams_received_total"
+    return next(int(float(line.split()[1])) for line in text.splitlines() if line.startswith(f"{name} "))
+
+
+async def send_to_every_thread(files: RelayFiles) -> None:
+    """The kernel spreads senders over the threads' sockets; of so many each thread gets some."""
+    for _ in range(SENDERS):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"\xff", tuple(files.media))
+    async with asyncio.timeout(10):
+        while await datagrams_received(files) < SENDERS:
+            pass
+
+
 async def test_liveness_fails_and_the_other_thread_serves_on(tmp_path: Path) -> None:
     files = RelayFiles(tmp_path, "127.0.0.1:1", engine="native", threads=2, sync_deadline_s=0)
     stop, before = asyncio.Event(), epolls()
@@ -46,6 +65,7 @@ async def test_liveness_fails_and_the_other_thread_serves_on(tmp_path: Path) -> 
     try:
         await until(lambda: files.ready is not None, "the relay is ready")
         assert (await get(f"{files.admin}/livez"))[0] == 200
+        await send_to_every_thread(files)
         break_epoll(max(thread_epolls(epolls() - before)))
         # Its next wait is the last: a scrape wakes it.
         await get(f"{files.admin}/metrics")
@@ -54,7 +74,7 @@ async def test_liveness_fails_and_the_other_thread_serves_on(tmp_path: Path) -> 
                 await get(f"{files.admin}/metrics")
         assert answer == (503, "1 of 2 relay threads have died\n")
         assert (await get(f"{files.admin}/readyz"))[0] == 503
-        assert (await get(f"{files.admin}/metrics"))[0] == 200
+        assert await datagrams_received(files) == SENDERS
     finally:
         stop.set()
         await relay
