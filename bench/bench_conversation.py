@@ -1,6 +1,6 @@
 """How long a caller waits for the agent's answer: questions by voice over a whole fabric of processes, by stage.
 
-    python bench/bench_conversation.py [--turns N] [--turn-detection server_vad|semantic_vad] [--silence-ms MS]
+    PYTHONPATH=. python -P bench/bench_conversation.py [--turns N] [--turn-detection server_vad|semantic_vad]
 
 One caller with real Opus, DTLS and SRTP asks synthesised questions, one after the other, and hears the answers out. Per
 turn, by the caller's clock: from the last audible frame of the question to the first audible frame of the answer. By
