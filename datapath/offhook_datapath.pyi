@@ -105,7 +105,7 @@ class AudioDecoder:
     """One stream of a client's frames, to be run by `decode_audio`."""
 
     def __new__(cls, codec: str) -> AudioDecoder:
-        """`codec` is "opus", "PCMU" or "PCMA". Raises ValueError for any other."""
+        """`codec` is "opus", "PCMU", "PCMA" or "PCM24" (16-bit samples at 24 kHz). Raises ValueError for any other."""
 
 @final
 class AudioEncoder:

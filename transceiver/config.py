@@ -79,7 +79,11 @@ class TransceiverConfig(Config):
     default_model: str | None = Field(
         None, description="Model of a call that names none; unset: the first model that any worker serves."
     )
-    max_sessions: int = Field(1000, gt=0, description="Calls this process holds at once; more get 503.")
+    max_sessions: int = Field(
+        1000,
+        gt=0,
+        description="Calls, and sessions on WebSockets, that this process holds at once, each; more get 503.",
+    )
     max_connecting: int = Field(
         256,
         gt=0,

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.audio.interface import ANY_RECEPTION, InputAudio, Pcm, PcmListener, PcmPlayout, no_loss
+from transceiver.audio.interface import ANY_RECEPTION, EventInput, EventOutput, InputAudio, Pcm, PcmListener, PcmPlayout, no_loss
 from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived
 from transceiver.session.playout_delay import PlayoutDelay
@@ -74,6 +74,12 @@ class G711Audio:
         reception: Reception = ANY_RECEPTION,
         fraction_lost: Callable[[], float] = no_loss,
     ) -> PcmPlayout:
+        raise NotImplementedError
+
+    def open_event_input(self) -> EventInput:
+        raise NotImplementedError
+
+    def open_event_output(self, sample_rate_hz: int) -> EventOutput:
         raise NotImplementedError
 
     def close(self) -> None: ...

@@ -20,6 +20,9 @@ from transceiver.session.playout_delay import PlayoutDelay
 SAMPLE_RATES_HZ: Final = (8_000, 16_000, 24_000, 48_000)
 """The rates at which samples are to be had."""
 
+EVENT_CODECS: Final = {"PCM24": 48_000, "PCMU": 8_000, "PCMA": 8_000}
+"""What events carry, with its bytes a second: 16-bit samples at 24 kHz, or G.711."""
+
 ANY_RECEPTION: Final = Reception()
 
 
@@ -81,6 +84,43 @@ class InputAudio(Protocol):
 
     def close(self) -> None:
         """The call is over: what is being decoded is thrown away, and no listener hears anything more."""
+
+
+class EventInput(Protocol):
+    """A caller's audio that comes in events, as samples. It may come faster than it is spoken."""
+
+    media_time_us: int
+    """The end of what the listeners have heard."""
+    waiting_us: int
+    """What was appended and has not been heard."""
+
+    def tap(self, sample_rate_hz: int, listener: PcmListener) -> None:
+        """Lets `listener` hear what is appended from here on, at one of SAMPLE_RATES_HZ."""
+
+    def untap(self, listener: PcmListener) -> None:
+        """Ends that."""
+
+    def append(self, codec: str, audio: bytes) -> None:
+        """Takes audio of one of EVENT_CODECS, in pieces of any length. Less than 2.5 ms waits for what follows."""
+
+    def after(self, then: Callable[[], None]) -> None:
+        """Calls `then` once everything appended so far has been heard; at once if it has."""
+
+    def close(self) -> None:
+        """The session is over: no listener hears anything more."""
+
+
+class EventOutput(Protocol):
+    """A model's samples as events carry them. Order is kept over both methods."""
+
+    def convert(self, codec: str, samples: bytes, done: Callable[[bytes], None]) -> None:
+        """Converts to one of EVENT_CODECS; `done` gets the result, at once where nothing is to be done."""
+
+    def after(self, then: Callable[[], None]) -> None:
+        """Calls `then` once everything before has been converted; at once if it has."""
+
+    def close(self) -> None:
+        """The session is over."""
 
 
 class Playout(Protocol):
@@ -152,6 +192,12 @@ class Audio(Protocol):
             fraction_lost: what share of our packets it has missed of late: so much redundancy is added.
             ready: called when frames have become ready of which `next_due` did not know.
         """
+
+    def open_event_input(self) -> EventInput:
+        """Starts hearing a client whose audio comes in events."""
+
+    def open_event_output(self, sample_rate_hz: int) -> EventOutput:
+        """Starts speaking in events, from samples at one of SAMPLE_RATES_HZ."""
 
     @property
     def counters(self) -> AudioCounters:

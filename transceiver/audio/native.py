@@ -7,6 +7,7 @@ from offhook_datapath import AudioEncoder
 
 from transceiver.audio.codec_pool import CodecPool
 from transceiver.audio.counters import AudioCounters
+from transceiver.audio.event_audio import PooledEventInput, PooledEventOutput
 from transceiver.audio.input_audio import PooledInputAudio
 from transceiver.audio.input_stream import InputStream
 from transceiver.audio.interface import ANY_RECEPTION, no_loss
@@ -64,6 +65,14 @@ class NativeAudio:
             ready=ready,
             fraction_lost=fraction_lost,
         )
+
+    def open_event_input(self) -> PooledEventInput:
+        """See `Audio`."""
+        return PooledEventInput(self._pool)
+
+    def open_event_output(self, sample_rate_hz: int) -> PooledEventOutput:
+        """See `Audio`."""
+        return PooledEventOutput(sample_rate_hz, self._pool, self._settings)
 
     def close(self) -> None:
         """See `Audio`."""

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.audio.interface import ANY_RECEPTION, Audio, InputAudio, PcmPlayout, no_loss
+from transceiver.audio.interface import ANY_RECEPTION, Audio, EventInput, EventOutput, InputAudio, PcmPlayout, no_loss
 from transceiver.audio.settings import AudioSettings
 from transceiver.sdp.reception import Reception
 
@@ -33,6 +33,14 @@ class NoAudio:
         reception: Reception = ANY_RECEPTION,
         fraction_lost: Callable[[], float] = no_loss,
     ) -> PcmPlayout:
+        """Must not be called."""
+        self._refuse()
+
+    def open_event_input(self) -> EventInput:
+        """Must not be called."""
+        self._refuse()
+
+    def open_event_output(self, sample_rate_hz: int) -> EventOutput:
         """Must not be called."""
         self._refuse()
 

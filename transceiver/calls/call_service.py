@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -23,8 +24,10 @@ from transceiver.calls.errors import (
 from transceiver.calls.loopback import MODEL as LOOPBACK
 from transceiver.calls.loopback import Loopback
 from transceiver.calls.placing import WorkerCalls
+from transceiver.calls.socket_call import EventSocket, SocketCall
 from transceiver.hub import SessionHub, TooManySessions
 from transceiver.hub import TooManyConnecting as HubTooManyConnecting
+from transceiver.realtime.ids import new_id
 from transceiver.sdp.errors import OfferError
 from transceiver.session.actions import CloseReason
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
@@ -39,9 +42,14 @@ class CallService:
         hub: sessions.
         workers: puts calls on workers.
         default_model: of a call that names none; None: the first that a worker serves, else loopback.
+        max_sockets: sessions on WebSockets at once.
     """
 
-    def __init__(self, hub: SessionHub, workers: WorkerCalls, *, default_model: str | None) -> None:
+    def __init__(
+        self, hub: SessionHub, workers: WorkerCalls, *, default_model: str | None, max_sockets: int = 1000
+    ) -> None:
+        self._max_sockets = max_sockets
+        self._sockets: dict[str, SocketCall | None] = {}
         self._hub = hub
         self._workers = workers
         self._default_model = default_model
@@ -51,7 +59,7 @@ class CallService:
         self.refused: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._calls) + len(self._sockets)
 
     @property
     def latency(self) -> AnswerLatency:
@@ -113,8 +121,51 @@ class CallService:
         if model == LOOPBACK:
             call.join(Loopback(call))
             return
-        try:
+        with self._refusals(model):
             side = await self._workers.open(call, model, session)
+        call.join(side)
+        if call.end_reason is not None:
+            raise CallEndedEarly(f"The call ended before it was answered ({call.end_reason}). Call again.")
+
+    async def open_socket(self, socket: EventSocket, *, model: str | None, session: Mapping[str, Any]) -> SocketCall:
+        """Begins a session whose events, on a WebSocket, carry the audio.
+
+        Raises:
+            CallRefused: the model or the session object is refused, or there is no room.
+        """
+        try:
+            return await self._open_socket(socket, self._model(model), session)
+        except CallRefused as error:
+            self.refused[error.code] += 1
+            _log.info("socket session refused", code=error.code, param=error.param)
+            raise
+
+    async def _open_socket(self, socket: EventSocket, model: str, session: Mapping[str, Any]) -> SocketCall:
+        if self._draining:
+            raise TransceiverDraining("This transceiver is shutting down. Connect again.")
+        if len(self._sockets) >= self._max_sockets:
+            raise NoRoom(f"No capacity: {len(self._sockets)} sessions on WebSockets.")
+        if model == LOOPBACK:
+            raise ModelNotFound(f"The model '{LOOPBACK}' echoes media tracks: call it by WebRTC.", param="model")
+        call_id = new_id("ws")
+        self._sockets[call_id] = None
+        try:
+            with self._refusals(model):
+                call = await self._workers.open_socket(call_id, socket, model, session, self._on_socket_ended)
+        except BaseException:
+            self._forget_socket(call_id)
+            raise
+        if call.end_reason is not None:
+            raise CallEndedEarly(f"The session ended before it began ({call.end_reason}). Connect again.")
+        self._sockets[call_id] = call
+        _log.info("socket session begun", call=call_id, model=model)
+        return call
+
+    @contextmanager
+    def _refusals(self, model: str) -> Iterator[None]:
+        """What the workers answer, as what a client gets to see."""
+        try:
+            yield
         except NoSuchModel:
             message = f"The model '{model}' does not exist here. Known models: {', '.join(self.models())}."
             raise ModelNotFound(message, param="model") from None
@@ -122,9 +173,6 @@ class CallService:
             raise NoRoom(f"No capacity: {error}") from None
         except WorkerRejected as error:
             raise RefusedByWorker(str(error), param="session") from None
-        call.join(side)
-        if call.end_reason is not None:
-            raise CallEndedEarly(f"The call ended before it was answered ({call.end_reason}). Call again.")
 
     def find(self, call_id: str) -> Call | None:
         """The live call with this id."""
@@ -144,7 +192,7 @@ class CallService:
 
     async def idle(self) -> None:
         """Returns once there is no call."""
-        while self._calls:
+        while len(self):
             self._last_ended.clear()
             await self._last_ended.wait()
 
@@ -152,8 +200,21 @@ class CallService:
         """Ends every call because this process ends. Some last a moment longer, so that their client reads why."""
         for call in list(self._calls.values()):
             call.shut_down()
+        for socket_call in list(self._sockets.values()):
+            if socket_call is not None:
+                socket_call.shut_down()
 
     def _on_ended(self, call: Call, _reason: CloseReason) -> None:
         self._calls.pop(call.id, None)
-        if not self._calls:
+        self._tell_idle()
+
+    def _on_socket_ended(self, call: SocketCall) -> None:
+        self._forget_socket(call.id)
+
+    def _forget_socket(self, call_id: str) -> None:
+        self._sockets.pop(call_id, None)
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if not len(self):
             self._last_ended.set()

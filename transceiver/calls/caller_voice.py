@@ -5,6 +5,7 @@ from offhook_proto.worker.v1 import worker_pb2
 from transceiver.audio.interface import Audio, InputAudio, Pcm
 from transceiver.calls.model_side import ClientSide
 from transceiver.playout.frame_duration import duration_us
+from transceiver.realtime.effects import AppendAudio
 from transceiver.session.actions import AudioReceived
 from transceiver.turns.interface import SAMPLE_RATE_HZ, TurnDetection, TurnListener, Turns, TurnTaking
 from transceiver.worker_link.session import WorkerSession
@@ -84,6 +85,14 @@ class CallerVoice:
                 level=frame.level_dbov,
                 lost_before=frame.lost_before,
             )
+
+    def append(self, appended: AppendAudio) -> None:
+        """Must not be called: the session refuses such events."""
+        raise AssertionError("a client with a media track sends no audio in events")
+
+    def send(self, worker: WorkerSession, message: worker_pb2.SessionInput) -> None:
+        """Sends an input of the session. Frames go out as they come, so it is in its place."""
+        worker.send(message)
 
     def close(self) -> None:
         """The call is over."""

@@ -8,6 +8,9 @@ from transceiver.audio.interface import SAMPLE_RATES_HZ
 
 _CODECS = {"opus": worker_pb2.CODEC_OPUS, "PCMU": worker_pb2.CODEC_PCMU, "PCMA": worker_pb2.CODEC_PCMA}
 
+EVENT_FORMAT = worker_pb2.AudioFormat(codec=worker_pb2.CODEC_PCM_S16LE, sample_rate_hz=24_000, channels=1)
+"""What a client's events carry unless it chooses G.711; a worker that has it needs no resampling."""
+
 
 def client_format(codec: str, clock_rate: int) -> worker_pb2.AudioFormat:
     """The negotiated codec as the worker protocol names it.

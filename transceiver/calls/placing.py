@@ -10,16 +10,18 @@ from transceiver.audio.interface import Audio, Playout
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.errors import SessionRefused
-from transceiver.calls.formats import choose_format, client_format, is_samples
+from transceiver.calls.event_voice import EventVoice
+from transceiver.calls.formats import EVENT_FORMAT, choose_format, client_format, is_samples
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
+from transceiver.calls.socket_call import EventSocket, SocketCall
 from transceiver.calls.worker_side import WorkerSide
 from transceiver.config import SessionLimits
 from transceiver.playout.pacer import Pacer
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.model import ModelTraits
 from transceiver.realtime.session import RealtimeSession
-from transceiver.realtime.transport import DATA_CHANNEL
+from transceiver.realtime.transport import DATA_CHANNEL, WEBSOCKET, Transport
 from transceiver.session.actions import CloseReason
 from transceiver.turns.interface import Turns
 from transceiver.worker_link.pool import WorkerPool
@@ -59,19 +61,7 @@ class WorkerCalls:
             NoSuchModel, NoCapacity, WorkerRejected: as `WorkerPool.open` says.
         """
         info = self._workers.models().get(model)
-        traits = ModelTraits.of(model, info.capabilities if info is not None else ())
-        try:
-            session = RealtimeSession(
-                traits,
-                DATA_CHANNEL,
-                given,
-                # Before the call is ended for the same reason, so that the client is told.
-                longest_s=self._limits.max_duration_s - LAST_WORD_S,
-                now=time.monotonic(),
-                unix_time=time.time(),
-            )
-        except EventError as error:
-            raise SessionRefused(error.message, code=error.code, param=error.param) from None
+        session = self._session(model, DATA_CHANNEL, given)
         own = client_format(client.codec, client.clock_rate)
         can_convert = self._audio is not None
         input_format = choose_format(own, info.input_formats if info is not None else (), can_convert=can_convert)
@@ -99,6 +89,67 @@ class WorkerCalls:
             raise
         side.join(joined)
         return side
+
+    async def open_socket(
+        self, id: str, socket: EventSocket, model: str, given: Mapping[str, Any], ended: Callable[[SocketCall], None]
+    ) -> SocketCall:
+        """Finds a worker for a client whose events carry the audio.
+
+        Args:
+            id: for logs and the worker.
+            given: the session object, as far as the connection says something of it.
+            ended: called once when the session is over.
+
+        Raises:
+            SessionRefused: `given` is at fault, or this installation has no codecs.
+            NoSuchModel, NoCapacity, WorkerRejected: as `WorkerPool.open` says.
+        """
+        info = self._workers.models().get(model)
+        session = self._session(model, WEBSOCKET, given)
+        if self._audio is None:
+            message = "This installation has no codecs: WebSocket sessions need the native module."
+            raise SessionRefused(message, code="audio_unavailable", param=None)
+        input_format = choose_format(EVENT_FORMAT, info.input_formats if info is not None else (), can_convert=True)
+        output_format = choose_format(EVENT_FORMAT, info.output_formats if info is not None else (), can_convert=True)
+        side = SocketCall(
+            id,
+            socket,
+            session,
+            ear=EventVoice(self._audio, self._turns, lambda: session.configuration.input.format),
+            output=self._audio.open_event_output(output_format.sample_rate_hz),
+            latency=self.latency,
+            ended=ended,
+        )
+        try:
+            joined = await self._workers.open(
+                model=model,
+                call_id=id,
+                input_format=input_format,
+                output_format=output_format,
+                config=session.worker_config(),
+                listener=side,
+            )
+        except BaseException:
+            side.end(CloseReason.REFUSED)
+            raise
+        side.join(joined)
+        return side
+
+    def _session(self, model: str, transport: Transport, given: Mapping[str, Any]) -> RealtimeSession:
+        info = self._workers.models().get(model)
+        traits = ModelTraits.of(model, info.capabilities if info is not None else ())
+        try:
+            return RealtimeSession(
+                traits,
+                transport,
+                given,
+                # Before the call is ended for the same reason, so that the client is told.
+                longest_s=self._limits.max_duration_s - LAST_WORD_S,
+                now=time.monotonic(),
+                unix_time=time.time(),
+            )
+        except EventError as error:
+            raise SessionRefused(error.message, code=error.code, param=error.param) from None
 
     def _voice(self, client: ClientSide, output_format: worker_pb2.AudioFormat, listener: VoiceListener) -> ModelVoice:
         def open_playout(ready: Callable[[], None]) -> Playout:

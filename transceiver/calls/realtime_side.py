@@ -3,14 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.calls.answer_latency import AnswerClock, AnswerLatency
-from transceiver.calls.caller_voice import CallerVoice
-from transceiver.calls.model_side import ClientSide
-from transceiver.calls.model_voice import ModelVoice
 from transceiver.calls.turn_settings import turn_settings
 from transceiver.realtime.effects import (
     Answering,
@@ -30,12 +28,69 @@ from transceiver.realtime.schema.session import TurnDetection
 from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.sizing import fit
 from transceiver.session.actions import CloseReason
+from transceiver.turns import interface as turns
 from transceiver.worker_link.session import InputTooLarge, WorkerSession
 
 _log = structlog.get_logger(__name__)
 
 MAX_WAITING = 512
 """Events that wait for the client to open its channel: those of a greeting, which is mostly said before."""
+
+
+class EventClient(Protocol):
+    """Who reads the events. As in `ClientSide`."""
+
+    @property
+    def may_have_events(self) -> bool:
+        """Whether it may open a channel for them."""
+
+    @property
+    def event_channel_id(self) -> int | None:
+        """That channel; None while none is open."""
+
+    def send_event(self, event: str) -> None:
+        """Sends one."""
+
+    def end(self, reason: CloseReason) -> None:
+        """Ends the call."""
+
+
+class Ear(Protocol):
+    """The input audio: `CallerVoice` where it has a track, `EventVoice` where it comes in events."""
+
+    @property
+    def end_us(self) -> int:
+        """Media time of its end."""
+
+    @property
+    def can_detect_turns(self) -> bool:
+        """Whether turns can be found in it."""
+
+    @property
+    def turn_taking(self) -> turns.TurnTaking | None:
+        """Where they are being found."""
+
+    def detect_turns(self, settings: turns.TurnDetection, listener: turns.TurnListener) -> None:
+        """Finds them by these settings."""
+
+    def append(self, appended: AppendAudio) -> None:
+        """Takes audio that came in an event."""
+
+    def send(self, worker: WorkerSession, message: worker_pb2.SessionInput) -> None:
+        """Sends an input in its place among the audio. Raises InputTooLarge."""
+
+
+class Voice(Protocol):
+    """The output audio, as in `ModelVoice`; without a track only `give_back` is called."""
+
+    def push(self, frame: worker_pb2.AudioFrame, response_id: str) -> None:
+        """Queues a frame."""
+
+    def flush(self, response_id: str | None) -> int:
+        """Drops what is queued; how much had been played, in microseconds."""
+
+    def give_back(self, duration_us: int) -> None:
+        """Audio that is not to be played."""
 
 
 class RealtimeSide:
@@ -53,9 +108,9 @@ class RealtimeSide:
         self,
         session: RealtimeSession,
         *,
-        client: ClientSide,
-        ear: CallerVoice,
-        voice: ModelVoice,
+        client: EventClient,
+        ear: Ear,
+        voice: Voice,
         latency: AnswerLatency,
         now: Callable[[], float],
     ) -> None:
@@ -193,7 +248,7 @@ class RealtimeSide:
             case ForgetTurn() | Answering():
                 self._tell_turns(effect)
             case AppendAudio():
-                raise AssertionError("a client with a media track sends no audio in events")
+                self._ear.append(effect)
 
     def _send(self, event: server_events.Event) -> None:
         if self._waiting is None and self._client.event_channel_id is None:
@@ -208,7 +263,7 @@ class RealtimeSide:
         if self._worker is None:
             return
         try:
-            self._worker.send(message)
+            self._ear.send(self._worker, message)
         except InputTooLarge as error:
             fault = server_events.error(kind="invalid_request_error", code="input_too_large", message=f"{error}.")
             self._send(fault)

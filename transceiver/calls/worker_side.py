@@ -14,7 +14,7 @@ from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.worker_link.counters import LostReason
 from transceiver.worker_link.session import WorkerSession
 
-_CLOSE_REASONS = {
+CLOSE_REASONS = {
     CloseReason.HANGUP: worker_pb2.SessionClose.REASON_API_HANGUP,
     CloseReason.CLIENT_CLOSED: worker_pb2.SessionClose.REASON_CLIENT_HANGUP,
     CloseReason.MAX_DURATION: worker_pb2.SessionClose.REASON_SESSION_EXPIRED,
@@ -22,6 +22,7 @@ _CLOSE_REASONS = {
     CloseReason.CONSENT_EXPIRED: worker_pb2.SessionClose.REASON_CLIENT_LOST,
     CloseReason.SETUP_TIMEOUT: worker_pb2.SessionClose.REASON_CLIENT_LOST,
 }
+"""What the worker is told; anything else is an error."""
 
 
 class WorkerSide:
@@ -96,7 +97,7 @@ class WorkerSide:
         self._ear.close()
         self._realtime.close()
         if self._session is not None:
-            self._session.close(_CLOSE_REASONS.get(reason, worker_pb2.SessionClose.REASON_ERROR))
+            self._session.close(CLOSE_REASONS.get(reason, worker_pb2.SessionClose.REASON_ERROR))
 
     # WorkerSessionListener
 

@@ -13,6 +13,7 @@ from transceiver.signalling.cors import cors_middleware
 from transceiver.signalling.deadline import deadline_middleware
 from transceiver.signalling.errors import error_middleware
 from transceiver.signalling.owner import CallOwner
+from transceiver.signalling.realtime_socket import RealtimeSocketApi
 from transceiver.signalling.whip import WhipApi
 
 # Above the sum of what a request waits for: its body, several workers' answers, a peer.
@@ -56,6 +57,7 @@ def make_app(
     )
     app[MAX_BODY_BYTES] = max_body_bytes
     CallsApi(calls, keys, owner).add_routes(app)
+    RealtimeSocketApi(calls, keys).add_routes(app)
     WhipApi(calls, keys, owner).add_routes(app)
     app.router.add_get("/", _index)
     app.router.add_static("/page/", PAGE)

@@ -70,7 +70,18 @@ def require_key(request: web.Request, keys: ApiKeys) -> None:
         ApiError: 401.
     """
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key:
+    if scheme.lower() != "bearer":
+        key = ""
+    check_key(key, keys)
+
+
+def check_key(key: str, keys: ApiKeys) -> None:
+    """Refuses a missing or a wrong key, wherever it came from.
+
+    Raises:
+        ApiError: 401.
+    """
+    if not key:
         raise ApiError(
             401, "You didn't provide an API key. Send it as 'Authorization: Bearer KEY'.", code="missing_api_key"
         )

@@ -7,6 +7,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 from transceiver.signalling.errors import ApiError
 
+_DEADLINE: web.RequestKey[asyncio.Timeout] = web.RequestKey("deadline", asyncio.Timeout)
+
+
+def lift_deadline(request: web.Request) -> None:
+    """The request has become a connection that may last."""
+    request[_DEADLINE].reschedule(None)
+
 
 def deadline_middleware(timeout_s: float) -> Middleware:
     """Middleware that ends a handler, and the reading of the body in it, after `timeout_s`.
@@ -18,7 +25,8 @@ def deadline_middleware(timeout_s: float) -> Middleware:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as deadline:
+                request[_DEADLINE] = deadline
                 return await handler(request)
         except TimeoutError:
             message = f"The request was not complete within {timeout_s:g} s."

@@ -38,6 +38,11 @@ class InputQueue:
         self._lost_at_head = 0
         self._lost_at_tail = 0
 
+    @property
+    def audio_us(self) -> int:
+        """Audio that waits."""
+        return self._audio_us
+
     def grant(self, audio_us: int) -> None:
         """The worker takes `audio_us` more."""
         self._credit_us += audio_us

@@ -81,6 +81,11 @@ class WorkerSession:
         """Whether the worker accepted the session and neither side ended it."""
         return self._accepted and not self._closed
 
+    @property
+    def input_waiting_us(self) -> int:
+        """Audio that waits for the worker's credit. While there is any, more may cost some (`InputQueue`)."""
+        return self._queue.audio_us
+
     def send_audio(
         self,
         payload: bytes,
@@ -152,9 +157,8 @@ class WorkerSession:
             self._counters.drops[LinkDrop.SESSION_CLOSED] += 1
             return
         message.session = self.number
+        self.check_size(message)
         kind = message.WhichOneof("input")
-        if (len(message.audio.payload) if kind == "audio" else message.ByteSize()) > self._max_input_bytes:
-            raise InputTooLarge(f"an input may have {self._max_input_bytes} bytes")
         if kind in _OVERTAKING:
             self._outbox.put(message, at_once=kind in _AT_ONCE)
             return
@@ -166,6 +170,16 @@ class WorkerSession:
         if dropped:
             self._counters.drops[LinkDrop.QUEUE_FULL] += dropped
         self._release()
+
+    def check_size(self, message: worker_pb2.SessionInput) -> None:
+        """Refuses what `send` would refuse.
+
+        Raises:
+            InputTooLarge: as there.
+        """
+        is_audio = message.WhichOneof("input") == "audio"
+        if (len(message.audio.payload) if is_audio else message.ByteSize()) > self._max_input_bytes:
+            raise InputTooLarge(f"an input may have {self._max_input_bytes} bytes")
 
     def close(self, reason: worker_pb2.SessionClose.Reason.ValueType) -> None:
         """The call is over: the worker is told, the listener hears nothing more. Closing twice is harmless."""

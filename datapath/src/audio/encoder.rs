@@ -1,5 +1,7 @@
 //! From a model's samples to frames of a client's codec.
 
+use std::borrow::Cow;
+
 use opusic_c::{Application, Bandwidth, Bitrate, Channels, Encoder as OpusEncoder, InbandFec, SampleRate, Signal};
 
 use super::{level_dbov, Codec, CodecError, Law, Rate, Resampler};
@@ -33,6 +35,7 @@ pub struct Encoder {
 enum Sink {
     Opus(OpusEncoder),
     G711(Law, Rate, Option<Box<Resampler>>),
+    Pcm24(Rate, Option<Box<Resampler>>),
 }
 
 impl Encoder {
@@ -42,7 +45,8 @@ impl Encoder {
             Codec::Opus => {
                 Sink::Opus(opus(settings).map_err(|code| CodecError(format!("libopus: {}", code.message())))?)
             }
-            Codec::G711(law) => Sink::G711(law, settings.rate, to_8000(settings.rate)?),
+            Codec::G711(law) => Sink::G711(law, settings.rate, resampler(settings.rate, Rate::Hz8000)?),
+            Codec::Pcm24 => Sink::Pcm24(settings.rate, resampler(settings.rate, Rate::Hz24000)?),
         };
         Ok(Self { sink, loss_percent: 0 })
     }
@@ -67,26 +71,37 @@ impl Encoder {
                 encoder.encode_to_vec(&bits, &mut payload).map_err(failed)?;
                 payload
             }
-            Sink::G711(law, rate, resampler) => {
+            Sink::G711(law, rate, stream) => {
                 if reset {
-                    *resampler = to_8000(*rate)?;
+                    *stream = resampler(*rate, Rate::Hz8000)?;
                 }
-                match resampler {
-                    None => law.compress(samples),
-                    Some(resampler) => {
-                        let mut narrow = Vec::new();
-                        resampler.process(samples, &mut narrow);
-                        law.compress(&narrow)
-                    }
+                law.compress(&resampled(stream.as_deref_mut(), samples))
+            }
+            Sink::Pcm24(rate, stream) => {
+                if reset {
+                    *stream = resampler(*rate, Rate::Hz24000)?;
                 }
+                let samples = resampled(stream.as_deref_mut(), samples);
+                samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
             }
         };
         Ok((payload, level_dbov(samples)))
     }
 }
 
-fn to_8000(rate: Rate) -> Result<Option<Box<Resampler>>, CodecError> {
-    (rate != Rate::Hz8000).then(|| Resampler::new(rate, Rate::Hz8000).map(Box::new)).transpose()
+fn resampler(from: Rate, to: Rate) -> Result<Option<Box<Resampler>>, CodecError> {
+    (from != to).then(|| Resampler::new(from, to).map(Box::new)).transpose()
+}
+
+fn resampled<'a>(stream: Option<&mut Resampler>, samples: &'a [i16]) -> Cow<'a, [i16]> {
+    match stream {
+        None => Cow::Borrowed(samples),
+        Some(stream) => {
+            let mut output = Vec::new();
+            stream.process(samples, &mut output);
+            Cow::Owned(output)
+        }
+    }
 }
 
 fn opus(settings: Settings) -> Result<OpusEncoder, opusic_c::ErrorCode> {

@@ -65,16 +65,19 @@ pub enum Codec {
     Opus,
     /// PCMU or PCMA.
     G711(Law),
+    /// Samples as they are, 16 bit, little-endian, at 24 kHz: what the Realtime API's events carry as `audio/pcm`.
+    Pcm24,
 }
 
 impl Codec {
-    /// By the name in SDP; None for any other.
+    /// By the name in SDP, or "PCM24"; None for any other.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "opus" => Some(Self::Opus),
             "PCMU" => Some(Self::G711(Law::Mu)),
             "PCMA" => Some(Self::G711(Law::A)),
+            "PCM24" => Some(Self::Pcm24),
             _ => None,
         }
     }

@@ -1,0 +1,186 @@
+"""A session whose events carry the audio: a client on a WebSocket joined to a session on a worker."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
+
+import structlog
+from offhook_proto.worker.v1 import worker_pb2
+
+from transceiver.audio.interface import EventOutput
+from transceiver.calls.answer_latency import AnswerLatency
+from transceiver.calls.event_voice import CODECS, EventVoice
+from transceiver.calls.realtime_side import RealtimeSide
+from transceiver.calls.worker_side import CLOSE_REASONS
+from transceiver.realtime.session import RealtimeSession
+from transceiver.session.actions import CloseReason
+from transceiver.worker_link.counters import LostReason
+from transceiver.worker_link.session import WorkerSession
+
+_log = structlog.get_logger(__name__)
+
+LONGEST_DELTA_BYTES: Final = 96_000
+"""Of a model's audio in one event, as the model gives it: one to two seconds, far below the limit of an event."""
+BYTES_PER_SAMPLE: Final = 2
+
+
+class EventSocket(Protocol):
+    """What carries the events. Nothing blocks."""
+
+    def send(self, event: str) -> None:
+        """Sends one event."""
+
+    def end(self, reason: CloseReason) -> None:
+        """Sends what is queued, then says goodbye."""
+
+
+class SocketCall:
+    """Implements WorkerSessionListener, and towards RealtimeSide the client and the voice.
+
+    The client plays, and says itself what it has played. So a model's audio goes out as fast as it comes, and costs
+    its credit no longer than that.
+
+    Args:
+        id: for logs and the worker.
+        ended: called once when the session is over.
+    """
+
+    may_have_events = True
+    event_channel_id = 0
+
+    def __init__(
+        self,
+        id: str,
+        socket: EventSocket,
+        session: RealtimeSession,
+        *,
+        ear: EventVoice,
+        output: EventOutput,
+        latency: AnswerLatency,
+        ended: Callable[["SocketCall"], None],
+    ) -> None:
+        self.id = id
+        self._socket = socket
+        self._session = session
+        self._ear = ear
+        self._output = output
+        self._ended = ended
+        self._realtime = RealtimeSide(session, client=self, ear=ear, voice=self, latency=latency, now=time.monotonic)
+        self._worker: WorkerSession | None = None
+        self._ungranted_us = 0
+        self.end_reason: CloseReason | None = None
+        """Why it is over; None while it is not."""
+
+    def join(self, worker: WorkerSession) -> None:
+        """Names the session that the worker has accepted. It may have spoken before."""
+        self._worker = worker
+        self._ear.feed(worker)
+        self._realtime.serve(worker)
+        self.give_back(0)
+
+    def open(self) -> None:
+        """The socket is open: the client is told what the session is."""
+        self._realtime.start()
+        self._realtime.events_opened()
+
+    # The socket
+
+    def client_text(self, text: str) -> None:
+        """One event of the client."""
+        if self.end_reason is None:
+            self._realtime.client_text(text)
+
+    async def ready(self) -> None:
+        """Returns when the client may be read again."""
+        await self._ear.ready()
+
+    def shut_down(self) -> None:
+        """Ends it because this process ends, and tells the client so."""
+        self._realtime.shutting_down("This transceiver is shutting down. Connect again to reach another one.")
+        self.end(CloseReason.SHUTDOWN)
+
+    # As RealtimeSide sees it
+
+    def send_event(self, event: str) -> None:
+        """One event to the client."""
+        if self.end_reason is None:
+            self._socket.send(event)
+
+    def end(self, reason: CloseReason) -> None:
+        """It is over; the first reason counts."""
+        if self.end_reason is not None:
+            return
+        self.end_reason = reason
+        _log.info("socket session ended", call=self.id, reason=reason.value)
+        self._realtime.close()
+        self._ear.close()
+        self._output.close()
+        if self._worker is not None:
+            self._worker.close(CLOSE_REASONS.get(reason, worker_pb2.SessionClose.REASON_ERROR))
+            self._worker = None
+        self._socket.end(reason)
+        self._ended(self)
+
+    def push(self, frame: worker_pb2.AudioFrame, response_id: str) -> None:
+        """Must not be called: the client plays."""
+        raise AssertionError("a client that gets its audio in events plays it itself")
+
+    def flush(self, response_id: str | None) -> int:
+        """Must not be called: the same."""
+        raise AssertionError("a client that gets its audio in events plays it itself")
+
+    def give_back(self, duration_us: int) -> None:
+        """So much of the model's audio is out, or not wanted: it may send as much anew."""
+        self._ungranted_us += duration_us
+        if self._worker is not None:
+            whole_ms, self._ungranted_us = divmod(self._ungranted_us, 1000)
+            self._worker.grant_output(whole_ms)
+
+    # WorkerSessionListener
+
+    def worker_audio(self, frame: worker_pb2.AudioFrame) -> None:
+        """Converts a frame and shows it. What belongs to no response has no place among the events."""
+        self.give_back(frame.duration_us)
+        if not frame.response_id:
+            return
+        codec = CODECS[self._session.configuration.output_format.type]
+        count = max(1, len(frame.payload) // BYTES_PER_SAMPLE)
+        for begin in range(0, len(frame.payload), LONGEST_DELTA_BYTES):
+            samples = frame.payload[begin : begin + LONGEST_DELTA_BYTES]
+            part = worker_pb2.AudioFrame(
+                media_time_us=frame.media_time_us + frame.duration_us * (begin // BYTES_PER_SAMPLE) // count,
+                duration_us=frame.duration_us * (len(samples) // BYTES_PER_SAMPLE) // count,
+                response_id=frame.response_id,
+            )
+            self._output.convert(codec, samples, partial(self._converted, part))
+
+    def _converted(self, frame: worker_pb2.AudioFrame, payload: bytes) -> None:
+        frame.payload = payload
+        self._realtime.worker_audio(frame)
+
+    def worker_text(self, response_id: str, delta: str) -> None:
+        """Shows text."""
+        text = worker_pb2.TextDelta(response_id=response_id, delta=delta)
+        self.worker_message(worker_pb2.SessionOutput(text=text))
+
+    def worker_transcript(self, response_id: str, delta: str, audio_start_us: int) -> None:
+        """Shows the words of the audio."""
+        words = worker_pb2.TranscriptDelta(response_id=response_id, delta=delta, audio_start_us=audio_start_us)
+        self.worker_message(worker_pb2.SessionOutput(transcript=words))
+
+    def worker_message(self, output: worker_pb2.SessionOutput) -> None:
+        """Acts on the rest of the protocol, after the audio before it."""
+        self._output.after(lambda: self._realtime.worker_output(output))
+
+    def worker_ended(self) -> None:
+        """The worker is done: so is the session, once the client has got everything."""
+        self._output.after(lambda: self.end(CloseReason.WORKER_ENDED))
+
+    def worker_lost(self, reason: LostReason) -> None:
+        """Tells the client why, rather than going silent."""
+        self._worker = None
+        self._ear.feed(None)
+        self._realtime.serve(None)
+        self._realtime.worker_lost("The model serving this session is gone. Connect again to reach another one.")
+        self.end(CloseReason.WORKER_LOST)
