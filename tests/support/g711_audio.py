@@ -4,7 +4,16 @@ from array import array
 from collections.abc import Callable
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.audio.interface import ANY_RECEPTION, EventInput, EventOutput, InputAudio, Pcm, PcmListener, PcmPlayout, no_loss
+from transceiver.audio.interface import (
+    ANY_RECEPTION,
+    EventInput,
+    EventOutput,
+    InputAudio,
+    Pcm,
+    PcmListener,
+    PcmPlayout,
+    no_loss,
+)
 from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived
 from transceiver.session.playout_delay import PlayoutDelay

@@ -120,18 +120,22 @@ class RealtimeSocketApi:
             raise ApiError(426, message, code="upgrade_required")
         writer = SocketWriter(socket)
         call = await self._open(request, writer)
+        transport = request.transport
         try:
             await socket.prepare(request)
             lift_deadline(request)
             sending = asyncio.create_task(writer.run())
+            reading = asyncio.create_task(_read(socket, call))
             call.open()
-            await _read(socket, call)
+            await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             call.end(CloseReason.CLIENT_CLOSED)
         await asyncio.wait({sending})
-        if writer.overrun and request.transport is not None:
+        reading.cancel()
+        if writer.overrun and transport is not None:
             # What a client does not read would keep the connection.
-            request.transport.abort()
+            transport.abort()
+        await asyncio.wait({reading})
         return socket
 
     def _require_key(self, request: web.Request) -> None:
