@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -196,7 +196,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_others_are_unharmed(ho
         await other.configure(instructions="Be brief.")
 
 
-async def flood(client: SocketClient, item: dict[str, object]) -> None:
+async def flood(client: SocketClient, item: Mapping[str, object]) -> None:
     """Sends without reading. Each is answered twice with as much: in all ten times what may be queued."""
     for _ in range(200):
         await client.send("conversation.item.create", item=item)
