@@ -219,6 +219,8 @@ class HandTransceiver:
     def __init__(self, call: "grpc.aio.StreamStreamCall[pb.ConnectRequest, pb.ConnectResponse]") -> None:
         self.call = call
         self.responses: list[pb.ConnectResponse] = []
+        # Sorted as they come: tests poll for kinds, and a search through all outputs would hold the loop they wait on.
+        self._by_kind: dict[tuple[str | None, int | None], list[pb.SessionOutput]] = {}
         self.fault: grpc.aio.AioRpcError | None = None
         self._writing = asyncio.Lock()
 
@@ -229,13 +231,20 @@ class HandTransceiver:
 
     def of_kind(self, kind: str, session: int | None = None) -> list[pb.SessionOutput]:
         """The outputs of one kind so far, of one session or all."""
-        return [each for each in self.outputs if each.WhichOneof("output") == kind and session in (None, each.session)]
+        return list(self._by_kind.get((kind, session), ()))
+
+    def _keep(self, response: pb.ConnectResponse) -> None:
+        self.responses.append(response)
+        for output in response.outputs:
+            kind = output.WhichOneof("output")
+            for session in (None, output.session):
+                self._by_kind.setdefault((kind, session), []).append(output)
 
     async def read_all(self) -> None:
         """Collects responses until the stream ends."""
         try:
             async for response in self.call:
-                self.responses.append(response)
+                self._keep(response)
         except grpc.aio.AioRpcError as error:
             self.fault = error
 
