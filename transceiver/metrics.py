@@ -133,6 +133,11 @@ class TransceiverCollector(Collector):
             "reason",
             {reason.value: counters.sessions_lost[reason] for reason in LostReason},
         )
+        yield counter(
+            "fabric_transceiver_worker_sessions_moved",
+            "Calls that went on with another worker after they had lost theirs.",
+            counters.sessions_moved,
+        )
         yield counters_by(
             "fabric_transceiver_worker_drops",
             "Frames and messages discarded on the way to or from workers, by reason.",

@@ -60,6 +60,11 @@ class ModelVoice:
         self._told_drained = True
         self._discarded_us = 0
 
+    @property
+    def buffered_ms(self) -> int:
+        """Audio that waits to be played."""
+        return self._playout.buffered_ms
+
     def connected(self) -> None:
         """Plays what the model has said so far: a greeting is mostly there before the client is."""
         self._connected = True

@@ -15,7 +15,7 @@ from transceiver.calls.formats import EVENT_FORMAT, choose_format, client_format
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
 from transceiver.calls.socket_call import EventSocket, SocketCall
-from transceiver.calls.worker_side import WorkerSide
+from transceiver.calls.worker_side import Handover, WorkerSide
 from transceiver.config import SessionLimits
 from transceiver.playout.pacer import Pacer
 from transceiver.realtime.errors import EventError
@@ -25,6 +25,7 @@ from transceiver.realtime.transport import DATA_CHANNEL, WEBSOCKET, Transport
 from transceiver.session.actions import CloseReason
 from transceiver.turns.interface import Turns
 from transceiver.worker_link.pool import WorkerPool
+from transceiver.worker_link.session import WorkerSession
 
 LAST_WORD_S = 1.0
 
@@ -67,6 +68,20 @@ class WorkerCalls:
         input_format = choose_format(own, info.input_formats if info is not None else (), can_convert=can_convert)
         output_format = choose_format(own, info.output_formats if info is not None else (), can_convert=can_convert)
         ear = CallerVoice(client, audio=self._audio, turns=self._turns)
+
+        async def hand_over(call: Handover, listener: WorkerSide) -> WorkerSession:
+            return await self._workers.open(
+                model=model,
+                call_id=client.id,
+                input_format=input_format,
+                output_format=output_format,
+                config=call.config,
+                listener=listener,
+                history=call.history,
+                avoid=call.lost,
+                unplayed_ms=call.unplayed_ms,
+            )
+
         side = WorkerSide(
             client,
             session,
@@ -74,6 +89,7 @@ class WorkerCalls:
             lambda listener: self._voice(client, output_format, listener),
             latency=self.latency,
             now=time.monotonic,
+            hand_over=hand_over,
         )
         try:
             joined = await self._workers.open(

@@ -36,6 +36,9 @@ _log = structlog.get_logger(__name__)
 MAX_WAITING = 512
 """Events that wait for the client to open its channel: those of a greeting, which is mostly said before."""
 
+MAX_HELD = 1024
+"""Inputs that wait for the next worker while it is asked; the client is told of those beyond (drop_newest)."""
+
 
 class EventClient(Protocol):
     """Who reads the events. As in `ClientSide`."""
@@ -121,6 +124,7 @@ class RealtimeSide:
         self._clock = AnswerClock(latency)
         self._now = now
         self._worker: WorkerSession | None = None
+        self._held: list[worker_pb2.SessionInput] | None = None
         self._waiting: deque[str] | None = deque(maxlen=MAX_WAITING) if client.may_have_events else None
         self._performing = False
         self._timer: asyncio.TimerHandle | None = None
@@ -130,6 +134,23 @@ class RealtimeSide:
     def serve(self, worker: WorkerSession | None) -> None:
         """Names the worker that hears of the session from here on; None: it is gone."""
         self._worker = worker
+
+    def hold(self) -> None:
+        """What the worker would be told from here on is kept for the one that takes over."""
+        self._held = []
+
+    def as_told(self) -> tuple[worker_pb2.SessionConfig, list[worker_pb2.HistoryItem]]:
+        """The session as a worker is told that takes it over: its configuration, the conversation so far."""
+        return self._session.worker_config(), self._session.history()
+
+    def resume(self, worker: WorkerSession) -> None:
+        """Another worker has taken over: it hears what was kept, and is asked for the answers that are owed."""
+        held, self._held = self._held or (), None
+        self.serve(worker)
+        for message in held:
+            self._tell_worker(message)
+        self._session.resume(self._now())
+        self._perform()
 
     def start(self) -> None:
         """Begins to find turns, where they are wanted."""
@@ -176,10 +197,13 @@ class RealtimeSide:
         self._session.worker_output(output, self._now())
         self._perform()
 
-    def worker_lost(self, message: str) -> None:
-        """Tells the client why it will hear nothing more."""
+    def worker_lost(self) -> None:
+        """What the worker was saying fails."""
         self._session.worker_lost(self._now())
         self._perform()
+
+    def tell_gone(self, message: str) -> None:
+        """Tells the client why it will hear nothing more."""
         self._send(server_events.error(kind="server_error", code="worker_lost", message=message))
 
     # From the call
@@ -261,12 +285,23 @@ class RealtimeSide:
 
     def _tell_worker(self, message: worker_pb2.SessionInput) -> None:
         if self._worker is None:
+            self._hold(message)
             return
         try:
             self._ear.send(self._worker, message)
         except InputTooLarge as error:
             fault = server_events.error(kind="invalid_request_error", code="input_too_large", message=f"{error}.")
             self._send(fault)
+
+    def _hold(self, message: worker_pb2.SessionInput) -> None:
+        # What is in progress is asked for anew in any case.
+        if self._held is None or message.HasField("response_request"):
+            return
+        if len(self._held) < MAX_HELD:
+            self._held.append(message)
+        else:
+            text = "Too much is sent while another model takes over."
+            self._send(server_events.error(kind="server_error", code="worker_moving", message=text))
 
     def _tell_turns(self, effect: ForgetTurn | Answering) -> None:
         taking = self._ear.turn_taking

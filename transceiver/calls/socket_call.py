@@ -182,5 +182,6 @@ class SocketCall:
         self._worker = None
         self._ear.feed(None)
         self._realtime.serve(None)
-        self._realtime.worker_lost("The model serving this session is gone. Connect again to reach another one.")
+        self._realtime.worker_lost()
+        self._realtime.tell_gone("The model serving this session is gone. Connect again to reach another one.")
         self.end(CloseReason.WORKER_LOST)

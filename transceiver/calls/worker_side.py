@@ -1,6 +1,7 @@
 """A call's model side on a worker: the caller's voice to it, its voice back at the wire clock, events in between."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from offhook_proto.worker.v1 import worker_pb2
 
@@ -9,6 +10,7 @@ from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice
 from transceiver.calls.realtime_side import RealtimeSide
+from transceiver.calls.succession import Succession
 from transceiver.realtime.session import RealtimeSession
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.worker_link.counters import LostReason
@@ -25,6 +27,17 @@ CLOSE_REASONS = {
 """What the worker is told; anything else is an error."""
 
 
+class Handover(NamedTuple):
+    """A call as its next worker is to take it over."""
+
+    lost: str
+    """The worker that is not asked again."""
+    config: worker_pb2.SessionConfig
+    history: list[worker_pb2.HistoryItem]
+    unplayed_ms: int
+    """Output audio that waits to be played and takes the room of the next worker's."""
+
+
 class WorkerSide:
     """Joins a client to a session on a worker. Implements ModelSide, WorkerSessionListener and VoiceListener.
 
@@ -34,6 +47,7 @@ class WorkerSide:
         ear: hears the caller.
         open_voice: makes the call's voice, given its listener.
         latency: counts how long callers wait.
+        hand_over: opens the call's session on another worker, for this listener; None: a lost worker ends the call.
         now: monotonic clock in seconds.
     """
 
@@ -46,8 +60,14 @@ class WorkerSide:
         *,
         latency: AnswerLatency,
         now: Callable[[], float],
+        hand_over: "Callable[[Handover, WorkerSide], Awaitable[WorkerSession]] | None" = None,
     ) -> None:
         self._client = client
+        self._hand_over = hand_over
+        self._succession = (
+            Succession(self._reopen, found=self._succeed, given_up=self._give_up, now=now) if hand_over else None
+        )
+        self._last_word: worker_pb2.SessionOutput | None = None
         self._ear = ear
         self._voice = open_voice(self)
         self._realtime = RealtimeSide(session, client=client, ear=ear, voice=self._voice, latency=latency, now=now)
@@ -93,6 +113,8 @@ class WorkerSide:
 
     def close(self, reason: CloseReason) -> None:
         """Tells the worker, and plays nothing more."""
+        if self._succession is not None:
+            self._succession.close()
         self._voice.close()
         self._ear.close()
         self._realtime.close()
@@ -120,6 +142,10 @@ class WorkerSide:
 
     def worker_message(self, output: worker_pb2.SessionOutput) -> None:
         """Acts on the rest of the protocol."""
+        if output.error.fatal:
+            # Whether the caller is to hear of it depends on whether another worker takes over.
+            self._last_word = output
+            return
         if output.HasField("flush") and not output.flush.response_id:
             # All that is queued; what belongs to no response is not the session's business.
             self._voice.flush("")
@@ -127,14 +153,23 @@ class WorkerSide:
 
     def worker_ended(self) -> None:
         """The worker is done: so is the call, once the caller has heard what is queued."""
+        if self._succession is not None:
+            self._succession.close()
         self._leave()
         self._voice.finish()
 
     def worker_lost(self, reason: LostReason) -> None:
-        """Tells the caller why, rather than going silent."""
+        """Goes on with another worker, or tells the caller why not, rather than going silent."""
+        if self._succession is not None and self._succession.is_seeking:
+            # One that had just accepted; the succession sees for itself.
+            return
+        lost = self._session
         self._leave()
-        self._realtime.worker_lost("The model serving this call is gone. Call again to reach another one.")
-        self._client.end(CloseReason.WORKER_LOST)
+        self._realtime.worker_lost()
+        if lost is not None and self._succession is not None:
+            self._succession.seek(lost, reason)
+        else:
+            self._give_up()
 
     # VoiceListener
 
@@ -157,6 +192,29 @@ class WorkerSide:
     def voice_over(self) -> None:
         """The worker is done and everything has been heard."""
         self._client.end(CloseReason.WORKER_ENDED)
+
+    # Succession
+
+    async def _reopen(self, lost: str) -> WorkerSession:
+        assert self._hand_over is not None
+        # From here on what happens is kept for the next worker: the history has what was before.
+        self._realtime.hold()
+        self._ungranted_ms = 0
+        config, history = self._realtime.as_told()
+        return await self._hand_over(Handover(lost, config, history, self._voice.buffered_ms), self)
+
+    def _succeed(self, session: WorkerSession) -> None:
+        self._last_word = None
+        self._session = session
+        self._ear.feed(session)
+        self._realtime.resume(session)
+        self.voice_credit(0)
+
+    def _give_up(self) -> None:
+        if self._last_word is not None:
+            self._realtime.worker_output(self._last_word)
+        self._realtime.tell_gone("The model serving this call is gone. Call again to reach another one.")
+        self._client.end(CloseReason.WORKER_LOST)
 
     def _leave(self) -> None:
         self._session = None

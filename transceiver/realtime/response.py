@@ -86,6 +86,11 @@ class Response:
         return self.spec.id
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the client has been told anything of it."""
+        return bool(self._items)
+
+    @property
     def message_id(self) -> str | None:
         """Id of the message item, once there is one."""
         return self.message.id if self.message is not None else None

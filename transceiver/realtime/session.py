@@ -185,7 +185,7 @@ class RealtimeSession:
         """The worker is gone: what it was saying fails. Call `resume` when another has taken over."""
         self._state.now = now
         for response in self._state.responses:
-            if response.message is not None:
+            if response.has_begun or response.spec.request is None:
                 self._answers.fail(response, "worker_lost", "The model that was answering is gone.")
 
     def resume(self, now: float) -> None:
@@ -193,6 +193,7 @@ class RealtimeSession:
         self._state.now = now
         for response in self._state.responses:
             if response.spec.request is not None:
+                response.last_output_at = now
                 self._state.outbox.worker(worker_pb2.SessionInput(response_request=response.spec.request))
 
     # Playout

@@ -61,5 +61,6 @@ class LinkCounters:
     audio_frames_received: int = 0
     sessions_opened: int = 0
     sessions_rejected: int = 0
+    sessions_moved: int = 0
     sessions_lost: Counter[LostReason] = field(default_factory=Counter)
     drops: Counter[LinkDrop] = field(default_factory=Counter)

@@ -121,7 +121,7 @@ class WorkerPool:
         while self.ready_workers < workers:
             await self._changed.wait()
 
-    async def open(
+    async def open(  # noqa: PLR0913 - all by name: what SessionOpen carries, and the two of a call that moves
         self,
         *,
         model: str,
@@ -131,6 +131,8 @@ class WorkerPool:
         listener: WorkerSessionListener,
         output_format: worker_pb2.AudioFormat | None = None,
         history: Sequence[worker_pb2.HistoryItem] = (),
+        avoid: str = "",
+        unplayed_ms: int = 0,
     ) -> WorkerSession:
         """Puts a call on the less loaded of two workers drawn by chance, and asks others if that one declines.
 
@@ -138,17 +140,21 @@ class WorkerPool:
 
         Args:
             output_format: None chooses the input's format where the model offers it, else the model's first.
-            history: the conversation so far, when a live session moves here.
+            history: the conversation so far, when a live session moves here: only workers are asked that can take
+                over one. The oldest of it goes where it does not fit into a message of the link.
+            avoid: name of a worker that is not asked.
+            unplayed_ms: output audio that waits already, and that the worker's first credit leaves out.
 
         Raises:
             NoSuchModel: workers are connected and none serves `model`.
             NoCapacity: every worker that could is full, draining, silent or gone.
             WorkerRejected: a worker refused this very session, or no worker takes the format.
         """
-        asked: set[WorkerLink] = set()
+        asked = {offer.link for offer in self._offers() if offer.stream.hello and offer.stream.hello.worker == avoid}
+        history = _newest(history, self._settings.max_message_bytes // 2)
         why = "every worker is busy"
         for _ in range(MAX_WORKERS_ASKED):
-            offer = self._choose(model, input_format, output_format, asked)
+            offer = self._choose(model, input_format, output_format, asked, takes_over=bool(history))
             if offer is None:
                 break
             asked.add(offer.link)
@@ -159,12 +165,13 @@ class WorkerPool:
                 output_format=output_format or _preferred_output(offer.model, input_format),
                 config=config,
                 history=history,
-                output_credit_ms=self._settings.output_credit_ms,
+                output_credit_ms=max(0, self._settings.output_credit_ms - unplayed_ms),
                 accept_within_ms=int(self._settings.accept_timeout_s * 1000),
             )
             answer = await offer.link.open(opening, listener)
             if isinstance(answer, WorkerSession):
                 self.counters.sessions_opened += 1
+                self.counters.sessions_moved += bool(avoid)
                 return answer
             self.counters.sessions_rejected += 1
             if answer.reason in _FINAL_REASONS:
@@ -178,6 +185,8 @@ class WorkerPool:
         input_format: worker_pb2.AudioFormat,
         output_format: worker_pb2.AudioFormat | None,
         asked: Collection[WorkerLink],
+        *,
+        takes_over: bool,
     ) -> _Offer | None:
         """A worker to ask next, or None when there is none; raises where waiting would not help either."""
         serving = [offer for offer in self._offers() if offer.model.name == model]
@@ -194,7 +203,9 @@ class WorkerPool:
         candidates = [
             (offer, load_score(offer.stream.load, offer.stream.sessions))
             for offer in fitting
-            if offer.link not in asked and _free_sessions(offer.stream) > 0
+            if offer.link not in asked
+            and _free_sessions(offer.stream) > 0
+            and (not takes_over or worker_pb2.CAPABILITY_HISTORY in offer.model.capabilities)
         ]
         return choose(candidates, self._rng) if candidates else None
 
@@ -250,6 +261,17 @@ def _fits(
     output_format: worker_pb2.AudioFormat | None,
 ) -> bool:
     return input_format in model.input_formats and (output_format is None or output_format in model.output_formats)
+
+
+def _newest(history: Sequence[worker_pb2.HistoryItem], max_bytes: int) -> list[worker_pb2.HistoryItem]:
+    """The end of a conversation, as much of it as fits."""
+    kept: list[worker_pb2.HistoryItem] = []
+    for item in reversed(history):
+        max_bytes -= item.ByteSize()
+        if max_bytes < 0:
+            break
+        kept.append(item)
+    return kept[::-1]
 
 
 def _preferred_output(model: worker_pb2.Model, input_format: worker_pb2.AudioFormat) -> worker_pb2.AudioFormat:

@@ -12,7 +12,8 @@ from aiohttp import WSMsgType
 
 from tests.support.http_scene import KEY
 from tests.support.socket_scene import BY_HAND, MODEL, SocketClient, connected, parrot_house
-from tests.support.whole_transceiver import WholeTransceiver
+from tests.support.whole_transceiver import WholeTransceiver, config, whole_transceiver
+from tests.support.worker_scene import worker_process
 
 pytest.importorskip("offhook_datapath", reason="the native module is not built here")
 
@@ -210,6 +211,19 @@ async def test_a_process_that_stops_says_why(tmp_path: Path) -> None:
         assert (await client.event("error"))["error"]["code"] == "shutting_down"
         await ended(client.socket)
         assert client.socket.close_code == 1012
+
+
+async def test_a_client_whose_worker_dies_is_told(tmp_path: Path) -> None:
+    async with (
+        worker_process(tmp_path, "pcm-echo") as worker,
+        whole_transceiver(config(tmp_path, workers=(worker.address,)), tmp_path) as house,
+        connected(house, "model=pcm-echo") as client,
+    ):
+        await client.event("session.created")
+        await worker.kill()
+        assert (await client.event("error"))["error"]["code"] == "worker_lost"
+        await ended(client.socket)
+        assert client.socket.close_code == 1011
 
 
 async def ended(socket: aiohttp.ClientWebSocketResponse) -> None:
