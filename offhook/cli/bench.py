@@ -60,11 +60,7 @@ def relay(
         result = compare(wanted, lambda point: console.print(_progress(point), soft_wrap=True))
     except CannotMeasure as error:
         raise _fail(2, str(error)) from None
-    text = json.dumps(result, indent=2)
-    if output is None:
-        typer.echo(text)
-    else:
-        output.write_text(text + "\n")
+    _write(result, output)
     if plot is not None:
         where = "lo" if loopback else "veth pair"
         plot.write_text(svg(result["summary"], f"CPU of a relay: {size} bytes, {where}"))
@@ -91,11 +87,7 @@ def relay_death(
         result = death.deaths(wanted, lambda one: console.print(_death(one), soft_wrap=True))
     except CannotMeasure as error:
         raise _fail(2, str(error)) from None
-    text = json.dumps(result, indent=2)
-    if output is None:
-        typer.echo(text)
-    else:
-        output.write_text(text + "\n")
+    _write(result, output)
 
 
 @app.command("relay-soak")

@@ -1,38 +1,16 @@
 // Calls with werift, which shares no code with offhook, and sends real Opus frames, one every 20 ms.
 //
-//   node werift_caller.mjs HTTP API_KEY MODEL SPEECH.opus
+//   node werift_caller.mjs HTTP API_KEY DATA_DIRECTORY MODEL
 //
 // Prints one JSON object: {"sent": [base64 payloads], "received": [the same], "connected_ms", "hang_up_status"}.
 
-import { readFileSync } from "node:fs";
-
 import { MediaStreamTrack, RTCPeerConnection, RTCRtpCodecParameters, RtpHeader, RtpPacket } from "werift";
 
-const [http, apiKey, model, speech] = process.argv.slice(2);
-const FRAME_MS = 20;
-const SAMPLES_PER_FRAME = 960;
-const AFTERWARDS_MS = 1000; // for what is still on its way when the last frame is sent
-const HEADERS = { Authorization: `Bearer ${apiKey}` };
+import { speakFrames } from "./clients/opus_frames.mjs";
 
-/** The packets of an Ogg stream without its two header packets (RFC 3533 section 6, RFC 7845 section 3). */
-function readOggPackets(bytes) {
-  const packets = [];
-  let begun = [];
-  for (let page = 0; page < bytes.length; ) {
-    const lacing = bytes.subarray(page + 27, page + 27 + bytes[page + 26]);
-    let start = page + 27 + lacing.length;
-    for (const length of lacing) {
-      begun.push(bytes.subarray(start, start + length));
-      start += length;
-      // A segment of 255 bytes is continued by the next.
-      if (length === 255) continue;
-      packets.push(Buffer.concat(begun));
-      begun = [];
-    }
-    page = start;
-  }
-  return packets.slice(2);
-}
+const [http, apiKey, , model] = process.argv.slice(2);
+const PAYLOAD_TYPE = 111;
+const HEADERS = { Authorization: `Bearer ${apiKey}` };
 
 async function call(peer) {
   await peer.setLocalDescription(await peer.createOffer());
@@ -56,27 +34,10 @@ function untilConnected(peer) {
   });
 }
 
-async function sendAll(track, payloads) {
-  const started = performance.now();
-  for (const [index, payload] of payloads.entries()) {
-    const header = new RtpHeader({
-      payloadType: 111,
-      sequenceNumber: index,
-      timestamp: index * SAMPLES_PER_FRAME,
-      ssrc: 1,
-      marker: index === 0,
-    });
-    track.writeRtp(new RtpPacket(header, payload));
-    // Against the clock, not after a fixed pause: timers come late, and lateness must not add up.
-    const wait = started + (index + 1) * FRAME_MS - performance.now();
-    await new Promise((wake) => setTimeout(wake, Math.max(0, wait)));
-  }
-}
-
 const received = [];
 const track = new MediaStreamTrack({ kind: "audio" });
 const peer = new RTCPeerConnection({
-  codecs: { audio: [new RTCRtpCodecParameters({ mimeType: "audio/opus", clockRate: 48000, channels: 2, payloadType: 111 })] },
+  codecs: { audio: [new RTCRtpCodecParameters({ mimeType: "audio/opus", clockRate: 48000, channels: 2, payloadType: PAYLOAD_TYPE })] },
 });
 peer.onTrack.subscribe((theirs) => theirs.onReceiveRtp.subscribe(({ payload }) => received.push(payload)));
 peer.addTransceiver(track, { direction: "sendrecv" });
@@ -86,12 +47,12 @@ const connected = untilConnected(peer);
 const location = await call(peer);
 await connected;
 const connectedMs = performance.now() - started;
-const sent = readOggPackets(readFileSync(speech));
-await sendAll(track, sent);
-await new Promise((wake) => setTimeout(wake, AFTERWARDS_MS));
+const { sent, received: returned } = await speakFrames((payload, sequenceNumber, timestamp) => {
+  const header = new RtpHeader({ payloadType: PAYLOAD_TYPE, sequenceNumber, timestamp, ssrc: 1, marker: sequenceNumber === 0 });
+  track.writeRtp(new RtpPacket(header, payload));
+}, received);
 const hangUp = await fetch(`${location}/hangup`, { method: "POST", headers: HEADERS });
 await peer.close();
 
-const encode = (payloads) => payloads.map((payload) => payload.toString("base64"));
-const result = { sent: encode(sent), received: encode(received), connected_ms: connectedMs, hang_up_status: hangUp.status };
+const result = { sent, received: returned, connected_ms: connectedMs, hang_up_status: hangUp.status };
 process.stdout.write(JSON.stringify(result), () => process.exit(0));

@@ -100,12 +100,14 @@ impl Signalling {
 
     /// Ends a call.
     pub fn end(&self, slot: u32, location: String) {
+        // As above.
         let _ = self.requests.send(Request::End { slot, location });
     }
 
     /// What has been done meanwhile.
     pub fn take_done(&self) -> impl Iterator<Item = Done> {
         let mut count = [0; 8];
+        // Nothing to read is no fault: the channel says what there is.
         let _ = rustix::io::read(&*self.woken, &mut count);
         self.done.try_iter()
     }
@@ -130,6 +132,7 @@ fn serve(server: &Server, taken: &Mutex<Receiver<Request>>, tell: &Sender<Done>,
         if tell.send(done).is_err() {
             return;
         }
+        // A counter that is full has woken its reader already.
         let _ = rustix::io::write(woken, &1u64.to_ne_bytes());
     }
 }
@@ -168,6 +171,7 @@ impl Server {
             Some(key) => request.header("Authorization", format!("Bearer {key}")),
             None => request,
         };
+        // A call whose server cannot be reached any more is over as well.
         let _ = request.send_empty().map(|mut response| response.body_mut().read_to_string());
     }
 }

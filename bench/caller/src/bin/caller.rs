@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    // Packets leave when they are due, not when it saves power.
+    // Packets leave when they are due, not when it saves power. Where that cannot be asked for, they leave a little later.
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
     let ended = match &options.run {
         Run::Play { calls, seconds, storm_calls, storm_rate } => {

@@ -88,6 +88,7 @@ fn signal(http: &Server, media: SocketAddr, certificate: &DtlsCert, tell: &Sende
             _ => None,
         };
         let response = if let Some((told, response)) = told {
+            // Both fail only once the media thread has ended, and the process with it.
             let _ = tell.send(told);
             let _ = rustix::io::write(woken, &1u64.to_ne_bytes());
             response
@@ -103,6 +104,7 @@ fn answer(request: Request, response: Response<io::Cursor<Vec<u8>>>) {
     let mut bytes = Vec::new();
     if response.raw_print(&mut bytes, HTTPVersion(1, 1), &[], false, None).is_ok() {
         let mut writer = request.into_writer();
+        // A client that has gone wants no answer.
         let _ = writer.write_all(&bytes).and_then(|()| writer.flush());
     }
 }
@@ -183,6 +185,7 @@ impl Echo {
     }
 
     fn take_told(&mut self) {
+        // Nothing to read is no fault: the channel says what there is.
         let _ = rustix::io::read(&*self.woken, &mut [0; 8]);
         while let Ok(told) = self.told.try_recv() {
             match told {
