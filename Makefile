@@ -11,7 +11,7 @@ BIN := .venv/bin
 STAMPS := .venv/stamps
 WHEELS := build/wheels
 BASELINE := proto/baseline.binpb
-NPM_PROJECT := tests/interop
+NPM_PROJECTS := tests/interop tests/sdk
 CRATES := datapath bench/caller
 PION_PROJECT := tests/interop/clients/pion
 NATIVE_SOURCES := $(wildcard datapath/*.toml datapath/*.lock datapath/*.rs datapath/*.pyi) \
@@ -51,8 +51,8 @@ $(STAMPS)/native: $(NATIVE_SOURCES) scripts/build-native.sh $(STAMPS)/runtime
 	@scripts/build-native.sh $(BIN) $(WHEELS)
 	@touch $@
 
-$(STAMPS)/npm: $(NPM_PROJECT)/package-lock.json scripts/install-npm.sh | $(STAMPS)/venv
-	@scripts/install-npm.sh $(NPM_PROJECT)
+$(STAMPS)/npm: $(addsuffix /package-lock.json,$(NPM_PROJECTS)) scripts/install-npm.sh | $(STAMPS)/venv
+	@for project in $(NPM_PROJECTS); do scripts/install-npm.sh $$project; done
 	@touch $@
 
 # The stamp is the script's to touch: without a network there are no models, and it is tried again next time.
@@ -157,4 +157,4 @@ lock: $(STAMPS)/dev ## Resolve requirements/*.in into the lock files anew
 
 .PHONY: clean
 clean: ## Remove what was built
-	@rm -rf .venv build $(addsuffix /target,$(CRATES)) $(NPM_PROJECT)/node_modules
+	@rm -rf .venv build $(addsuffix /target,$(CRATES)) $(addsuffix /node_modules,$(NPM_PROJECTS))

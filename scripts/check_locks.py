@@ -1,7 +1,7 @@
 """Checks the lock files without asking any registry.
 
 Fails unless every requirement of an .in file has a pin that satisfies it, every pin has a hash, dev.txt pins what
-runtime.txt pins, the npm lock matches its package.json, and none names a registry: whoever installs chooses theirs.
+runtime.txt pins, the npm locks match their package.json, and none names a registry: whoever installs chooses theirs.
 """
 
 import json
@@ -75,7 +75,8 @@ def faults() -> Iterator[str]:
     for name, versions in runtime.items():
         if dev.get(name) != versions:
             yield f"dev.txt: {name} is {dev.get(name)}, in runtime.txt {versions}"
-    yield from npm_faults(ROOT / "tests" / "interop")
+    for project in ("interop", "sdk"):
+        yield from npm_faults(ROOT / "tests" / project)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,104 @@
+"""Runs a client, which is a program of its own in its own language, and holds its report against what it should be.
+
+A client gets its orders (where the fabric is, which recordings to say) as its last argument in JSON, holds one
+conversation and writes one JSON document: what it was answered, by event and by ear, and what its SDK did not know.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+from asyncio.subprocess import PIPE
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.fabric import Fabric
+from tests.support.openai_events import check_server_event
+from tests.support.tls_front import TlsFront
+
+HERE = Path(__file__).parent
+CLIENTS = HERE / "clients"
+WITHIN_S = 120.0
+QUESTIONS = {
+    "times": "What is twelve times seven?",
+    "weather": "What is the weather in Paris?",
+    "story": "Tell me a story.",
+    "again": "What is thirteen times six?",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What clients talk with. `recordings` are 24 kHz PCM, by name."""
+
+    fabric: Fabric
+    front: TlsFront
+    recordings: Mapping[str, Path]
+
+    @property
+    def websocket(self) -> str:
+        """Base URL of WebSockets, without TLS."""
+        return self.fabric.http.replace("http", "ws", 1)
+
+    async def perform(self, command: Sequence[str | Path], url: str, **orders: object) -> dict[str, Any]:
+        """Runs a client to its end; its report.
+
+        Args:
+            command: the program and its arguments but the last.
+            url: where the client's SDK is pointed.
+        """
+        speech = {name: str(path) for name, path in self.recordings.items()}
+        full = {"url": url, "key": self.fabric.api_key, "model": "agent", "speech": speech, **orders}
+        environment = os.environ | {"NODE_EXTRA_CA_CERTS": str(self.front.certificate)}
+        process = await asyncio.create_subprocess_exec(
+            *command, json.dumps(full), stdout=PIPE, stderr=PIPE, env=environment
+        )
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                output, words = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0, words.decode()[-4000:]
+        report: dict[str, Any] = json.loads(output)
+        return report
+
+
+def missing_node_part() -> str | None:
+    """What keeps the JavaScript clients from running here; None when nothing does."""
+    if shutil.which("node") is None:
+        return "no node here"
+    if not (HERE / "node_modules" / "openai").is_dir():
+        return "tests/sdk has no node_modules: run make setup-test"
+    return None
+
+
+def check_conversation(report: Mapping[str, Any]) -> str:
+    """Holds a report against what was asked, by words and by ear; what was understood, to be shown."""
+    from tests.support.agent_scene import heard  # noqa: PLC0415 - needs the models
+
+    def by_ear(audio: str) -> str:
+        return heard(base64.b64decode(audio), 24_000).lower().replace("-", " ")
+
+    assert not report["errors"], report["errors"]
+    assert not report["unknown"], report["unknown"]
+    for event in report.get("raw", ()):
+        check_server_event(event)
+    assert "9" in report["written"]
+    assert "84" in report["spoken"]["words"]
+    first = by_ear(report["spoken"]["audio"])
+    assert "84" in first or "eighty four" in first, first
+    assert "seven" in report["understood"].lower() or "7" in report["understood"]
+    assert report["tool"]["name"] == "get_weather"
+    assert "paris" in json.loads(report["tool"]["arguments"])["city"].lower()
+    assert "21" in report["tool"]["words"]
+    interruption = report["interruption"]
+    assert 1000 <= interruption["heard_ms"] <= 6000, interruption["heard_ms"]
+    assert "78" in interruption["words"], interruption["words"]
+    last = by_ear(interruption["audio"])
+    assert "78" in last or "seventy eight" in last, last
+    return f"heard {first!r} and {last!r}, interrupted after {interruption['heard_ms']} ms"
