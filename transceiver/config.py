@@ -71,7 +71,14 @@ class TransceiverConfig(Config):
         description="Networks (CIDR) whose datagrams are accepted without a subscription: another SPP-speaking edge.",
     )
     keys_file: Path = Field(description="The routing keys (a mounted Secret).")
-    api_keys_file: Path = Field(description="Bearer keys of the API, one per line; re-read when it changes.")
+    api_keys_file: Path = Field(
+        description="Bearer keys of the API: KEY or TENANT KEY on each line; re-read when it changes."
+    )
+    client_secret_keys_file: Path | None = Field(
+        None,
+        description="Keys that seal ephemeral keys (a mounted Secret of the routing keys' form, the same for all "
+        "transceivers); re-read when it changes. Unset: none are minted.",
+    )
     models_dir: Path | None = Field(
         None,
         description="Where `offhook models fetch` put the models of turn taking; unset: loudness and pauses decide.",

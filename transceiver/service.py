@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 
@@ -37,8 +38,10 @@ from transceiver.routes.relay_registry import RelayRegistry
 from transceiver.routes.route_service import RouteService
 from transceiver.session.certificate import Certificate
 from transceiver.session.sctp import data_channels_supported
+from transceiver.signalling.access.api_keys import ApiKeys
+from transceiver.signalling.access.client_secrets import ClientSecrets
+from transceiver.signalling.access.principal import Access
 from transceiver.signalling.app import make_app
-from transceiver.signalling.auth import ApiKeys
 from transceiver.signalling.owner import CallOwner
 from transceiver.signalling.shared_port import listeners_at
 from transceiver.turns.metrics import TurnsCollector
@@ -227,7 +230,7 @@ class Transceiver:
         self._stack.push_async_callback(owner.close)
         app = make_app(
             self._calls,
-            ApiKeys(config.api_keys_file),
+            self._access(),
             owner,
             cors_origins=config.cors_origins,
             max_body_bytes=config.max_offer_bytes,
@@ -239,6 +242,11 @@ class Transceiver:
         self._public_site = web.SockSite(runner, public)
         await self._public_site.start()
         await web.SockSite(runner, peer).start()
+
+    def _access(self) -> Access:
+        path = self._config.client_secret_keys_file
+        secrets = ClientSecrets(path, time.time) if path is not None else None
+        return Access(ApiKeys(self._config.api_keys_file), secrets)
 
     async def _serve_admin(self, port: MediaPort) -> Address:
         loop = LoopWatch()

@@ -64,7 +64,7 @@ def _transceiver(path: Path, cores: int) -> RoleSettings:
         busy=1,
         cluster_id=config.cluster_id,
         keys_file=config.keys_file,
-        secrets=[config.api_keys_file],
+        secrets=[path for path in (config.api_keys_file, config.client_secret_keys_file) if path is not None],
         transceivers=config.peers,
         workers=config.workers,
     )

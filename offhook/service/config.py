@@ -7,6 +7,8 @@ quoted in it: the key file holds secrets, and one rule for all files is easier t
 import base64
 import binascii
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -103,12 +105,35 @@ class _KeyFile(Config):
         minting = [key.route_key for key in self.configurations if key.mint]
         return KeyRing(minting[0], [key.route_key for key in self.configurations])
 
+    @property
+    def secret_ring(self) -> "SecretRing":
+        keys = [key.route_key for key in self.configurations]
+        minting = next(key.id for key in self.configurations if key.mint)
+        return SecretRing(minting, {key.config_id: key.secret for key in keys})
+
     @model_validator(mode="after")
     def _is_a_ring(self) -> Self:
         if sum(key.mint for key in self.configurations) != 1:
             raise ValueError("configurations: exactly one must have 'mint: true'")
         _ = self.key_ring
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRing:
+    """The secrets of a key file, of 32 bytes each, by their ids: one mints, all are accepted."""
+
+    mint_id: str
+    secrets: Mapping[str, bytes] = field(repr=False)
+
+
+def load_secret_ring(path: Path) -> SecretRing:
+    """Read a key file, as `load_key_ring` does, for a use other than routing.
+
+    Raises:
+        ConfigError: as `load_key_ring` says.
+    """
+    return load_config(path, _KeyFile).secret_ring
 
 
 def load_key_ring(path: Path) -> KeyRing:

@@ -70,6 +70,7 @@ class Layout:
     def write(self) -> list[ProcessPlan]:
         """Writes every file and returns the processes, in the order in which to start them."""
         self._write_private("keys.json", json.dumps(new_key_file()))
+        self._write_private("client_secret_keys.json", json.dumps(new_key_file()))
         self._write_private("api_keys", self._options.api_key + "\n")
         options = self._options
         plans = [self._worker(f"worker-{number + 1}") for number in range(options.workers)]
@@ -103,6 +104,7 @@ class Layout:
                 "candidates": [format_address(address) for address in options.advertise],
                 "keys_file": str(self._directory / "keys.json"),
                 "api_keys_file": str(self._directory / "api_keys"),
+                "client_secret_keys_file": str(self._directory / "client_secret_keys.json"),
                 "models_dir": str(models_directory()),
                 "default_model": options.worker if options.workers else "loopback",
                 "drain_s": 0,

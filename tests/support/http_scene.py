@@ -1,7 +1,9 @@
 """The HTTP API of one or more transceivers on sockets of 127.0.0.1, with real calls behind it and no worker."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
 
+from offhook.service.config import new_key_file
 from tests.support.transceiver_scene import TransceiverScene
 from transceiver.calls.call_service import CallService
 from transceiver.calls.placing import WorkerCalls
@@ -20,16 +23,28 @@ from transceiver.peers import PeerDirectory
 from transceiver.routes.flow_log import FlowLog
 from transceiver.routes.relay_registry import RelayRegistry
 from transceiver.routes.route_service import RouteService
+from transceiver.signalling.access.api_keys import ApiKeys
+from transceiver.signalling.access.client_secrets import ClientSecrets
+from transceiver.signalling.access.principal import Access
 from transceiver.signalling.app import make_app
-from transceiver.signalling.auth import ApiKeys
 from transceiver.signalling.owner import CallOwner
 from transceiver.worker_link import WorkerPool
 from wire.ufrag import KeyRing, RouteKey
 
 KEY = "sk-test"
+RIVAL_KEY = "sk-rival"
+"""Of another tenant."""
 KEYS = KeyRing(RouteKey("A", bytes(range(32))))
 CLUSTER_ID = 7
 MAX_BODY_BYTES = 65_536
+
+
+def access_of(directory: Path, unix_time: Callable[[], float]) -> Access:
+    """The keys of `api_keys`, and ephemeral keys sealed with those of a file that is made where there is none."""
+    sealing = directory / "client_secret_keys.json"
+    if not sealing.exists():
+        sealing.write_text(json.dumps(new_key_file()))
+    return Access(ApiKeys(directory / "api_keys"), ClientSecrets(sealing, unix_time))
 
 
 class HttpTransceiver:
@@ -39,6 +54,7 @@ class HttpTransceiver:
         url: base URL of the API.
         calls: behind it.
         requests: what it was asked, as (method, path with query).
+        clock_ahead_s: of the clock by which ephemeral keys expire.
     """
 
     def __init__(
@@ -53,6 +69,7 @@ class HttpTransceiver:
         self.transceiver_id = transceiver_id
         self.url = ""
         self.requests: list[tuple[str, str]] = []
+        self.clock_ahead_s = 0.0
         self.fabric = TransceiverScene()
         pool = WorkerPool([], f"t{transceiver_id}")
         workers = WorkerCalls(pool, audio=None, turns=None, limits=SessionLimits())
@@ -64,12 +81,12 @@ class HttpTransceiver:
 
     async def open(self, stack: AsyncExitStack) -> "HttpTransceiver":
         """Begins to listen."""
-        (self._directory / "api_keys").write_text(f"{KEY}\n")
+        (self._directory / "api_keys").write_text(f"{KEY}\nrivals {RIVAL_KEY}\n")
         owner = CallOwner(lambda: KEYS, CLUSTER_ID, self.transceiver_id, self._peers, timeout_s=self._timeout_s)
         stack.push_async_callback(owner.close)
         app = make_app(
             self.calls,
-            ApiKeys(self._directory / "api_keys"),
+            access_of(self._directory, lambda: time.time() + self.clock_ahead_s),
             owner,
             cors_origins=["*"],
             max_body_bytes=MAX_BODY_BYTES,

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from offhook.service.config import new_key_file
-from tests.support.http_scene import KEY
+from tests.support.http_scene import KEY, RIVAL_KEY
 from tests.support.webrtc_client import WebRtcClient
 from transceiver import service
 from transceiver.config import TransceiverConfig
@@ -23,7 +23,8 @@ CALLS = "/v1/realtime/calls"
 def config(directory: Path, **given: Any) -> TransceiverConfig:  # noqa: ANN401 - any field of the configuration
     """A configuration without relays or workers; its model is loopback."""
     (directory / "keys.json").write_text(json.dumps(new_key_file()))
-    (directory / "api_keys").write_text(f"{KEY}\n")
+    (directory / "client_secret_keys.json").write_text(json.dumps(new_key_file()))
+    (directory / "api_keys").write_text(f"{KEY}\nrivals {RIVAL_KEY}\n")
     fields: dict[str, Any] = {
         "name": "transceiver-1",
         "cluster_id": 1,
@@ -36,6 +37,7 @@ def config(directory: Path, **given: Any) -> TransceiverConfig:  # noqa: ANN401 
         "candidates": ("127.0.0.1:3478",),
         "keys_file": directory / "keys.json",
         "api_keys_file": directory / "api_keys",
+        "client_secret_keys_file": directory / "client_secret_keys.json",
     }
     return TransceiverConfig(**fields | given)
 

@@ -80,7 +80,6 @@ async def test_a_form_without_an_offer(fabric: Fabric) -> None:
     [
         ("{", "session"),
         ("[]", "session"),
-        ('{"type":"transcription"}', "session.type"),
         ('{"model":1}', "session.model"),
     ],
 )

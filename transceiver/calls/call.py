@@ -8,6 +8,7 @@ import structlog
 
 from transceiver.calls.event_channel import EventChannel
 from transceiver.calls.model_side import ModelSide
+from transceiver.calls.placer import Placer
 from transceiver.hub import SessionHub
 from transceiver.sdp.credentials import IceCredentials
 from transceiver.sdp.reception import Reception
@@ -30,9 +31,11 @@ class Call:
     Args:
         hub: performs what the session decides.
         ended: called once, with the reason, when the call is over.
+        placed_by: whose it is.
     """
 
-    def __init__(self, hub: SessionHub, ended: Callable[["Call", CloseReason], None]) -> None:
+    def __init__(self, hub: SessionHub, ended: Callable[["Call", CloseReason], None], placed_by: Placer) -> None:
+        self.placed_by = placed_by
         self._hub = hub
         self._ended = ended
         self._session: Session | None = None

@@ -23,6 +23,7 @@ from transceiver.calls.errors import (
 )
 from transceiver.calls.loopback import MODEL as LOOPBACK
 from transceiver.calls.loopback import Loopback
+from transceiver.calls.placer import DEFAULT_PLACER, Placer
 from transceiver.calls.placing import WorkerCalls
 from transceiver.calls.socket_call import EventSocket, SocketCall
 from transceiver.hub import SessionHub, TooManySessions
@@ -72,29 +73,32 @@ class CallService:
         default = self._model(None)
         return [default, *sorted(names - {default})] if default in names else sorted(names)
 
-    async def create(self, offer: str, *, model: str | None, session: Mapping[str, Any]) -> Call:
+    async def create(
+        self, offer: str, *, model: str | None, session: Mapping[str, Any], placed_by: Placer = DEFAULT_PLACER
+    ) -> Call:
         """Places a call.
 
         Args:
             offer: SDP.
             model: a name of `models()`; None for the default.
             session: the Realtime API's session object, as far as the client gave one.
+            placed_by: whose it is.
 
         Raises:
             CallRefused: the offer, the model or the session object is refused, or there is no room.
         """
         try:
-            return await self._create(offer, self._model(model), session)
+            return await self._create(offer, self._model(model), session, placed_by)
         except CallRefused as error:
             self.refused[error.code] += 1
             # Not the message: it quotes the client.
             _log.info("call refused", code=error.code, param=error.param)
             raise
 
-    async def _create(self, offer: str, model: str, session: Mapping[str, Any]) -> Call:
+    async def _create(self, offer: str, model: str, session: Mapping[str, Any], placed_by: Placer) -> Call:
         if self._draining:
             raise TransceiverDraining("This transceiver is shutting down. Call again.")
-        call = Call(self._hub, self._on_ended)
+        call = Call(self._hub, self._on_ended, placed_by)
         try:
             opened = self._hub.create(offer, call, now=time.monotonic())
         except OfferError as error:
@@ -167,12 +171,26 @@ class CallService:
         try:
             yield
         except NoSuchModel:
-            message = f"The model '{model}' does not exist here. Known models: {', '.join(self.models())}."
-            raise ModelNotFound(message, param="model") from None
+            raise self._not_found(model) from None
         except NoCapacity as error:
             raise NoRoom(f"No capacity: {error}") from None
         except WorkerRejected as error:
             raise RefusedByWorker(str(error), param="session") from None
+
+    def _not_found(self, model: str) -> ModelNotFound:
+        message = f"The model '{model}' does not exist here. Known models: {', '.join(self.models())}."
+        return ModelNotFound(message, param="model")
+
+    def preview(self, model: str | None, session: Mapping[str, Any]) -> dict[str, Any]:
+        """The session object that a session opened so would have.
+
+        Raises:
+            CallRefused: the model or the session object is refused.
+        """
+        wanted = self._model(model)
+        if wanted not in self.models():
+            raise self._not_found(wanted)
+        return self._workers.preview(wanted, session)
 
     def find(self, call_id: str) -> Call | None:
         """The live call with this id."""

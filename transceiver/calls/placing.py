@@ -151,6 +151,14 @@ class WorkerCalls:
         side.join(joined)
         return side
 
+    def preview(self, model: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The session object that a session opened so would have.
+
+        Raises:
+            SessionRefused: `given` is at fault.
+        """
+        return self._session(model, WEBSOCKET, given).configuration.as_json()
+
     def _session(self, model: str, transport: Transport, given: Mapping[str, Any]) -> RealtimeSession:
         info = self._workers.models().get(model)
         traits = ModelTraits.of(model, info.capabilities if info is not None else ())

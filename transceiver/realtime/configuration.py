@@ -196,6 +196,13 @@ class Configuration:
         return complete
 
 
+def merge_sessions(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The session object `given`, with what `defaults` has where it is silent; all of it if it is of another type."""
+    if given.get("type", defaults.get("type")) != defaults.get("type"):
+        return dict(given)
+    return _merge(defaults, given)
+
+
 def _merge(current: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """`current` with the fields of `patch`; neither is changed, though they share what is below."""
     merged = dict(current)

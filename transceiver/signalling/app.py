@@ -7,11 +7,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from transceiver.calls.call_service import CallService
-from transceiver.signalling.auth import ApiKeys
-from transceiver.signalling.calls_api import MAX_BODY_BYTES, CallsApi
+from transceiver.signalling.access.principal import Access
+from transceiver.signalling.call_request import MAX_BODY_BYTES
+from transceiver.signalling.calls_api import CallsApi
+from transceiver.signalling.client_secrets_api import ClientSecretsApi
 from transceiver.signalling.cors import cors_middleware
 from transceiver.signalling.deadline import deadline_middleware
 from transceiver.signalling.errors import error_middleware
+from transceiver.signalling.models_api import ModelsApi
 from transceiver.signalling.owner import CallOwner
 from transceiver.signalling.realtime_socket import RealtimeSocketApi
 from transceiver.signalling.whip import WhipApi
@@ -38,7 +41,7 @@ async def _page_headers(request: web.Request, handler: Handler) -> web.StreamRes
 
 def make_app(
     calls: CallService,
-    keys: ApiKeys,
+    access: Access,
     owner: CallOwner,
     *,
     cors_origins: Collection[str],
@@ -56,9 +59,11 @@ def make_app(
         client_max_size=max_body_bytes,
     )
     app[MAX_BODY_BYTES] = max_body_bytes
-    CallsApi(calls, keys, owner).add_routes(app)
-    RealtimeSocketApi(calls, keys).add_routes(app)
-    WhipApi(calls, keys, owner).add_routes(app)
+    CallsApi(calls, access, owner).add_routes(app)
+    ClientSecretsApi(calls, access).add_routes(app)
+    ModelsApi(calls, access).add_routes(app)
+    RealtimeSocketApi(calls, access).add_routes(app)
+    WhipApi(calls, access, owner).add_routes(app)
     app.router.add_get("/", _index)
     app.router.add_static("/page/", PAGE)
     return app

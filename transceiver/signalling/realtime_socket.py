@@ -15,13 +15,13 @@ from transceiver.calls.call_service import CallService
 from transceiver.calls.errors import CallRefused
 from transceiver.calls.socket_call import SocketCall
 from transceiver.session.actions import CloseReason
-from transceiver.signalling.auth import ApiKeys, check_key, require_key
+from transceiver.signalling.access.principal import Access, Principal
 from transceiver.signalling.call_errors import refusal
+from transceiver.signalling.call_request import wanted_session
 from transceiver.signalling.deadline import lift_deadline
 from transceiver.signalling.errors import ApiError
 
 SUBPROTOCOL: Final = "realtime"
-KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
 MAX_FRAME_BYTES: Final = 21 * 1024 * 1024
 """15 MiB of audio in base64, and what is around it. A longer one closes the connection (1009)."""
 MAX_QUEUED_BYTES: Final = 8 * 1024 * 1024
@@ -100,9 +100,9 @@ class SocketWriter:
 class RealtimeSocketApi:
     """The endpoint."""
 
-    def __init__(self, calls: CallService, keys: ApiKeys) -> None:
+    def __init__(self, calls: CallService, access: Access) -> None:
         self._calls = calls
-        self._keys = keys
+        self._access = access
 
     def add_routes(self, app: web.Application) -> None:
         """Registers it."""
@@ -113,13 +113,13 @@ class RealtimeSocketApi:
 
         Whatever is wrong before that is an HTTP error.
         """
-        self._require_key(request)
+        principal = self._access.anyone(request)
         socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), heartbeat=PING_EVERY_S, max_msg_size=MAX_FRAME_BYTES)
         if not socket.can_prepare(request).ok:
             message = "This is a WebSocket endpoint: connect to it with a WebSocket client."
             raise ApiError(426, message, code="upgrade_required")
         writer = SocketWriter(socket)
-        call = await self._open(request, writer)
+        call = await self._open(request, principal, writer)
         transport = request.transport
         try:
             await socket.prepare(request)
@@ -138,14 +138,7 @@ class RealtimeSocketApi:
         await asyncio.wait({reading})
         return socket
 
-    def _require_key(self, request: web.Request) -> None:
-        for protocol in request.headers.get("Sec-WebSocket-Protocol", "").split(","):
-            if protocol.strip().startswith(KEY_SUBPROTOCOL) and "Authorization" not in request.headers:
-                check_key(protocol.strip().removeprefix(KEY_SUBPROTOCOL), self._keys)
-                return
-        require_key(request, self._keys)
-
-    async def _open(self, request: web.Request, writer: SocketWriter) -> SocketCall:
+    async def _open(self, request: web.Request, principal: Principal, writer: SocketWriter) -> SocketCall:
         if "call_id" in request.query:
             message = "Attaching to a call by 'call_id' is not supported yet: use the call's data channel."
             raise ApiError(400, message, code="unsupported_parameter", param="call_id")
@@ -154,8 +147,9 @@ class RealtimeSocketApi:
             message = "'intent' may be 'transcription' only."
             raise ApiError(400, message, code="invalid_value", param="intent")
         session = {"type": "transcription"} if intent is not None else {}
+        wanted = wanted_session(principal, request.query.get("model"), session)
         try:
-            return await self._calls.open_socket(writer, model=request.query.get("model"), session=session)
+            return await self._calls.open_socket(writer, model=wanted.model, session=wanted.session)
         except CallRefused as error:
             raise refusal(error) from None
 

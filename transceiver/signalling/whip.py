@@ -9,11 +9,12 @@ from aiohttp import web
 
 from transceiver.calls.call import Call
 from transceiver.calls.call_service import CallService
-from transceiver.signalling.auth import ApiKeys, require_key
-from transceiver.signalling.calls_api import SDP, place_call, read_call_request
+from transceiver.signalling.access.principal import Access
+from transceiver.signalling.call_request import SDP, place_call
+from transceiver.signalling.calls_api import find_call
 from transceiver.signalling.errors import ApiError
 from transceiver.signalling.ice_fragment import parse_ice_fragment
-from transceiver.signalling.owner import CallOwner, no_such_call
+from transceiver.signalling.owner import CallOwner
 
 FRAGMENT = "application/trickle-ice-sdpfrag"
 
@@ -26,9 +27,9 @@ def _etag(call: Call) -> str:
 class WhipApi:
     """Handlers of the WHIP endpoint and of the resources it creates."""
 
-    def __init__(self, calls: CallService, keys: ApiKeys, owner: CallOwner) -> None:
+    def __init__(self, calls: CallService, access: Access, owner: CallOwner) -> None:
         self._calls = calls
-        self._keys = keys
+        self._access = access
         self._owner = owner
 
     def add_routes(self, app: web.Application) -> None:
@@ -44,19 +45,17 @@ class WhipApi:
 
     async def create(self, request: web.Request) -> web.Response:
         """Places a call."""
-        require_key(request, self._keys)
-        wanted = await read_call_request(request)
-        call = await place_call(self._calls, wanted)
+        call = await place_call(self._calls, self._access.anyone(request), request)
         headers = {"Location": f"/whip/{call.id}", "ETag": _etag(call), "Accept-Patch": FRAGMENT}
         return web.Response(status=201, text=call.answer, content_type=SDP, headers=headers)
 
     async def patch(self, request: web.Request) -> web.StreamResponse:
         """Trickle ICE or ICE restart."""
-        require_key(request, self._keys)
+        self._access.anyone(request)
         return await self._owner.handle(request, self._patch_here)
 
     async def _patch_here(self, request: web.Request, call_id: str) -> web.Response:
-        call = self._find(call_id)
+        call = find_call(self._calls, call_id, self._access.anyone(request))
         if request.content_type != FRAGMENT:
             raise ApiError(415, f"Send {FRAGMENT}.", code="unsupported_content_type")
         wanted = request.headers.get("If-Match")
@@ -72,16 +71,9 @@ class WhipApi:
 
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """Ends the call."""
-        require_key(request, self._keys)
+        self._access.anyone(request)
         return await self._owner.handle(request, self._delete_here)
 
-    async def _delete_here(self, _request: web.Request, call_id: str) -> web.Response:
-        self._find(call_id)
-        self._calls.hang_up(call_id)
+    async def _delete_here(self, request: web.Request, call_id: str) -> web.Response:
+        find_call(self._calls, call_id, self._access.anyone(request)).hang_up()
         return web.Response(status=200)
-
-    def _find(self, call_id: str) -> Call:
-        call = self._calls.find(call_id)
-        if call is None:
-            raise no_such_call(call_id)
-        return call

@@ -123,7 +123,7 @@ async def test_a_transcription_session(house: WholeTransceiver) -> None:
     ("query", "headers", "protocols", "expected"),
     [
         (f"model={MODEL}", {}, (), (401, "missing_api_key")),
-        (f"model={MODEL}&api_key={KEY}", {}, (), (401, "missing_api_key")),
+        (f"model={MODEL}&api_key={KEY}", {}, (), (401, "key_in_query_string")),
         (f"model={MODEL}", {"Authorization": "Bearer sk-wrong"}, (), (401, "invalid_api_key")),
         (f"model={MODEL}", {}, ("realtime", "openai-insecure-api-key.wrong"), (401, "invalid_api_key")),
         ("model=unheard-of", {"Authorization": f"Bearer {KEY}"}, (), (404, "model_not_found")),

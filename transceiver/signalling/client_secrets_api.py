@@ -1,0 +1,85 @@
+"""Ephemeral keys for browsers, and the beta's endpoints that did the same under other names."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from pydantic import TypeAdapter
+
+from transceiver.calls.call_service import CallService
+from transceiver.calls.errors import CallRefused
+from transceiver.realtime.beta.session import beta_session, present_session
+from transceiver.realtime.errors import EventError
+from transceiver.realtime.schema.base import read
+from transceiver.signalling.access.client_secrets import ClientSecretTooLarge
+from transceiver.signalling.access.principal import Access, Principal
+from transceiver.signalling.call_errors import refusal
+from transceiver.signalling.call_request import model_of
+from transceiver.signalling.errors import ApiError
+from transceiver.signalling.json_body import bad_request, read_body, read_object
+from transceiver.signalling.request_schema import ClientSecretRequest, ExpiresAfter
+
+
+class ClientSecretsApi:
+    """Handlers of the endpoints that mint ephemeral keys."""
+
+    def __init__(self, calls: CallService, access: Access) -> None:
+        self._calls = calls
+        self._access = access
+
+    def add_routes(self, app: web.Application) -> None:
+        """Registers the endpoints."""
+        app.router.add_post("/v1/realtime/client_secrets", self.create)
+        app.router.add_post("/v1/realtime/sessions", self.create_session)
+        app.router.add_post("/v1/realtime/transcription_sessions", self.create_transcription_session)
+
+    async def create(self, request: web.Request) -> web.Response:
+        """An ephemeral key with a session bound in."""
+        principal = self._access.server(request)
+        wanted = await read_body(request, ClientSecretRequest)
+        given = {"type": "realtime"} | (wanted.session or {})
+        session = self._effective(given)
+        value, expires_at = self._mint(principal, given, wanted.expires_after)
+        return web.json_response({"value": value, "expires_at": expires_at, "session": session})
+
+    async def create_session(self, request: web.Request) -> web.Response:
+        """The same in the beta's words."""
+        return await self._create_flat(request, "realtime", "expires_after")
+
+    async def create_transcription_session(self, request: web.Request) -> web.Response:
+        """The same for a session that only transcribes."""
+        return await self._create_flat(request, "transcription", "expires_at")
+
+    async def _create_flat(self, request: web.Request, kind: str, expiry: str) -> web.Response:
+        principal = self._access.server(request)
+        flat = await read_object(request)
+        client_secret = flat.pop("client_secret", None) or {}
+        try:
+            lifetime = read(TypeAdapter(dict[str, ExpiresAfter | None]), client_secret, "client_secret").get(expiry)
+            given = present_session(flat, kind)
+        except EventError as error:
+            raise bad_request(error) from None
+        session = self._effective(given)
+        value, expires_at = self._mint(principal, given, lifetime)
+        body = beta_session(session) | {"client_secret": {"value": value, "expires_at": expires_at}}
+        return web.json_response(body)
+
+    def _effective(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            session = self._calls.preview(model_of(given), given)
+        except CallRefused as error:
+            raise refusal(error) from None
+        # It has not begun.
+        return session | {"expires_at": 0}
+
+    def _mint(self, principal: Principal, given: Mapping[str, Any], lifetime: ExpiresAfter | None) -> tuple[str, int]:
+        secrets = self._access.client_secrets
+        if secrets is None:
+            message = "This installation mints no ephemeral keys: its configuration has no client_secret_keys_file."
+            raise ApiError(501, message, code="client_secrets_unavailable")
+        try:
+            value, secret = secrets.mint(principal.api_key_id, given, (lifetime or ExpiresAfter()).seconds)
+        except ClientSecretTooLarge:
+            message = "The session is too large to be bound to an ephemeral key: send the rest with session.update."
+            raise ApiError(400, message, code="session_too_large", param="session") from None
+        return value, secret.expires_at
