@@ -43,7 +43,8 @@ $(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/venv
 	@$(BIN)/pip install --quiet --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/packages: pyproject.toml worker/pyproject.toml $(STAMPS)/runtime
+# Generated code is copied into the environment, even of an editable package.
+$(STAMPS)/packages: pyproject.toml worker/pyproject.toml $(wildcard proto/gen/offhook_proto/*/v1/*.py*) $(STAMPS)/runtime
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e worker -e .
 	@touch $@
 

@@ -102,7 +102,7 @@ class Call:
             cluster_id=1,
             transceiver_id=1,
             certificate=Certificate(),
-            candidates=[PUBLIC],
+            candidates=lambda: [PUBLIC],
             limits=SessionLimits(consent_timeout_s=1e6, max_duration_s=1e6),
             max_sessions=1,
             max_connecting=1,

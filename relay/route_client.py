@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import grpc
@@ -29,11 +29,19 @@ _Stream = grpc.aio.StreamStreamCall[route_pb2.SyncRequest, route_pb2.SyncRespons
 
 
 class Subscriber(NamedTuple):
-    """Who subscribes: what a transceiver is told about this relay."""
+    """Who subscribes: what a transceiver is told about this relay.
+
+    Attributes:
+        relay_id: its stable name.
+        incarnation: random per process.
+        upstream_addresses: where its datagrams to transceivers come from.
+        public_addresses: where clients reach it now: nowhere before it takes packets, nor when it drains.
+    """
 
     relay_id: str
     incarnation: int
     upstream_addresses: Sequence[Address]
+    public_addresses: Callable[[], Sequence[Address]] = lambda: ()
 
 
 class Patience(NamedTuple):
@@ -107,11 +115,16 @@ class RouteClient:
             async with grpc.aio.insecure_channel(self._target, _CHANNEL_OPTIONS) as channel:
                 stream: _Stream = route_pb2_grpc.RouteServiceStub(channel).Sync()
                 await self._write(stream, self._subscribe())
+                announced: Sequence[Address] = ()
                 while (response := await self._read(stream)) is not None:
                     if not applied and impatience is not None:
                         impatience.cancel()
                     await self._apply(stream, response)
                     applied = True
+                    # Heartbeats come every second, so it is told soon enough.
+                    if (now_public := self._subscriber.public_addresses()) != announced:
+                        await self._write(stream, _announcement(now_public))
+                        announced = now_public
             self._log_end("the transceiver closed it")
         except SyncError as error:
             self.state.start_over()
@@ -132,15 +145,11 @@ class RouteClient:
 
     def _subscribe(self) -> route_pb2.SyncRequest:
         self.streams_opened += 1
-        addresses = [
-            route_pb2.Address(ip=ipaddress.ip_address(address.host).packed, port=address.port)
-            for address in self._subscriber.upstream_addresses
-        ]
         return route_pb2.SyncRequest(
             subscribe=route_pb2.Subscribe(
                 relay_id=self._subscriber.relay_id,
                 relay_incarnation=self._subscriber.incarnation,
-                upstream_addresses=addresses,
+                upstream_addresses=_messages(self._subscriber.upstream_addresses),
                 resume=self.state.resume(),
             )
         )
@@ -163,3 +172,11 @@ class RouteClient:
         async with asyncio.timeout(self._patience.stream_s):
             response = await stream.read()
         return response if isinstance(response, route_pb2.SyncResponse) else None
+
+
+def _announcement(public: Sequence[Address]) -> route_pb2.SyncRequest:
+    return route_pb2.SyncRequest(announce=route_pb2.Announce(public_addresses=_messages(public)))
+
+
+def _messages(addresses: Sequence[Address]) -> list[route_pb2.Address]:
+    return [route_pb2.Address(ip=ipaddress.ip_address(address.host).packed, port=address.port) for address in addresses]

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
@@ -80,7 +81,7 @@ class _Relay:
             config.transceivers,
             self._engine,
             config.cluster_id,
-            Subscriber(config.relay_id, secrets.randbits(63), self._engine.upstream_addresses),
+            Subscriber(config.relay_id, secrets.randbits(63), self._engine.upstream_addresses, self._public_addresses),
             Patience(release_s=RELEASE_AFTER_S, forget_s=config.transceiver_lost_s),
         )
         self._background.start(self._follow_keys(key_rings))
@@ -110,6 +111,14 @@ class _Relay:
         whole = await self._background.first_to_end(first_snapshots, self._config.sync_deadline_s)
         if not whole and not self._stop.is_set():
             _log.warning("not every transceiver has sent its flows; their clients wait for their next check")
+
+    def _public_addresses(self) -> Sequence[Address]:
+        """Where clients reach this relay now."""
+        if self._stop.is_set() or not self._engine.listening:
+            return ()
+        advertised = [parse_address(text) for text in self._config.advertise or ()]
+        reachable = advertised or self._engine.listening
+        return [address for address in reachable if not ip_address(address.host).is_unspecified]
 
     async def _follow_keys(self, key_rings: AsyncIterator[KeyRing]) -> None:
         async for keys in key_rings:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from offhook.service.config import Config
 from offhook.service.discovery import parse_target
 from transceiver.audio.settings import AudioSettings
+from transceiver.candidates import ANNOUNCED
 from transceiver.media_port.choice import MediaPortName
 from wire.address import Address, parse_address
 
@@ -64,7 +65,10 @@ class TransceiverConfig(Config):
     )
     workers: tuple[str, ...] = Field((), description="Workers: ip:port, unix:/path or dns:name:port.")
     candidates: tuple[str, ...] = Field(
-        min_length=1, description="ip:port of the relays as clients reach them; the candidates of every answer."
+        ("relays",),
+        min_length=1,
+        description="The relays as clients reach them: ip:port, dns:name:port, loadbalancer:service:port, or relays: "
+        "what each relay announces. An answer names up to four of them.",
     )
     relay_networks: tuple[str, ...] = Field(
         (),
@@ -119,13 +123,20 @@ class TransceiverConfig(Config):
         parse_address(value)
         return value
 
-    @field_validator("media_address", "candidates")
+    @field_validator("media_address")
     @classmethod
-    def _can_be_reached(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
-        for text in (value,) if isinstance(value, str) else value or ():
-            address = parse_address(text)
-            if _is_unspecified(address) or not address.port:
-                raise ValueError("must name an address and a port that others can reach")
+    def _can_be_reached(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_reachable(parse_address(value))
+        return value
+
+    @field_validator("candidates")
+    @classmethod
+    def _are_candidates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            target = parse_target(text) if text != ANNOUNCED else None
+            if isinstance(target, str):
+                _check_reachable(parse_address(target))
         return value
 
     @field_validator("peer_url")
@@ -170,10 +181,10 @@ class TransceiverConfig(Config):
             raise ValueError("media_address: is required where media_listen is every interface")
         return self
 
-    @property
-    def candidate_addresses(self) -> tuple[Address, ...]:
-        """`candidates`, parsed."""
-        return tuple(parse_address(text) for text in self.candidates)
+
+def _check_reachable(address: Address) -> None:
+    if _is_unspecified(address) or not address.port:
+        raise ValueError("must name an address and a port that others can reach")
 
 
 def _is_unspecified(address: Address) -> bool:

@@ -37,6 +37,10 @@ class TooManySessions(Exception):
     """The hub holds as many sessions as it may; try another transceiver."""
 
 
+class NoCandidates(Exception):
+    """No relay is known that a client could be sent to."""
+
+
 class TooManyConnecting(Exception):
     """As many sessions as may be are waiting for their client; try again in a moment."""
 
@@ -92,7 +96,7 @@ class SessionHub:
         keys: mints ufrags and call ids. The attribute may be replaced when keys rotate; live sessions keep theirs.
         cluster_id, transceiver_id: the route that ufrags and call ids carry.
         certificate: this process's DTLS identity.
-        candidates: the relays as clients reach them.
+        candidates: draws the relays, as clients reach them, that the next client is told of.
         limits: bounds and timers of each session.
         max_sessions: `create` refuses beyond that.
         max_connecting: and beyond that many whose client has not completed its handshake. So offers that are made and
@@ -110,7 +114,7 @@ class SessionHub:
         cluster_id: int,
         transceiver_id: int,
         certificate: Certificate,
-        candidates: Sequence[Address],
+        candidates: Callable[[], Sequence[Address]],
         limits: SessionLimits,
         max_sessions: int,
         max_connecting: int,
@@ -124,7 +128,7 @@ class SessionHub:
         self._cluster_id = cluster_id
         self._transceiver_id = transceiver_id
         self._certificate = certificate
-        self._candidates = tuple(candidates)
+        self._draw_candidates = candidates
         self._limits = limits
         self._max_sessions = max_sessions
         self._max_connecting = max_connecting
@@ -159,12 +163,16 @@ class SessionHub:
             OfferError: the offer cannot be served, with the reason for the client.
             TooManySessions: the process is full.
             TooManyConnecting: too many clients have been answered and have not come yet.
+            NoCandidates: no relay is known that the client could be sent to.
         """
         # Before the offer is read: a refusal has to be cheap.
         if len(self._sessions) >= self._max_sessions:
             raise TooManySessions(f"this transceiver holds its {self._max_sessions} sessions already")
         if self._connecting >= self._max_connecting:
             raise TooManyConnecting(f"{self._connecting} calls are being connected here already")
+        candidates = self._draw_candidates()
+        if not candidates:
+            raise NoCandidates("no relay has said yet where clients reach it")
         offer = parse_offer(offer_sdp)
         token = self._new_token()
         self._last_session_id += 1
@@ -174,7 +182,7 @@ class SessionHub:
             offer=offer,
             certificate=self._certificate,
             mint_credentials=self._mint_credentials,
-            candidates=self._candidates,
+            candidates=candidates,
             handshakes=self._handshakes,
             limits=self._limits,
             data_channels=self._data_channels,

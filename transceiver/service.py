@@ -25,6 +25,7 @@ from transceiver.audio.metrics import AudioCollector
 from transceiver.audio.support import open_audio
 from transceiver.calls.call_service import CallService
 from transceiver.calls.placing import WorkerCalls
+from transceiver.candidates import Candidates
 from transceiver.config import TransceiverConfig
 from transceiver.hub import SessionHub
 from transceiver.hub_timer import HubTimer
@@ -159,7 +160,9 @@ class Transceiver:
 
         accept_relays(())
         self._relays = RelayRegistry(grace_s=config.relay_grace_s)
-        self._routes = RouteService(self._flow_log, self._relays, accept_relays)
+        self._candidates = Candidates(config.candidates)
+        self._background.start(self._candidates.follow())
+        self._routes = RouteService(self._flow_log, self._relays, accept_relays, self._candidates.announced)
 
     def _open_sessions(self, port: MediaPort, keys: KeyRing) -> None:
         config = self._config
@@ -172,7 +175,7 @@ class Transceiver:
             cluster_id=config.cluster_id,
             transceiver_id=config.transceiver_id,
             certificate=Certificate(),
-            candidates=config.candidate_addresses,
+            candidates=self._candidates.draw,
             limits=config.limits,
             max_sessions=config.max_sessions,
             max_connecting=config.max_connecting,

@@ -1,11 +1,16 @@
 """Configuration files and the key file: read once, checked whole, never half applied.
 
+A value may name environment variables, `${POD_IP}`: one file then serves every pod of a Deployment. An IPv6 address
+from there gets its brackets where a port follows: `media_address: ${POD_IP}:7000`.
+
 Every fault is a `ConfigError` whose one line names the file and the field and says what is expected. Values are never
 quoted in it: the key file holds secrets, and one rule for all files is easier to trust than two.
 """
 
 import base64
 import binascii
+import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,15 +36,18 @@ class Config(BaseModel):
 
 _C = TypeVar("_C", bound=Config)
 
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}(?P<before_port>(?=:))?")
+
 
 def load_config(path: Path, model: type[_C]) -> _C:
     """Read a YAML file (so JSON, too) into `model`.
 
     Raises:
-        ConfigError: the file cannot be read, is not YAML, or a field is missing, unknown or wrong.
+        ConfigError: the file cannot be read, is not YAML, names a variable that is not set, or a field is missing,
+            unknown or wrong.
     """
     try:
-        return model.model_validate(read_mapping(path))
+        return model.model_validate(_expanded(read_mapping(path), path))
     except ValidationError as error:
         faults = "; ".join(_fault(details) for details in error.errors(include_url=False, include_input=False))
         raise ConfigError(f"{path}: {faults}") from None
@@ -65,6 +73,25 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: must be a mapping of settings, such as 'log_level: info'")
     return content
+
+
+def _expanded(value: Any, path: Path) -> Any:  # noqa: ANN401 - whatever YAML holds
+    """`value` with each variable that a text in it names replaced by what the environment says."""
+
+    def said(found: re.Match[str]) -> str:
+        text = os.environ.get(found["name"])
+        if text is None:
+            raise ConfigError(f"{path}: environment variable {found['name']} is not set")
+        return f"[{text}]" if found["before_port"] is not None and ":" in text else text
+
+    match value:
+        case str():
+            return _VARIABLE.sub(said, value)
+        case list():
+            return [_expanded(each, path) for each in value]
+        case dict():
+            return {key: _expanded(each, path) for key, each in value.items()}
+    return value
 
 
 def _fault(details: ErrorDetails) -> str:

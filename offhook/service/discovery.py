@@ -1,24 +1,31 @@
-"""Where the other processes are: configured targets in, gRPC targets out, DNS followed.
+"""Where the other processes are: configured targets in, addresses out, changes followed.
 
-| configured        | means                                                                                    |
-| ----------------- | ---------------------------------------------------------------------------------------- |
-| `127.0.0.1:7000`  | that address; IPv6 as `[::1]:7000`                                                       |
-| `unix:/path/sock` | that Unix socket                                                                         |
-| `dns:name:7000`   | every A and AAAA record of the name, each a target of its own: a headless Service's pods |
+| configured                  | means                                                                           |
+| --------------------------- | ------------------------------------------------------------------------------- |
+| `127.0.0.1:7000`            | that address; IPv6 as `[::1]:7000`                                              |
+| `unix:/path/sock`           | that Unix socket                                                                |
+| `dns:name:7000`             | every A and AAAA record of the name: a headless Service's pods                  |
+| `kubernetes:service:grpc`   | every pod behind a Service, by a port's name or number, watched: changes come   |
+|                             | at once. `namespace/service` for another namespace. Watches EndpointSlices      |
+| `loadbalancer:service:3478` | the addresses that a Service of type LoadBalancer was given. Watches Services   |
 
 gRPC could resolve names itself, but would then pick one of the addresses, and the fabric needs each of them.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 import structlog
 
+from offhook.service.config import ConfigError
 from wire.address import Address, format_address, parse_address
 
 _log = structlog.get_logger(__name__)
+
+_SERVICE = re.compile(r"(?:(?P<namespace>[a-z0-9-]{1,63})/)?(?P<name>[a-z0-9.-]{1,253}):(?P<port>[a-z0-9-]{1,15})")
 
 
 class _DnsName(NamedTuple):
@@ -26,60 +33,155 @@ class _DnsName(NamedTuple):
     port: int
 
 
-async def watch_targets(targets: Sequence[str], interval_s: float = 5.0) -> AsyncIterator[frozenset[str]]:
-    """Yield the gRPC targets of `targets` at once, then whenever they have changed. Never ends.
+class ServicePort(NamedTuple):
+    """A port of a Service.
 
-    Names are resolved again every `interval_s`. A name that does not resolve contributes what it last resolved to:
-    at first nothing. A name that resolves to nothing new is no change.
+    Attributes:
+        namespace: None is this pod's own.
+        name: the Service's.
+        port: its name, or its number.
+    """
+
+    namespace: str | None
+    name: str
+    port: str
+
+
+class _Endpoints(NamedTuple):
+    """Every pod behind a Service."""
+
+    service: ServicePort
+
+
+class _LoadBalancer(NamedTuple):
+    """A Service as the world reaches it."""
+
+    service: ServicePort
+
+
+_Place = _DnsName | _Endpoints | _LoadBalancer
+
+
+async def watch_targets(targets: Sequence[str], interval_s: float = 5.0) -> AsyncIterator[frozenset[str]]:
+    """Yield the addresses of `targets`, as gRPC takes them, at once and then whenever they have changed. Never ends.
+
+    Names are resolved again every `interval_s`. A place that cannot be asked contributes what it last did: at first
+    nothing. So an API server or a name server that is away changes nothing.
 
     Raises:
         ValueError: a target is not written as in the module's docstring.
+        ConfigError: Kubernetes is to be asked, and this is no pod and has no kubeconfig.
     """
-    fixed = frozenset(target for target in targets if isinstance(parse_target(target), str))
-    resolved: dict[_DnsName, frozenset[str]] = {
-        name: frozenset() for name in map(parse_target, targets) if isinstance(name, _DnsName)
-    }
-    failing: set[_DnsName] = set()
-    yielded: frozenset[str] | None = None
-    while True:
-        for name in resolved:
-            found = await _resolve(name)
-            if found is not None:
-                resolved[name] = found
-                failing.discard(name)
-            elif name not in failing:
-                failing.add(name)
-                _log.warning(
-                    "a name does not resolve; keeping what it last resolved to",
-                    name=name.host,
-                )
-        current = fixed.union(*resolved.values())
-        if current != yielded:
-            yielded = current
-            yield current
-        await asyncio.sleep(interval_s)
+    parsed = [parse_target(target) for target in targets]
+    fixed = frozenset(target for target in parsed if isinstance(target, str))
+    places = list(dict.fromkeys(target for target in parsed if not isinstance(target, str)))
+    latest: dict[_Place, frozenset[str]] = {}
+    changed = asyncio.Event()
+
+    async def follow(place: _Place) -> None:
+        async for found in _watch(place, interval_s):
+            latest[place] = found
+            changed.set()
+
+    followers = [asyncio.create_task(follow(place), name=f"discovery of {place}") for place in places]
+    try:
+        yielded: frozenset[str] | None = None
+        while True:
+            changed.clear()
+            current = fixed.union(*latest.values())
+            if len(latest) == len(places) and current != yielded:
+                yielded = current
+                yield current
+            await _set_or_failed(changed, followers)
+    finally:
+        for follower in followers:
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
 
 
-def parse_target(target: str) -> str | _DnsName:
-    """Return a fixed target as gRPC takes it, or the name to resolve.
+async def _set_or_failed(changed: asyncio.Event, followers: Sequence[asyncio.Task[None]]) -> None:
+    """Returns when the event is set; raises what ended a follower, which none should."""
+    waiting = asyncio.create_task(changed.wait())
+    try:
+        done, _ = await asyncio.wait({waiting, *followers}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    for follower in done - {waiting}:
+        follower.result()
+
+
+def parse_target(target: str) -> str | _Place:
+    """Return a fixed target as gRPC takes it, or the place to ask for more.
 
     Raises:
         ValueError: it is not written as in the module's docstring.
     """
     scheme, _, rest = target.partition(":")
-    if scheme == "unix":
-        if not rest.startswith("/"):
-            raise ValueError(f"target {target!r}: a Unix socket is written unix:/absolute/path")
-        return target
-    if scheme == "dns":
-        host, _, port = rest.rpartition(":")
-        if not (host and port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= 0xFFFF):
-            raise ValueError(f"target {target!r}: a name is written dns:name:port")
-        return _DnsName(host, int(port))
+    match scheme:
+        case "unix":
+            if not rest.startswith("/"):
+                raise ValueError(f"target {target!r}: a Unix socket is written unix:/absolute/path")
+            return target
+        case "dns":
+            return _parse_name(target, rest)
+        case "kubernetes":
+            return _Endpoints(_parse_service(target, scheme, rest))
+        case "loadbalancer":
+            service = _parse_service(target, scheme, rest)
+            if not service.port.isdigit():
+                raise ValueError(f"target {target!r}: the port of a load balancer is a number")
+            return _LoadBalancer(service)
     try:
         return format_address(parse_address(target))
     except ValueError:
-        raise ValueError(f"target {target!r} must be ip:port, unix:/path or dns:name:port") from None
+        raise ValueError(
+            f"target {target!r} must be ip:port, unix:/path, dns:name:port, kubernetes:service:port or "
+            "loadbalancer:service:port"
+        ) from None
+
+
+def _parse_name(target: str, rest: str) -> _DnsName:
+    host, _, port = rest.rpartition(":")
+    if not (host and _is_port(port)):
+        raise ValueError(f"target {target!r}: a name is written dns:name:port")
+    return _DnsName(host, int(port))
+
+
+def _parse_service(target: str, scheme: str, rest: str) -> ServicePort:
+    found = _SERVICE.fullmatch(rest)
+    if found is None or (found["port"].isdigit() and not _is_port(found["port"])):
+        raise ValueError(f"target {target!r}: a Service is written {scheme}:service:port, with namespace/ if need be")
+    return ServicePort(found["namespace"], found["name"], found["port"])
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= len("65535") and 0 < int(text) <= 0xFFFF
+
+
+def _watch(place: _Place, interval_s: float) -> AsyncIterator[frozenset[str]]:
+    if isinstance(place, _DnsName):
+        return _watch_name(place, interval_s)
+    try:
+        # Its client costs 20 MB and 0.3 s, and is not installed everywhere.
+        from offhook.service.kubernetes_watch import watch_endpoints, watch_load_balancer  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError("kubernetes: and loadbalancer: targets need the extra offhook[kubernetes]") from error
+    watch = watch_endpoints if isinstance(place, _Endpoints) else watch_load_balancer
+    return watch(*place.service)
+
+
+async def _watch_name(name: _DnsName, interval_s: float) -> AsyncIterator[frozenset[str]]:
+    """What a name resolves to, or last resolved to, again and again."""
+    last: frozenset[str] = frozenset()
+    failing = False
+    while True:
+        found = await _resolve(name)
+        if found is None and not failing:
+            _log.warning("a name does not resolve; keeping what it last resolved to", name=name.host)
+        failing = found is None
+        last = last if found is None else found
+        yield last
+        await asyncio.sleep(interval_s)
 
 
 async def _resolve(name: _DnsName) -> frozenset[str] | None:

@@ -149,7 +149,7 @@ class TransceiverScene:
             cluster_id=7,
             transceiver_id=42,
             certificate=_CERTIFICATE[0],
-            candidates=[PUBLIC],
+            candidates=lambda: [PUBLIC],
             limits=limits or SessionLimits(),
             max_sessions=max_sessions,
             max_connecting=max_sessions if max_connecting is None else max_connecting,

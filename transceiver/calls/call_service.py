@@ -15,6 +15,7 @@ from transceiver.calls.errors import (
     CallEndedEarly,
     CallRefused,
     ModelNotFound,
+    NoRelay,
     NoRoom,
     OfferRefused,
     RefusedByWorker,
@@ -26,7 +27,7 @@ from transceiver.calls.loopback import Loopback
 from transceiver.calls.placer import DEFAULT_PLACER, Placer
 from transceiver.calls.placing import WorkerCalls
 from transceiver.calls.socket_call import EventSocket, SocketCall
-from transceiver.hub import SessionHub, TooManySessions
+from transceiver.hub import NoCandidates, SessionHub, TooManySessions
 from transceiver.hub import TooManyConnecting as HubTooManyConnecting
 from transceiver.realtime.ids import new_id
 from transceiver.sdp.errors import OfferError
@@ -107,6 +108,8 @@ class CallService:
             raise NoRoom(f"No capacity: {error}.") from None
         except HubTooManyConnecting as error:
             raise TooManyConnecting(f"Too many at once: {error}. Call again in a moment.") from None
+        except NoCandidates as error:
+            raise NoRelay(f"No relay: {error}. Call again in a moment.") from None
         call.open(opened)
         self._calls[call.id] = call
         try:

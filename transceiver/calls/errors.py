@@ -38,6 +38,12 @@ class NoRoom(CallRefused):
     code = "no_capacity"
 
 
+class NoRelay(CallRefused):
+    """No relay is there to carry the call's media."""
+
+    code = "no_relay"
+
+
 class TooManyConnecting(CallRefused):
     """Too many calls of this transceiver are between their answer and their first packet."""
 

@@ -13,6 +13,7 @@ from wire.address import Address
 @dataclass
 class _Relay:
     addresses: frozenset[Address]
+    public_addresses: frozenset[Address] = frozenset()
     streams: int = 0
     left_at: float | None = field(default=None)
 
@@ -50,6 +51,10 @@ class RelayRegistry:
         if relay.streams == 0:
             relay.left_at = now
 
+    def announced(self, relay_id: str, incarnation: int, public_addresses: Iterable[Address]) -> None:
+        """A relay with a stream said where clients reach it; nowhere, if it drains."""
+        self._relays[relay_id, incarnation].public_addresses = frozenset(public_addresses)
+
     def expire(self, now: float) -> bool:
         """Forgets relays whose grace is over. True if any was forgotten."""
         gone = [
@@ -64,6 +69,10 @@ class RelayRegistry:
     def addresses(self) -> Collection[Address]:
         """Every address that may send datagrams here now."""
         return {address for relay in self._relays.values() for address in relay.addresses}
+
+    def public_addresses(self) -> Collection[Address]:
+        """Where clients reach the relays that have a stream now."""
+        return {address for relay in self._relays.values() if relay.streams > 0 for address in relay.public_addresses}
 
     @property
     def connected(self) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
 import grpc
 import structlog
@@ -18,6 +18,9 @@ _log = structlog.get_logger(__name__)
 
 _Context = grpc.aio.ServicerContext[route_pb2.SyncRequest, route_pb2.SyncResponse]
 
+MOST_ANNOUNCED = 8
+"""Public addresses of one relay that are taken note of: its ports, in both IP versions."""
+
 
 class RouteService(route_pb2_grpc.RouteServiceServicer):
     """Thin shell around FlowLog and RelayRegistry.
@@ -26,6 +29,7 @@ class RouteService(route_pb2_grpc.RouteServiceServicer):
         flow_log: the versioned state; call `flows_changed` after changing it.
         relays: who may send datagrams here.
         accept_relays: told the addresses of all accepted relays whenever they change.
+        announced: told where clients reach the connected relays whenever that changes.
         batch_interval_s: how long changes gather before they are sent.
         heartbeat_interval_s: silence after which a heartbeat goes out.
     """
@@ -35,6 +39,7 @@ class RouteService(route_pb2_grpc.RouteServiceServicer):
         flow_log: FlowLog,
         relays: RelayRegistry,
         accept_relays: Callable[[Collection[Address]], None],
+        announced: Callable[[Collection[Address]], None] = lambda addresses: None,
         *,
         batch_interval_s: float = 0.005,
         heartbeat_interval_s: float = 1.0,
@@ -42,6 +47,7 @@ class RouteService(route_pb2_grpc.RouteServiceServicer):
         self._log = flow_log
         self._relays = relays
         self._accept_relays = accept_relays
+        self._announced = announced
         self._batch_interval_s = batch_interval_s
         self._heartbeat_interval_s = heartbeat_interval_s
         self._changed = asyncio.Event()
@@ -85,21 +91,36 @@ class RouteService(route_pb2_grpc.RouteServiceServicer):
         """Serves one relay until its stream ends."""
         subscribe = await _first_subscribe(request_iterator, context)
         key = (subscribe.relay_id, subscribe.relay_incarnation)
-        addresses = await _upstream_addresses(subscribe, context)
+        addresses = await _addresses(subscribe.upstream_addresses, context)
         if not self._relays.joined(*key, addresses):
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many relays are subscribed")
         self._accept_relays(self._relays.addresses())
         _log.info("relay subscribed", relay=subscribe.relay_id, resuming=subscribe.HasField("resume"))
-        acknowledgements = asyncio.ensure_future(_drain(request_iterator))
+        listening = asyncio.ensure_future(self._listen(key, request_iterator, context))
         try:
             async for response in self._responses(subscribe):
-                if acknowledgements.done():
+                if listening.done():
                     return
                 yield response
         finally:
-            acknowledgements.cancel()
+            listening.cancel()
             self._relays.left(*key, asyncio.get_running_loop().time())
+            self._announced(self._relays.public_addresses())
             _log.info("relay left", relay=subscribe.relay_id)
+
+    async def _listen(
+        self, key: tuple[str, int], requests: AsyncIterator[route_pb2.SyncRequest], context: _Context
+    ) -> None:
+        """Takes what the relay says until it closes its half.
+
+        Acknowledgements are not kept: gRPC's own flow control paces the stream, and a relay's place in the log lives in
+        the stream that serves it.
+        """
+        async for request in requests:
+            if request.WhichOneof("message") == "announce":
+                addresses = await _addresses(request.announce.public_addresses[:MOST_ANNOUNCED], context)
+                self._relays.announced(*key, addresses)
+                self._announced(self._relays.public_addresses())
 
     async def _responses(self, subscribe: route_pb2.Subscribe) -> AsyncIterator[route_pb2.SyncResponse]:
         version: int | None = None
@@ -145,20 +166,8 @@ async def _first_subscribe(requests: AsyncIterator[route_pb2.SyncRequest], conte
     return first.subscribe
 
 
-async def _upstream_addresses(subscribe: route_pb2.Subscribe, context: _Context) -> list[Address]:
+async def _addresses(said: Iterable[route_pb2.Address], context: _Context) -> list[Address]:
     try:
-        return [
-            Address(str(ipaddress.ip_address(address.ip)), address.port) for address in subscribe.upstream_addresses
-        ]
+        return [Address(str(ipaddress.ip_address(address.ip)), address.port) for address in said]
     except ValueError:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "upstream_addresses: ip must be 4 or 16 bytes")
-
-
-async def _drain(requests: AsyncIterator[route_pb2.SyncRequest]) -> None:
-    """Takes acknowledgements until the relay closes its half.
-
-    Nothing is kept of them: gRPC's own flow control paces the stream, and a relay's place in the log lives in the
-    stream that serves it.
-    """
-    async for _ in requests:
-        pass
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "an address has 4 or 16 bytes")

@@ -4,6 +4,7 @@ from transceiver.calls.errors import (
     CallEndedEarly,
     CallRefused,
     ModelNotFound,
+    NoRelay,
     NoRoom,
     TooManyConnecting,
     TransceiverDraining,
@@ -11,7 +12,7 @@ from transceiver.calls.errors import (
 from transceiver.signalling.errors import ApiError
 
 # The same request may succeed elsewhere, or later: clients may repeat it by themselves.
-_PASSING = (TransceiverDraining, NoRoom, TooManyConnecting, CallEndedEarly)
+_PASSING = (TransceiverDraining, NoRelay, NoRoom, TooManyConnecting, CallEndedEarly)
 
 
 def refusal(error: CallRefused) -> ApiError:

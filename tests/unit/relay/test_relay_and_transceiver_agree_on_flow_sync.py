@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path as FilePath
 
@@ -33,11 +33,13 @@ class Transceiver:
             media_address=address_message(media_address),
         )
         self.accepted: Collection[Address] = ()
+        self.candidates: Collection[Address] = ()
         self.log = FlowLog(identity, max_changes=4)
         self.routes = RouteService(
             self.log,
             RelayRegistry(grace_s=60.0),
             self._accept,
+            self._announced,
             batch_interval_s=0.001,
             heartbeat_interval_s=0.05,
         )
@@ -49,6 +51,9 @@ class Transceiver:
 
     def _accept(self, addresses: Collection[Address]) -> None:
         self.accepted = addresses
+
+    def _announced(self, addresses: Collection[Address]) -> None:
+        self.candidates = addresses
 
     @asynccontextmanager
     async def serving(self, target: str) -> AsyncIterator[None]:
@@ -63,12 +68,14 @@ class Transceiver:
 
 
 @asynccontextmanager
-async def subscribed(scene: RelayScene, target: str) -> AsyncIterator[Subscriptions]:
+async def subscribed(
+    scene: RelayScene, target: str, public: Callable[[], Sequence[Address]] = tuple
+) -> AsyncIterator[Subscriptions]:
     subscriptions = Subscriptions(
         [target],
         scene.engine,
         CLUSTER,
-        Subscriber("relay-under-test", 1, scene.engine.upstream_addresses),
+        Subscriber("relay-under-test", 1, scene.engine.upstream_addresses, public),
         Patience(release_s=600.0, forget_s=600.0),
     )
     running = asyncio.create_task(subscriptions.run())
@@ -126,3 +133,20 @@ async def test_a_restarted_transceiver_has_no_flows(scene: RelayScene, tmp_path:
         async with Transceiver(scene.transceivers[ALICE].address, incarnation=2).serving(target):
             await until(lambda: scene.engine.flow_count() == 0, "its flows are void")
             await until(lambda: subscriptions.clients[0].state.synced, "synced again")
+
+
+async def test_a_relay_is_a_candidate_while_it_takes_packets(scene: RelayScene, tmp_path: FilePath) -> None:
+    target = f"unix:{tmp_path / 'transceiver.sock'}"
+    public: list[Address] = []
+    alice = Transceiver(scene.transceivers[ALICE].address, incarnation=1)
+    async with alice.serving(target):
+        async with subscribed(scene, target, lambda: tuple(public)) as subscriptions:
+            await subscriptions.first_snapshots()
+            assert not alice.candidates
+            public.append(Address("203.0.113.1", 3478))
+            await until(lambda: set(alice.candidates) == set(public), "it listens")
+            public.clear()
+            await until(lambda: not alice.candidates, "it drains")
+            public.append(Address("2001:db8::1", 3478))
+            await until(lambda: set(alice.candidates) == set(public), "it is back")
+        await until(lambda: not alice.candidates, "its stream has ended")

@@ -31,6 +31,20 @@ def test_yaml_and_json_are_read(tmp_path: Path) -> None:
         assert load_config(written(tmp_path, content), Example) == Example(name="a", limits=Limits(most=3))
 
 
+def test_values_may_name_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POD_INDEX", "3")
+    monkeypatch.setenv("POD_IP", "2001:db8::7")
+    content = "name: 'at ${POD_IP}:7000, not ${POD_IP}'\nlimits: {most: '${POD_INDEX}'}\n"
+    expected = Example(name="at [2001:db8::7]:7000, not 2001:db8::7", limits=Limits(most=3))
+    assert load_config(written(tmp_path, content), Example) == expected
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POD_NAME", raising=False)
+    with pytest.raises(ConfigError, match=r"file\.yaml: environment variable POD_NAME is not set"):
+        load_config(written(tmp_path, "name: ${POD_NAME}\n"), Example)
+
+
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Example(name="a").name = "b"  # type: ignore[misc]  # that it is refused is the point

@@ -115,6 +115,11 @@ async def test_a_name_that_dns_cannot_carry_does_not_resolve() -> None:
         "dns:worker:0",
         "dns:worker:x",
         "dns:worker:٣",
+        "kubernetes:relays",
+        "kubernetes:Relays:grpc",
+        "kubernetes:a/b/c:grpc",
+        "kubernetes:relays:70000",
+        "loadbalancer:relays:media",
     ],
 )
 async def test_a_target_written_wrongly_is_refused(target: str) -> None:

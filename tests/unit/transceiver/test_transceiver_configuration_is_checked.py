@@ -35,9 +35,14 @@ def load(directory: Path, **changes: object) -> TransceiverConfig:
 
 
 def test_a_whole_configuration_is_taken(tmp_path: Path) -> None:
-    assert [address.port for address in load(tmp_path).candidate_addresses] == [3478, 3478]
+    assert load(tmp_path).candidates == tuple(GOOD["candidates"])
     everywhere = {"peer_listen": "0.0.0.0:8081", "media_listen": "[::]:7000"}
     load(tmp_path, **everywhere, peer_url="http://10.0.0.1:8081", media_address="10.0.0.1:7000")
+
+
+@pytest.mark.parametrize("candidate", ["relays", "dns:relays.example.com:3478", "loadbalancer:fabric/relays:3478"])
+def test_candidates_may_be_found_out(tmp_path: Path, candidate: str) -> None:
+    assert load(tmp_path, candidates=[candidate]).candidates == (candidate,)
 
 
 @pytest.mark.parametrize(

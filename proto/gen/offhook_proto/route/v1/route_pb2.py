@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"offhook_proto/route/v1/route.proto\x12\x10offhook.route.v1\"\x11\n\x0fIdentifyRequest\"F\n\x10IdentifyResponse\x12\x32\n\x0btransceiver\x18\x01 \x01(\x0b\x32\x1d.offhook.route.v1.Transceiver\"#\n\x07\x41\x64\x64ress\x12\n\n\x02ip\x18\x01 \x01(\x0c\x12\x0c\n\x04port\x18\x02 \x01(\r\"\xaa\x01\n\x0bTransceiver\x12\x12\n\ncluster_id\x18\x01 \x01(\r\x12\x16\n\x0etransceiver_id\x18\x02 \x01(\r\x12\x13\n\x0bincarnation\x18\x03 \x01(\x04\x12\x30\n\rmedia_address\x18\x04 \x01(\x0b\x32\x19.offhook.route.v1.Address\x12\x16\n\x0esignalling_url\x18\x05 \x01(\t\x12\x10\n\x08\x64raining\x18\x06 \x01(\x08\"\x8e\x01\n\x07\x46lowKey\x12.\n\ttransport\x18\x01 \x01(\x0e\x32\x1b.offhook.route.v1.Transport\x12)\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x19.offhook.route.v1.Address\x12(\n\x05proxy\x18\x03 \x01(\x0b\x32\x19.offhook.route.v1.Address\"b\n\x04\x46low\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.offhook.route.v1.FlowKey\x12\r\n\x05ssrcs\x18\x02 \x03(\r\x12\x11\n\tannounced\x18\x03 \x01(\x08\x12\x10\n\x08selected\x18\x04 \x01(\x08\"\x80\x01\n\x0bSyncRequest\x12\x30\n\tsubscribe\x18\x01 \x01(\x0b\x32\x1b.offhook.route.v1.SubscribeH\x00\x12\x34\n\x0b\x61\x63knowledge\x18\x02 \x01(\x0b\x32\x1d.offhook.route.v1.AcknowledgeH\x00\x42\t\n\x07message\"\x99\x01\n\tSubscribe\x12\x10\n\x08relay_id\x18\x01 \x01(\t\x12\x19\n\x11relay_incarnation\x18\x02 \x01(\x04\x12\x35\n\x12upstream_addresses\x18\x03 \x03(\x0b\x32\x19.offhook.route.v1.Address\x12(\n\x06resume\x18\x04 \x01(\x0b\x32\x18.offhook.route.v1.Resume\":\n\x06Resume\x12\x1f\n\x17transceiver_incarnation\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\x1e\n\x0b\x41\x63knowledge\x12\x0f\n\x07version\x18\x01 \x01(\x04\"\xa9\x01\n\x0cSyncResponse\x12.\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1a.offhook.route.v1.SnapshotH\x00\x12,\n\x07\x63hanges\x18\x02 \x01(\x0b\x32\x19.offhook.route.v1.ChangesH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.offhook.route.v1.HeartbeatH\x00\x42\t\n\x07message\"\x88\x01\n\x08Snapshot\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x32\n\x0btransceiver\x18\x02 \x01(\x0b\x32\x1d.offhook.route.v1.Transceiver\x12%\n\x05\x66lows\x18\x03 \x03(\x0b\x32\x16.offhook.route.v1.Flow\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"^\n\x07\x43hanges\x12\x14\n\x0c\x66rom_version\x18\x01 \x01(\x04\x12\x12\n\nto_version\x18\x02 \x01(\x04\x12)\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x18.offhook.route.v1.Change\"\x9f\x01\n\x06\x43hange\x12(\n\x06upsert\x18\x01 \x01(\x0b\x32\x16.offhook.route.v1.FlowH\x00\x12+\n\x06remove\x18\x02 \x01(\x0b\x32\x19.offhook.route.v1.FlowKeyH\x00\x12\x34\n\x0btransceiver\x18\x03 \x01(\x0b\x32\x1d.offhook.route.v1.TransceiverH\x00\x42\x08\n\x06\x63hange\"\x1c\n\tHeartbeat\x12\x0f\n\x07version\x18\x01 \x01(\x04*L\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x11\n\rTRANSPORT_UDP\x10\x01\x12\x11\n\rTRANSPORT_TCP\x10\x02\x32\xac\x01\n\x0cRouteService\x12Q\n\x08Identify\x12!.offhook.route.v1.IdentifyRequest\x1a\".offhook.route.v1.IdentifyResponse\x12I\n\x04Sync\x12\x1d.offhook.route.v1.SyncRequest\x1a\x1e.offhook.route.v1.SyncResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"offhook_proto/route/v1/route.proto\x12\x10offhook.route.v1\"\x11\n\x0fIdentifyRequest\"F\n\x10IdentifyResponse\x12\x32\n\x0btransceiver\x18\x01 \x01(\x0b\x32\x1d.offhook.route.v1.Transceiver\"#\n\x07\x41\x64\x64ress\x12\n\n\x02ip\x18\x01 \x01(\x0c\x12\x0c\n\x04port\x18\x02 \x01(\r\"\xaa\x01\n\x0bTransceiver\x12\x12\n\ncluster_id\x18\x01 \x01(\r\x12\x16\n\x0etransceiver_id\x18\x02 \x01(\r\x12\x13\n\x0bincarnation\x18\x03 \x01(\x04\x12\x30\n\rmedia_address\x18\x04 \x01(\x0b\x32\x19.offhook.route.v1.Address\x12\x16\n\x0esignalling_url\x18\x05 \x01(\t\x12\x10\n\x08\x64raining\x18\x06 \x01(\x08\"\x8e\x01\n\x07\x46lowKey\x12.\n\ttransport\x18\x01 \x01(\x0e\x32\x1b.offhook.route.v1.Transport\x12)\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x19.offhook.route.v1.Address\x12(\n\x05proxy\x18\x03 \x01(\x0b\x32\x19.offhook.route.v1.Address\"b\n\x04\x46low\x12&\n\x03key\x18\x01 \x01(\x0b\x32\x19.offhook.route.v1.FlowKey\x12\r\n\x05ssrcs\x18\x02 \x03(\r\x12\x11\n\tannounced\x18\x03 \x01(\x08\x12\x10\n\x08selected\x18\x04 \x01(\x08\"\xb0\x01\n\x0bSyncRequest\x12\x30\n\tsubscribe\x18\x01 \x01(\x0b\x32\x1b.offhook.route.v1.SubscribeH\x00\x12\x34\n\x0b\x61\x63knowledge\x18\x02 \x01(\x0b\x32\x1d.offhook.route.v1.AcknowledgeH\x00\x12.\n\x08\x61nnounce\x18\x03 \x01(\x0b\x32\x1a.offhook.route.v1.AnnounceH\x00\x42\t\n\x07message\"\x99\x01\n\tSubscribe\x12\x10\n\x08relay_id\x18\x01 \x01(\t\x12\x19\n\x11relay_incarnation\x18\x02 \x01(\x04\x12\x35\n\x12upstream_addresses\x18\x03 \x03(\x0b\x32\x19.offhook.route.v1.Address\x12(\n\x06resume\x18\x04 \x01(\x0b\x32\x18.offhook.route.v1.Resume\":\n\x06Resume\x12\x1f\n\x17transceiver_incarnation\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\x1e\n\x0b\x41\x63knowledge\x12\x0f\n\x07version\x18\x01 \x01(\x04\"?\n\x08\x41nnounce\x12\x33\n\x10public_addresses\x18\x01 \x03(\x0b\x32\x19.offhook.route.v1.Address\"\xa9\x01\n\x0cSyncResponse\x12.\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1a.offhook.route.v1.SnapshotH\x00\x12,\n\x07\x63hanges\x18\x02 \x01(\x0b\x32\x19.offhook.route.v1.ChangesH\x00\x12\x30\n\theartbeat\x18\x03 \x01(\x0b\x32\x1b.offhook.route.v1.HeartbeatH\x00\x42\t\n\x07message\"\x88\x01\n\x08Snapshot\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x32\n\x0btransceiver\x18\x02 \x01(\x0b\x32\x1d.offhook.route.v1.Transceiver\x12%\n\x05\x66lows\x18\x03 \x03(\x0b\x32\x16.offhook.route.v1.Flow\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"^\n\x07\x43hanges\x12\x14\n\x0c\x66rom_version\x18\x01 \x01(\x04\x12\x12\n\nto_version\x18\x02 \x01(\x04\x12)\n\x07\x63hanges\x18\x03 \x03(\x0b\x32\x18.offhook.route.v1.Change\"\x9f\x01\n\x06\x43hange\x12(\n\x06upsert\x18\x01 \x01(\x0b\x32\x16.offhook.route.v1.FlowH\x00\x12+\n\x06remove\x18\x02 \x01(\x0b\x32\x19.offhook.route.v1.FlowKeyH\x00\x12\x34\n\x0btransceiver\x18\x03 \x01(\x0b\x32\x1d.offhook.route.v1.TransceiverH\x00\x42\x08\n\x06\x63hange\"\x1c\n\tHeartbeat\x12\x0f\n\x07version\x18\x01 \x01(\x04*L\n\tTransport\x12\x19\n\x15TRANSPORT_UNSPECIFIED\x10\x00\x12\x11\n\rTRANSPORT_UDP\x10\x01\x12\x11\n\rTRANSPORT_TCP\x10\x02\x32\xac\x01\n\x0cRouteService\x12Q\n\x08Identify\x12!.offhook.route.v1.IdentifyRequest\x1a\".offhook.route.v1.IdentifyResponse\x12I\n\x04Sync\x12\x1d.offhook.route.v1.SyncRequest\x1a\x1e.offhook.route.v1.SyncResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'offhook_proto.route.v1.route_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRANSPORT']._serialized_start=1580
-  _globals['_TRANSPORT']._serialized_end=1656
+  _globals['_TRANSPORT']._serialized_start=1693
+  _globals['_TRANSPORT']._serialized_end=1769
   _globals['_IDENTIFYREQUEST']._serialized_start=56
   _globals['_IDENTIFYREQUEST']._serialized_end=73
   _globals['_IDENTIFYRESPONSE']._serialized_start=75
@@ -46,23 +46,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLOW']._serialized_start=502
   _globals['_FLOW']._serialized_end=600
   _globals['_SYNCREQUEST']._serialized_start=603
-  _globals['_SYNCREQUEST']._serialized_end=731
-  _globals['_SUBSCRIBE']._serialized_start=734
-  _globals['_SUBSCRIBE']._serialized_end=887
-  _globals['_RESUME']._serialized_start=889
-  _globals['_RESUME']._serialized_end=947
-  _globals['_ACKNOWLEDGE']._serialized_start=949
-  _globals['_ACKNOWLEDGE']._serialized_end=979
-  _globals['_SYNCRESPONSE']._serialized_start=982
-  _globals['_SYNCRESPONSE']._serialized_end=1151
-  _globals['_SNAPSHOT']._serialized_start=1154
-  _globals['_SNAPSHOT']._serialized_end=1290
-  _globals['_CHANGES']._serialized_start=1292
-  _globals['_CHANGES']._serialized_end=1386
-  _globals['_CHANGE']._serialized_start=1389
-  _globals['_CHANGE']._serialized_end=1548
-  _globals['_HEARTBEAT']._serialized_start=1550
-  _globals['_HEARTBEAT']._serialized_end=1578
-  _globals['_ROUTESERVICE']._serialized_start=1659
-  _globals['_ROUTESERVICE']._serialized_end=1831
+  _globals['_SYNCREQUEST']._serialized_end=779
+  _globals['_SUBSCRIBE']._serialized_start=782
+  _globals['_SUBSCRIBE']._serialized_end=935
+  _globals['_RESUME']._serialized_start=937
+  _globals['_RESUME']._serialized_end=995
+  _globals['_ACKNOWLEDGE']._serialized_start=997
+  _globals['_ACKNOWLEDGE']._serialized_end=1027
+  _globals['_ANNOUNCE']._serialized_start=1029
+  _globals['_ANNOUNCE']._serialized_end=1092
+  _globals['_SYNCRESPONSE']._serialized_start=1095
+  _globals['_SYNCRESPONSE']._serialized_end=1264
+  _globals['_SNAPSHOT']._serialized_start=1267
+  _globals['_SNAPSHOT']._serialized_end=1403
+  _globals['_CHANGES']._serialized_start=1405
+  _globals['_CHANGES']._serialized_end=1499
+  _globals['_CHANGE']._serialized_start=1502
+  _globals['_CHANGE']._serialized_end=1661
+  _globals['_HEARTBEAT']._serialized_start=1663
+  _globals['_HEARTBEAT']._serialized_end=1691
+  _globals['_ROUTESERVICE']._serialized_start=1772
+  _globals['_ROUTESERVICE']._serialized_end=1944
 # @@protoc_insertion_point(module_scope)

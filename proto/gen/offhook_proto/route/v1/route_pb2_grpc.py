@@ -60,7 +60,7 @@ class RouteServiceServicer:
 
     def Sync(self, request_iterator, context):
         """One long-lived stream per relay. The relay speaks first (Subscribe), then acknowledges versions as it applies
-        them; the transceiver sends Snapshot messages, then Changes as they happen, and a Heartbeat when nothing does.
+        them, and announces where clients reach it; the transceiver sends Snapshot messages, then Changes as they happen, and a Heartbeat when nothing does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

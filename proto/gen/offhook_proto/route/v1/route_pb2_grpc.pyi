@@ -41,7 +41,7 @@ class RouteServiceStub:
     """Who answers at this address. Transceivers use it to find the owner of a call id."""
     Sync: _grpc.StreamStreamMultiCallable[_route_pb2.SyncRequest, _route_pb2.SyncResponse]
     """One long-lived stream per relay. The relay speaks first (Subscribe), then acknowledges versions as it applies
-    them; the transceiver sends Snapshot messages, then Changes as they happen, and a Heartbeat when nothing does.
+    them, and announces where clients reach it; the transceiver sends Snapshot messages, then Changes as they happen, and a Heartbeat when nothing does.
     """
 
 @_typing.type_check_only
@@ -53,7 +53,7 @@ class RouteServiceAsyncStub(RouteServiceStub):
     """Who answers at this address. Transceivers use it to find the owner of a call id."""
     Sync: _aio.StreamStreamMultiCallable[_route_pb2.SyncRequest, _route_pb2.SyncResponse]  # type: ignore[assignment]
     """One long-lived stream per relay. The relay speaks first (Subscribe), then acknowledges versions as it applies
-    them; the transceiver sends Snapshot messages, then Changes as they happen, and a Heartbeat when nothing does.
+    them, and announces where clients reach it; the transceiver sends Snapshot messages, then Changes as they happen, and a Heartbeat when nothing does.
     """
 
 class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -74,7 +74,7 @@ class RouteServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_route_pb2.SyncResponse], _abc.AsyncIterator[_route_pb2.SyncResponse]]:
         """One long-lived stream per relay. The relay speaks first (Subscribe), then acknowledges versions as it applies
-        them; the transceiver sends Snapshot messages, then Changes as they happen, and a Heartbeat when nothing does.
+        them, and announces where clients reach it; the transceiver sends Snapshot messages, then Changes as they happen, and a Heartbeat when nothing does.
         """
 
 def add_RouteServiceServicer_to_server(servicer: RouteServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
