@@ -273,7 +273,8 @@ class MediaPort(Generic[_Path, _Packet]):
 
     Watch `fileno()`; when it is readable call `fill()` once and `receive()` until it gives nothing. What the `send`
     methods are given leaves with `flush()`, or before if there is much. Nothing blocks, and whatever comes from the
-    network, nothing raises: it is delivered or counted. Not for use from several threads.
+    network, nothing raises: it is delivered or counted. Not for use from several threads; the one it has itself, which
+    sends what is scheduled, runs no Python.
 
     Paths are the caller's own objects, any that can be hashed and compared: those given to `bind` come back. All but
     `close` raise RuntimeError after `close`.
@@ -309,7 +310,7 @@ class MediaPort(Generic[_Path, _Packet]):
         """
 
     def stop(self, session_id: int) -> None:
-        """Forgets a session's keys and paths."""
+        """Forgets a session's keys and paths, and what waits to be sent."""
 
     def fill(self) -> bool:
         """Takes what waits at the socket, in one system call. True if more may be waiting."""
@@ -334,6 +335,22 @@ class MediaPort(Generic[_Path, _Packet]):
 
     def send_rtcp(self, session_id: int, path: _Path, packet: bytes) -> None:
         """Protects and sends a compound RTCP packet."""
+
+    def schedule_rtp(self, session_id: int, path: _Path, packet: bytes, due: float, now: float) -> bool:
+        """Protects and sends an RTP packet at `due`, behind those of its session that wait, from a thread of the port.
+
+        Times are `time.monotonic()`. It leaves up to 2 ms later, together with those of other sessions. True
+        if it does not wait at all: then it leaves with `flush()`.
+        """
+
+    def waiting(self, session_id: int) -> int:
+        """How many packets of a session have been scheduled and have not left."""
+
+    def take_back(self, session_id: int) -> int:
+        """Forgets those; returns how many. They are the last that were scheduled, and will never leave."""
+
+    def reroute(self, session_id: int, path: _Path) -> None:
+        """Sends those on another path; one that is not bound changes nothing."""
 
     def flush(self) -> None:
         """Hands what was sent to the kernel."""

@@ -22,6 +22,8 @@ SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 """Room for 100 ms of a thousand sessions, in case the loop is held up; the kernel may grant less."""
 EXPEDITED_FORWARDING = 46
 """The DSCP of interactive audio (RFC 8837 section 5)."""
+MAX_SCHEDULED = 40
+"""RTP packets of one session that wait for their time, at most: 800 ms of the usual frames of 20 ms."""
 
 
 class Path(NamedTuple):
@@ -121,7 +123,7 @@ class MediaPort(Protocol):
         """Gives a session its keys; before that its SRTP is dropped as `srtp_not_ready`."""
 
     def stop(self, session_id: int) -> None:
-        """Forgets a session's keys and paths."""
+        """Forgets a session's keys and paths, and what waits to be sent."""
 
     def send(self, path: Path, datagram: bytes) -> None:
         """Sends a STUN or DTLS datagram on a bound path."""
@@ -135,5 +137,25 @@ class MediaPort(Protocol):
     def send_rtcp(self, session_id: int, path: Path, packet: bytes) -> None:
         """Protects and sends a compound RTCP packet on a bound path."""
 
+    # Packets that leave later, by the monotonic clock. What does not wait any more has left, as far as anyone can know.
+
+    def schedule_rtp(
+        self, session_id: int, path: Path, packet: bytes, due: float, now: float
+    ) -> None:  # as `send_rtp`, and when
+        """Sends an RTP packet as `send_rtp` does, once `due` has come: at once if it has and nothing waits before it.
+
+        Packets of a session leave in this order, all of them on the path that was named last. They are protected when
+        they leave. Beyond MAX_SCHEDULED they are dropped as `queue_full`.
+        """
+
+    def rtp_waiting(self, session_id: int) -> int:
+        """How many packets of a session are scheduled and have not left."""
+
+    def take_back_rtp(self, session_id: int) -> int:
+        """Forgets those; returns how many they were. They are the last that were scheduled, and will never leave."""
+
+    def reroute_rtp(self, session_id: int, path: Path) -> None:
+        """Sends those on another path."""
+
     def close(self) -> None:
-        """Closes the socket."""
+        """Closes the socket. What is scheduled does not leave."""

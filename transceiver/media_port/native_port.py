@@ -3,6 +3,8 @@
 The event loop watches the socket. At each wake-up one call takes what waits there, trains and all, everything is
 decrypted in batches, and the sink sees packet after packet. What it sends meanwhile is collected and leaves at the end
 of the wake-up, sessions to one relay together; what is sent at other times leaves at the end of the loop's turn.
+
+What is scheduled leaves by a thread of the port, on time whatever the loop is doing (docs/decisions/0011).
 """
 
 import asyncio
@@ -91,7 +93,7 @@ class NativeMediaPort(MediaPort):
         self._native.start_srtp(session_id, keys.profile, keys.inbound, keys.outbound)
 
     def stop(self, session_id: int) -> None:
-        """Forgets a session's keys and paths."""
+        """Forgets a session's keys and paths, and what waits to be sent."""
         self._native.stop(session_id)
 
     def close(self) -> None:
@@ -121,6 +123,24 @@ class NativeMediaPort(MediaPort):
         self._native.send_rtcp(session_id, path, packet)
         if not self._flushing:
             self._flush_soon()
+
+    def schedule_rtp(self, session_id: int, path: Path, packet: bytes, due: float, now: float) -> None:
+        """Sends an RTP packet when its time has come."""
+        leaves_now = self._native.schedule_rtp(session_id, path, packet, due, now)
+        if leaves_now and not self._flushing:
+            self._flush_soon()
+
+    def rtp_waiting(self, session_id: int) -> int:
+        """How many have not left."""
+        return self._native.waiting(session_id)
+
+    def take_back_rtp(self, session_id: int) -> int:
+        """Forgets those."""
+        return self._native.take_back(session_id)
+
+    def reroute_rtp(self, session_id: int, path: Path) -> None:
+        """Sends those on another path."""
+        self._native.reroute(session_id, path)
 
     def _flush_soon(self) -> None:
         """At the end of this turn of the loop, with all that is sent until then."""

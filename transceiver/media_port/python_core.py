@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from transceiver.media_port.interface import MediaPort, MediaSink, Network, Path, PortCounters, SrtpKeys
+from transceiver.media_port.rtp_schedule import RtpSchedule
 from transceiver.media_port.srtp import SrtpSession
 from transceiver.session.rtp import parse_rtp
 from wire.address import Address
@@ -33,9 +34,15 @@ class PythonMediaPort(MediaPort):
     Args:
         address: what `address` says: where the socket is bound.
         sendto: sends one datagram to a relay; False if the network refused it.
+        arm: called with the time when `release` is to be called next, whenever that has moved closer.
     """
 
-    def __init__(self, address: Address, sendto: Callable[[bytes, Address], bool]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        sendto: Callable[[bytes, Address], bool],
+        arm: Callable[[float], None] = lambda when: None,
+    ) -> None:
         self._counters = PortCounters()
         self._address = address
         self._sendto = sendto
@@ -48,6 +55,8 @@ class PythonMediaPort(MediaPort):
         self._by_path: dict[Path, _Binding] = {}
         self._srtp: dict[int, SrtpSession] = {}
         self._paths_of: dict[int, set[Path]] = {}
+        self._schedule = RtpSchedule()
+        self._arm = arm
 
     @property
     def counters(self) -> PortCounters:
@@ -93,7 +102,8 @@ class PythonMediaPort(MediaPort):
         self._srtp[session_id] = SrtpSession(keys)
 
     def stop(self, session_id: int) -> None:
-        """Forgets a session's keys and paths."""
+        """Forgets a session's keys and paths, and what waits to be sent."""
+        self._schedule.forget(session_id)
         for path in tuple(self._paths_of.get(session_id, ())):
             self.unbind(path)
         self._paths_of.pop(session_id, None)
@@ -198,6 +208,52 @@ class PythonMediaPort(MediaPort):
         """Protects and sends a compound RTCP packet."""
         srtp = self._srtp.get(session_id)
         self._send_protected(path, srtp.protect_rtcp(packet) if srtp is not None else DropReason.SRTP_NOT_READY)
+
+    def schedule_rtp(self, session_id: int, path: Path, packet: bytes, due: float, now: float) -> None:
+        """Sends an RTP packet when its time has come."""
+        if due <= now and not self._schedule.waiting(session_id):
+            self.send_rtp(session_id, path, packet)
+        elif session_id not in self._srtp:
+            self._drop(DropReason.SRTP_NOT_READY)
+        elif path not in self._by_path:
+            self._drop(DropReason.SESSION_CLOSED)
+        else:
+            before = self._schedule.next_due()
+            if not self._schedule.push(session_id, path, packet, due):
+                self._drop(DropReason.QUEUE_FULL)
+            self._arm_if_closer(before)
+
+    def rtp_waiting(self, session_id: int) -> int:
+        """How many have not left."""
+        return self._schedule.waiting(session_id)
+
+    def take_back_rtp(self, session_id: int) -> int:
+        """Forgets those."""
+        return self._schedule.take_back(session_id)
+
+    def reroute_rtp(self, session_id: int, path: Path) -> None:
+        """Sends those on another path."""
+        self._schedule.reroute(session_id, path)
+
+    def next_release(self) -> float | None:
+        """When `release` is to be called; None while nothing is scheduled."""
+        return self._schedule.next_due()
+
+    def release(self, now: float) -> None:
+        """Sends what is due."""
+        while (due := self._schedule.pop(now)) is not None:
+            binding = self._by_path.get(due.path)
+            if binding is not None and binding.session_id == due.session_id:
+                self.send_rtp(due.session_id, due.path, due.packet)
+            else:
+                # It has become another session's meanwhile.
+                self._drop(DropReason.SESSION_CLOSED)
+        self._arm_if_closer(None)
+
+    def _arm_if_closer(self, before: float | None) -> None:
+        following = self._schedule.next_due()
+        if following is not None and (before is None or following < before):
+            self._arm(following)
 
     def _send_protected(self, path: Path, protected: bytes | DropReason) -> None:
         if isinstance(protected, DropReason):

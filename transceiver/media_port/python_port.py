@@ -1,7 +1,11 @@
-"""The `python` media port on a socket: a thin shell around `PythonMediaPort`."""
+"""The `python` media port on a socket: a thin shell around `PythonMediaPort`.
+
+What is scheduled leaves by a timer of the event loop, and so as late as the loop is.
+"""
 
 import asyncio
 import socket
+import time
 
 from transceiver.media_port.interface import EXPEDITED_FORWARDING, SOCKET_BUFFER_BYTES
 from transceiver.media_port.python_core import MAX_DATAGRAM_BYTES, PythonMediaPort
@@ -18,14 +22,27 @@ class SocketPort(PythonMediaPort):
 
     def __init__(self, udp: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         host, port = udp.getsockname()[:2]
-        super().__init__(Address(host, port), self._send)
+        super().__init__(Address(host, port), self._send, self._release_at)
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
         self._udp = udp
         self._watch = SocketWatch(loop, udp.fileno(), self._read)
 
     def close(self) -> None:
         """Closes the socket."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._watch.close()
         self._udp.close()
+
+    def _release_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(max(0.0, when - time.monotonic()), self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        self.release(time.monotonic())
 
     def _read(self, now: float) -> tuple[int, bool]:
         for count in range(DATAGRAMS_PER_WAKE_UP):

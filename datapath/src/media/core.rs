@@ -11,6 +11,7 @@ use slab::Slab;
 use super::outbox::{Outbox, Sent};
 use super::relays::{Network, Relays};
 use super::rtp::RtpPacket;
+use super::schedule::{Due, Schedule};
 use super::srtp::{BadKey, Inbound, Outbound, Profile};
 use crate::wire::demux::{classify, Kind};
 use crate::wire::drop_reason::{DropCounts, DropReason};
@@ -79,6 +80,7 @@ pub struct MediaCore {
     by_header: HashMap<Header, PathId>,
     paths_of: FxHashMap<SessionId, HashSet<PathId>>,
     srtp: FxHashMap<SessionId, Srtp>,
+    schedule: Schedule,
 }
 
 impl MediaCore {
@@ -128,8 +130,9 @@ impl MediaCore {
         Ok(())
     }
 
-    /// Forgets a session's keys and paths; returns the paths.
+    /// Forgets a session's keys and paths, and what waits to be sent; returns the paths.
     pub fn stop(&mut self, session: SessionId) -> Vec<PathId> {
+        self.schedule.take_back(session);
         self.srtp.remove(&session);
         let paths: Vec<PathId> = self.paths_of.remove(&session).into_iter().flatten().collect();
         for &path in &paths {
@@ -212,6 +215,50 @@ impl MediaCore {
     pub fn send_rtcp(&mut self, session: SessionId, path: Option<PathId>, packet: &[u8], out: &mut Outbox) {
         let pushed = self.push_sealed(session, path, packet, out, Outbound::seal_rtcp);
         self.count(pushed);
+    }
+
+    /// Keeps an RTP packet until it is due, then [`MediaCore::release`] seals it. What cannot be kept is counted.
+    pub fn schedule_rtp(&mut self, session: SessionId, path: Option<PathId>, packet: &[u8], due_us: u64) {
+        let kept = match path {
+            _ if !self.srtp.contains_key(&session) => Err(DropReason::SrtpNotReady),
+            None => Err(DropReason::SessionClosed),
+            Some(path) => self.schedule.push(session, path, packet, due_us),
+        };
+        self.count(kept);
+    }
+
+    /// See [`Schedule::waiting`].
+    #[must_use]
+    pub fn waiting(&self, session: SessionId) -> usize {
+        self.schedule.waiting(session)
+    }
+
+    /// See [`Schedule::take_back`].
+    pub fn take_back(&mut self, session: SessionId) -> usize {
+        self.schedule.take_back(session)
+    }
+
+    /// See [`Schedule::reroute`].
+    pub fn reroute(&mut self, session: SessionId, path: PathId) {
+        self.schedule.reroute(session, path);
+    }
+
+    /// When [`MediaCore::release`] has something to do; None while nothing is scheduled.
+    #[must_use]
+    pub fn next_release(&self) -> Option<u64> {
+        self.schedule.next_tick()
+    }
+
+    /// Seals what is due into `out`, as far as there is room. What cannot be sent is counted.
+    pub fn release(&mut self, now_us: u64, out: &mut Outbox) {
+        while !out.is_full() {
+            let Some(Due { session, path, packet }) = self.schedule.pop(now_us) else { return };
+            // The path may have been unbound meanwhile, and its id be another session's.
+            let is_its_own = self.bindings.get(path).is_some_and(|binding| binding.session == session);
+            let path = is_its_own.then_some(path);
+            let pushed = self.push_sealed(session, path, &packet, out, Outbound::seal_rtp);
+            self.count(pushed);
+        }
     }
 
     fn push_sealed(

@@ -1,8 +1,8 @@
 //! The native media port: sockets towards the relays, Simple Proxy Protocol and SRTP of one transceiver.
 //!
 //! What it does with a datagram is what `transceiver/media_port/python_core.py` does, and one behaviour suite runs on both.
-//! It has no thread and no clock: an event loop watches the socket, lets [`port::Port`] fill and drain at each wake-up, and
-//! flushes what was sent meanwhile.
+//! An event loop watches the socket, lets [`port::Port`] fill and drain at each wake-up, and flushes what was sent meanwhile.
+//! Only packets that are scheduled leave without it: a thread with a clock sends those.
 //!
 //! | module | what it decides |
 //! |---|---|
@@ -11,6 +11,8 @@
 //! | [`srtp`] | SRTP and SRTCP of one session |
 //! | [`rtp`] | what an RTP header says |
 //! | [`inbox`], [`outbox`] | datagrams out of trains, datagrams into trains |
+//! | [`schedule`] | which packet is due when |
+//! | [`timer`] | the thread that sends those |
 //! | [`port`] | all of it on a socket |
 
 pub mod core;
@@ -19,4 +21,6 @@ pub mod outbox;
 pub mod port;
 pub mod relays;
 pub mod rtp;
+pub mod schedule;
 pub mod srtp;
+pub mod timer;

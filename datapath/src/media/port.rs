@@ -3,70 +3,68 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use super::core::{Counters, Incoming, MediaCore, PathId, SessionId};
+use super::core::{Counters, Incoming, PathId, SessionId};
 use super::inbox::Inbox;
 use super::outbox::Outbox;
 use super::relays::Network;
 use super::srtp::{BadKey, Profile};
+use super::timer::{Shared, Timer};
 use crate::udp::{self, SocketOptions};
 use crate::wire::endpoint::Endpoint;
 use crate::wire::spp::SppHeader;
 
 /// A media port. Nothing of it blocks.
 ///
-/// What is sent is collected until [`Port::flush`], so that all sessions share the trains to a relay.
+/// What is sent is collected until [`Port::flush`], so that all sessions share the trains to a relay. What is scheduled
+/// leaves by itself.
 pub struct Port {
-    socket: UdpSocket,
-    dscp: u8,
+    shared: Arc<Shared>,
     inbox: Inbox,
     outbox: Outbox,
-    core: MediaCore,
+    _timer: Timer,
 }
 
 impl Port {
     /// Binds the socket; on `[::]` relays of both families are heard. All it sends is marked with `dscp`.
     ///
-    /// Errors are the system's: the address is in use, or not one of this host's.
+    /// Errors are the system's: the address is in use, or not one of this host's, or there is no thread to be had.
     pub fn open(address: SocketAddr, dscp: u8, buffer_bytes: usize) -> io::Result<Self> {
         let options = SocketOptions { dual_stack: true, gro: true, buffer_bytes, ..SocketOptions::default() };
-        Ok(Self {
-            socket: udp::open(address, options)?,
-            dscp,
-            inbox: Inbox::default(),
-            outbox: Outbox::default(),
-            core: MediaCore::default(),
-        })
+        let shared = Arc::new(Shared::new(udp::open(address, options)?, dscp));
+        let timer = Timer::start(Arc::clone(&shared))?;
+        Ok(Self { shared, inbox: Inbox::default(), outbox: Outbox::default(), _timer: timer })
     }
 
     /// The socket, to be watched.
     #[must_use]
     pub fn socket(&self) -> &UdpSocket {
-        &self.socket
+        &self.shared.socket
     }
 
     /// What happened so far.
     #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.core.counters
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().core.counters.clone()
     }
 
-    /// See [`MediaCore::accept_relays`].
+    /// See [`MediaCore::accept_relays`](super::core::MediaCore::accept_relays).
     pub fn accept_relays(&mut self, addresses: impl IntoIterator<Item = Endpoint>, networks: Vec<Network>) {
-        self.core.accept_relays(addresses, networks);
+        self.shared.lock().core.accept_relays(addresses, networks);
     }
 
-    /// See [`MediaCore::bind`].
+    /// See [`MediaCore::bind`](super::core::MediaCore::bind).
     pub fn bind(&mut self, path: &SppHeader, session: SessionId, relay: Endpoint) -> PathId {
-        self.core.bind(path, session, relay)
+        self.shared.lock().core.bind(path, session, relay)
     }
 
-    /// See [`MediaCore::unbind`].
+    /// See [`MediaCore::unbind`](super::core::MediaCore::unbind).
     pub fn unbind(&mut self, path: PathId) {
-        self.core.unbind(path);
+        self.shared.lock().core.unbind(path);
     }
 
-    /// See [`MediaCore::start_srtp`].
+    /// See [`MediaCore::start_srtp`](super::core::MediaCore::start_srtp).
     pub fn start_srtp(
         &mut self,
         session: SessionId,
@@ -74,24 +72,26 @@ impl Port {
         inbound: &[u8],
         outbound: &[u8],
     ) -> Result<(), BadKey> {
-        self.core.start_srtp(session, profile, inbound, outbound)
+        self.shared.lock().core.start_srtp(session, profile, inbound, outbound)
     }
 
-    /// See [`MediaCore::stop`].
+    /// See [`MediaCore::stop`](super::core::MediaCore::stop).
     pub fn stop(&mut self, session: SessionId) -> Vec<PathId> {
-        self.core.stop(session)
+        self.shared.lock().core.stop(session)
     }
 
     /// Takes from the socket what waits there, once [`Port::drain`] has read everything before. Returns whether more may
     /// be waiting.
     pub fn fill(&mut self) -> bool {
-        self.inbox.fill(&self.socket)
+        self.inbox.fill(&self.shared.socket)
     }
 
     /// Gives away what was accepted, with the relay it came from, until there is no more or `take` says to stop.
     pub fn drain(&mut self, mut take: impl FnMut(Incoming<'_>, Endpoint) -> ControlFlow<()>) {
         while let Some((datagram, sender)) = self.inbox.take() {
-            if let Some(incoming) = self.core.receive(datagram, &sender) {
+            // Not locked while `take` is at work: packets may be due.
+            let incoming = self.shared.lock().core.receive(datagram, &sender);
+            if let Some(incoming) = incoming {
                 if take(incoming, sender).is_break() {
                     return;
                 }
@@ -99,30 +99,66 @@ impl Port {
         }
     }
 
-    /// See [`MediaCore::send`].
+    /// See [`MediaCore::send`](super::core::MediaCore::send).
     pub fn send(&mut self, path: Option<PathId>, datagram: &[u8]) {
         self.make_room();
-        self.core.send(path, datagram, &mut self.outbox);
+        self.shared.lock().core.send(path, datagram, &mut self.outbox);
     }
 
-    /// See [`MediaCore::send_rtp`].
+    /// See [`MediaCore::send_rtp`](super::core::MediaCore::send_rtp).
     pub fn send_rtp(&mut self, session: SessionId, path: Option<PathId>, packet: &[u8]) {
         self.make_room();
-        self.core.send_rtp(session, path, packet, &mut self.outbox);
+        self.shared.lock().core.send_rtp(session, path, packet, &mut self.outbox);
     }
 
-    /// See [`MediaCore::send_rtcp`].
+    /// See [`MediaCore::send_rtcp`](super::core::MediaCore::send_rtcp).
     pub fn send_rtcp(&mut self, session: SessionId, path: Option<PathId>, packet: &[u8]) {
         self.make_room();
-        self.core.send_rtcp(session, path, packet, &mut self.outbox);
+        self.shared.lock().core.send_rtcp(session, path, packet, &mut self.outbox);
+    }
+
+    /// Sends an RTP packet when its time has come, by itself, behind those of its session that wait. Times are those of
+    /// [`now_us`](super::timer::now_us).
+    ///
+    /// True if it is not to wait at all: then it is with what [`Port::flush`] sends.
+    pub fn schedule_rtp(
+        &mut self,
+        session: SessionId,
+        path: Option<PathId>,
+        packet: &[u8],
+        due_us: u64,
+        now_us: u64,
+    ) -> bool {
+        self.make_room();
+        let mut state = self.shared.lock();
+        if due_us <= now_us && state.core.waiting(session) == 0 {
+            state.core.send_rtp(session, path, packet, &mut self.outbox);
+            return true;
+        }
+        state.core.schedule_rtp(session, path, packet, due_us);
+        self.shared.scheduled(state);
+        false
+    }
+
+    /// See [`Schedule::waiting`](super::schedule::Schedule::waiting).
+    #[must_use]
+    pub fn waiting(&self, session: SessionId) -> usize {
+        self.shared.lock().core.waiting(session)
+    }
+
+    /// See [`Schedule::take_back`](super::schedule::Schedule::take_back).
+    pub fn take_back(&mut self, session: SessionId) -> usize {
+        self.shared.lock().core.take_back(session)
+    }
+
+    /// See [`Schedule::reroute`](super::schedule::Schedule::reroute).
+    pub fn reroute(&mut self, session: SessionId, path: PathId) {
+        self.shared.lock().core.reroute(session, path);
     }
 
     /// Sends what was collected.
     pub fn flush(&mut self) {
-        if !self.outbox.is_empty() {
-            let sent = self.outbox.flush(&self.socket, self.dscp);
-            self.core.count_sent(sent);
-        }
+        self.shared.flush(&mut self.outbox);
     }
 
     fn make_room(&mut self) {

@@ -223,13 +223,40 @@ impl MediaPort {
         Ok(())
     }
 
+    fn schedule_rtp(
+        &mut self,
+        session_id: SessionId,
+        path: &Bound<'_, PyAny>,
+        packet: &[u8],
+        due: f64,
+        now: f64,
+    ) -> PyResult<bool> {
+        let path = self.paths.find(path)?;
+        Ok(self.port()?.schedule_rtp(session_id, path, packet, microseconds(due), microseconds(now)))
+    }
+
+    fn waiting(&mut self, session_id: SessionId) -> PyResult<usize> {
+        Ok(self.port()?.waiting(session_id))
+    }
+
+    fn take_back(&mut self, session_id: SessionId) -> PyResult<usize> {
+        Ok(self.port()?.take_back(session_id))
+    }
+
+    fn reroute(&mut self, session_id: SessionId, path: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Some(path) = self.paths.find(path)? {
+            self.port()?.reroute(session_id, path);
+        }
+        Ok(())
+    }
+
     fn flush(&mut self) -> PyResult<()> {
         self.port()?.flush();
         Ok(())
     }
 
     fn counters(&mut self) -> PyResult<MediaPortCounters> {
-        Ok(self.port()?.counters().into())
+        Ok((&self.port()?.counters()).into())
     }
 
     fn close(&mut self) {
@@ -289,6 +316,12 @@ impl<'py> Handing<'_, 'py> {
         };
         Ok(item.into_any())
     }
+}
+
+/// Of seconds on the monotonic clock.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // such casts saturate, and time is not negative
+fn microseconds(seconds: f64) -> u64 {
+    (seconds * 1e6).round() as u64
 }
 
 fn os_error(error: &std::io::Error) -> PyErr {

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ import pylibsrtp
 import pytest
 
 from tests.support.marked_peer import marked_peer
-from transceiver.media_port.interface import MediaPort, Path, SrtpKeys, SrtpProfile
+from transceiver.media_port.interface import MAX_SCHEDULED, MediaPort, Path, SrtpKeys, SrtpProfile
 from transceiver.media_port.native_port import open_native_port
 from transceiver.media_port.python_port import open_python_port
 from transceiver.session.rtp import RtpPacket, parse_rtp
@@ -357,3 +358,105 @@ async def test_the_longest_datagram_a_relay_passes_is_accepted(bench: Bench) -> 
     assert await bench.sink.next() == ("stun", PATH, longest, bench.relay.address)
     bench.relay.send(longest + b"x")
     await bench.dropped(DropReason.OVERSIZED_DATAGRAM)
+
+
+async def scheduled(bench: Bench, count: int, *, first_in_s: float, every_s: float = 0.0) -> Peer:
+    """Schedules packets numbered from 0, in a session of its own; its keys."""
+    peer = keyed()
+    bench.port.bind(PATH, 1, bench.relay.address)
+    bench.port.start_srtp(1, peer.keys)
+    now = time.monotonic()
+    for number in range(count):
+        bench.port.schedule_rtp(1, PATH, rtp(number), now + first_in_s + number * every_s, now)
+    return peer
+
+
+async def heard(bench: Bench, peer: Peer, count: int) -> list[bytes]:
+    return [peer.inbound.unprotect((await bench.relay.receive())[1]) for _ in range(count)]
+
+
+async def test_scheduled_packets_leave_in_order_and_not_before_they_are_due(bench: Bench) -> None:
+    began = time.monotonic()
+    peer = await scheduled(bench, 10, first_in_s=0.2, every_s=0.005)
+    assert bench.port.rtp_waiting(1) == 10
+    assert bench.port.counters.datagrams_sent == 0
+    for number in range(10):
+        assert peer.inbound.unprotect((await bench.relay.receive())[1]) == rtp(number)
+        assert time.monotonic() - began > 0.199 + number * 0.005
+    assert bench.port.rtp_waiting(1) == 0
+    assert bench.port.counters.drops == {}
+
+
+async def test_a_packet_that_is_due_leaves_at_once(bench: Bench) -> None:
+    peer = await scheduled(bench, 1, first_in_s=0.0)
+    assert bench.port.rtp_waiting(1) == 0
+    assert await heard(bench, peer, 1) == [rtp(0)]
+
+
+async def test_a_packet_that_is_due_does_not_overtake_those_that_wait(bench: Bench) -> None:
+    peer = await scheduled(bench, 2, first_in_s=0.3)
+    now = time.monotonic()
+    bench.port.schedule_rtp(1, PATH, rtp(2), now, now)
+    assert bench.port.rtp_waiting(1) == 3
+    assert await heard(bench, peer, 3) == [rtp(0), rtp(1), rtp(2)]
+
+
+async def test_what_is_taken_back_never_leaves_and_its_sequence_numbers_serve_again(bench: Bench) -> None:
+    peer = await scheduled(bench, 8, first_in_s=3600)
+    assert bench.port.take_back_rtp(1) == 8
+    assert (bench.port.rtp_waiting(1), bench.port.take_back_rtp(1)) == (0, 0)
+    now = time.monotonic()
+    for number in range(3):
+        bench.port.schedule_rtp(1, PATH, rtp(number, b"other"), now + 0.01, now)
+    assert await heard(bench, peer, 3) == [rtp(number, b"other") for number in range(3)]
+    assert bench.port.counters.datagrams_sent == 3
+
+
+async def test_taking_back_leaves_other_sessions_alone(bench: Bench) -> None:
+    peer, other = await scheduled(bench, 3, first_in_s=3600), Path(Address("198.51.100.8", 1), PUBLIC)
+    bench.port.bind(other, 2, bench.relay.address)
+    bench.port.start_srtp(2, peer.keys)
+    now = time.monotonic()
+    bench.port.schedule_rtp(2, other, rtp(9), now + 0.01, now)
+    assert bench.port.take_back_rtp(1) == 3
+    header, packet = await bench.relay.receive()
+    assert (header, peer.inbound.unprotect(packet)) == (SppHeader(*other), rtp(9))
+    assert bench.port.counters.datagrams_sent == 1
+
+
+async def test_a_session_has_room_for_so_many_scheduled_packets(bench: Bench) -> None:
+    await scheduled(bench, MAX_SCHEDULED + 2, first_in_s=3600)
+    assert bench.port.rtp_waiting(1) == MAX_SCHEDULED
+    await bench.dropped(DropReason.QUEUE_FULL, 2)
+
+
+async def test_what_is_scheduled_follows_the_client_to_its_new_path(bench: Bench) -> None:
+    peer, new = await scheduled(bench, 2, first_in_s=0.3), Path(Address("198.51.100.9", 9), PUBLIC)
+    bench.port.bind(new, 1, bench.relay.address)
+    bench.port.reroute_rtp(1, new)
+    for number in range(2):
+        header, packet = await bench.relay.receive()
+        assert (header, peer.inbound.unprotect(packet)) == (SppHeader(*new), rtp(number))
+
+
+async def test_a_stopped_session_sends_nothing_that_was_scheduled(bench: Bench) -> None:
+    await scheduled(bench, 3, first_in_s=0.2)
+    bench.port.stop(1)
+    assert bench.port.rtp_waiting(1) == 0
+    await asyncio.sleep(0.25)
+    assert bench.port.counters.datagrams_sent == 0
+
+
+async def test_what_cannot_be_scheduled_is_counted(bench: Bench) -> None:
+    now = time.monotonic()
+    bench.port.schedule_rtp(1, PATH, rtp(1), now + 1, now)
+    bench.port.start_srtp(1, keyed().keys)
+    bench.port.schedule_rtp(1, PATH, rtp(1), now + 1, now)
+    assert bench.port.counters.drops == {DropReason.SRTP_NOT_READY: 1, DropReason.SESSION_CLOSED: 1}
+
+
+async def test_a_path_that_another_session_has_got_hears_nothing_of_the_first(bench: Bench) -> None:
+    await scheduled(bench, 1, first_in_s=0.3)
+    bench.port.bind(PATH, 2, bench.relay.address)
+    await bench.dropped(DropReason.SESSION_CLOSED)
+    assert bench.port.counters.datagrams_sent == 0
