@@ -74,10 +74,15 @@ class SocketWriter:
             self._wake.set()
             asyncio.get_running_loop().call_later(LAST_WORDS_WITHIN_S, self._give_up)
 
-    async def run(self) -> None:
-        """Sends until the end, then closes. Returns also when the connection is gone."""
+    async def run(self, reading: asyncio.Task[None]) -> None:
+        """Sends until the end, then ends `reading` and closes. Returns also when the connection is gone."""
         self._sending = asyncio.create_task(self._send())
         await asyncio.wait({self._sending})
+        if not self.overrun:
+            # While a task reads, aiohttp does not wait for the client's own close frame, and a client whose frame meets
+            # a connection that is gone takes the end for a failure.
+            reading.cancel()
+            await asyncio.wait({reading})
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(LAST_WORDS_WITHIN_S):
                 await self._socket.close(code=self._code or WSCloseCode.OK)
@@ -124,8 +129,8 @@ class RealtimeSocketApi:
         try:
             await socket.prepare(request)
             lift_deadline(request)
-            sending = asyncio.create_task(writer.run())
             reading = asyncio.create_task(_read(socket, call))
+            sending = asyncio.create_task(writer.run(reading))
             call.open()
             await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
         finally:
