@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from transceiver.config import SessionLimits
+from transceiver.farewells import Farewells
 from transceiver.media_port.interface import MediaPort, Path
 from transceiver.sdp.credentials import IceCredentials
 from transceiver.sdp.offer import parse_offer
@@ -141,6 +142,7 @@ class SessionHub:
         self._listeners: dict[int, SessionListener] = {}
         self._by_ufrag: dict[bytes, Session] = {}
         self._by_path: dict[Path, Session] = {}
+        self._farewells = Farewells(port.send, self._give_up)
         # Entries may be early or stale, never late: see _arm_session.
         self._timers: list[tuple[float, int]] = []
         self._armed: dict[int, float] = {}
@@ -155,6 +157,11 @@ class SessionHub:
     def connecting(self) -> int:
         """Sessions whose client has not completed its handshake."""
         return self._connecting
+
+    @property
+    def parting(self) -> int:
+        """Sessions that have ended and whose client is still being told."""
+        return len(self._farewells)
 
     def create(self, offer_sdp: str, listener: SessionListener, *, now: float) -> Session:
         """Opens a session for an offer; its answer is `session.answer`.
@@ -306,10 +313,12 @@ class SessionHub:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is to be called next; it does no harm to call it earlier."""
-        return self._timers[0][0] if self._timers else None
+        timeouts = (self._timers[0][0] if self._timers else None, self._farewells.next_timeout())
+        return min((timeout for timeout in timeouts if timeout is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Lets every session act whose time has come."""
+        self._farewells.handle_timeout(now)
         while self._timers and self._timers[0][0] <= now:
             when, session_id = heapq.heappop(self._timers)
             session = self._sessions.get(session_id)
@@ -356,8 +365,8 @@ class SessionHub:
                 self._port.send(path, datagram)
             case actions.SendRtcp(path, packet):
                 self._port.send_rtcp(session.session_id, path, packet)
-            case actions.Closed(reason):
-                self._forget(session, reason, now)
+            case actions.Closed(reason, farewell):
+                self._forget(session, reason, farewell, now)
             case _:
                 self._perform_rare(session, action, now, relay)
 
@@ -394,6 +403,7 @@ class SessionHub:
             owner.forget_path(path, now)
             self._perform(owner, now)
         self._by_path[path] = session
+        self._farewells.give_way(path)
         self._flows.flow_bound(session, path, session.ssrcs, path == session.selected_path)
 
     def _unbind(self, path: Path) -> None:
@@ -405,11 +415,18 @@ class SessionHub:
         for path in session.paths:
             self._flows.flow_bound(session, path, session.ssrcs, path == session.selected_path)
 
-    def _forget(self, session: Session, reason: CloseReason, now: float) -> None:
-        self._port.stop(session.session_id)
+    def _forget(
+        self, session: Session, reason: CloseReason, farewell: Sequence[actions.SendDatagram], now: float
+    ) -> None:
+        if not farewell:
+            self._port.stop(session.session_id)
         for path in session.paths:
             del self._by_path[path]
-            self._flows.flow_unbound(path)
+            if farewell and path == farewell[0].path:
+                self._arm(self._farewells.begin(session.session_id, path, [said.datagram for said in farewell], now))
+            else:
+                self._port.unbind(path)
+                self._flows.flow_unbound(path)
         for ufrag in session.local_ufrags:
             del self._by_ufrag[ufrag]
         del self._sessions[session.session_id]
@@ -418,3 +435,9 @@ class SessionHub:
             self._connecting -= 1
         self.counters.closed[reason] += 1
         self._listeners.pop(session.session_id).closed(session, reason, now)
+
+    def _give_up(self, session_id: int, path: Path) -> None:
+        """Lets go of the path that a session has left for its farewell, unless that has a new owner."""
+        self._port.stop(session_id)
+        if path not in self._by_path:
+            self._flows.flow_unbound(path)

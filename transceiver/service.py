@@ -58,6 +58,8 @@ _log = structlog.get_logger(__name__)
 FIRST_WORKER_WITHIN_S = 3.0
 # How long the calls that are ended at last may take to tell their clients.
 LAST_WORDS_WITHIN_S = 2.0
+# And how long, after that, their goodbyes are repeated for clients that may have missed them.
+FAREWELL_S = 0.4
 
 
 def run(config: TransceiverConfig, ready_file: Path | None) -> int:
@@ -294,6 +296,8 @@ class Transceiver:
         _log.info("ending the calls that are left", calls=len(self._calls))
         self._calls.shut_down()
         await self._idle_within(LAST_WORDS_WITHIN_S)
+        if self._hub.parting:
+            await asyncio.sleep(FAREWELL_S)
 
     async def _idle_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -5,12 +5,14 @@ import pytest
 from tests.support.transceiver_scene import CLIENT_A, CLIENT_B, TransceiverScene
 from tests.support.webrtc_client import ClientOptions
 from transceiver.config import SessionLimits
+from transceiver.farewells import GAPS_S
 from transceiver.hub import TooManySessions
 from transceiver.session.actions import AudioReceived, CloseReason
 from transceiver.session.session import Session
 from wire.drop import DropReason
 
 LIMITS = SessionLimits(setup_timeout_s=10.0, consent_timeout_s=20.0, max_duration_s=100.0)
+FAREWELL_S = sum(GAPS_S) + 0.1
 
 
 def assert_nothing_is_left(scene: TransceiverScene) -> None:
@@ -47,7 +49,7 @@ def test_client_whose_checks_stop_although_its_media_goes_on() -> None:
 def test_call_that_is_too_long() -> None:
     scene = TransceiverScene(limits=LIMITS)
     caller = scene.connect()
-    scene.run(101.0)
+    scene.run(101.0 + FAREWELL_S)
     assert caller.listener.closed_reason is CloseReason.MAX_DURATION
     assert_nothing_is_left(scene)
 
@@ -69,7 +71,7 @@ def test_client_hears_bye_and_close_notify_of_a_hangup() -> None:
     caller.speak(5)
     scene.hub.close(caller.session, CloseReason.HANGUP, scene.now)
     scene.hub.close(caller.session, CloseReason.HANGUP, scene.now)
-    scene.run(0.1)
+    scene.run(FAREWELL_S)
     assert caller.listener.closed_reason is CloseReason.HANGUP
     assert caller.client.dtls is not None
     assert caller.client.dtls.closed_by_remote
@@ -85,7 +87,7 @@ def test_what_comes_after_the_end_is_counted() -> None:
     scene.inject(caller.client.ice.check(scene.now, nominate=True), client=CLIENT_A)
     scene.inject(caller.client.protect(caller.client.audio_packet(b"late", 0)), client=CLIENT_A)
     scene.hub.send_audio(caller.session, b"late", 0, False, scene.now)
-    assert scene.drops == {DropReason.UNKNOWN_UFRAG: 1, DropReason.UNVALIDATED_FIVE_TUPLE: 1}
+    assert scene.drops == {DropReason.UNKNOWN_UFRAG: 1, DropReason.SESSION_CLOSED: 1}
 
 
 @pytest.mark.parametrize("setup", ["actpass", "active"])
@@ -157,6 +159,6 @@ def test_listener_may_close_its_session_from_within() -> None:
 
     caller.listener.audio = close  # type: ignore[method-assign]  # a listener of this test's own
     caller.speak(5)
-    scene.run(0.1)
+    scene.run(FAREWELL_S)
     assert caller.listener.closed_reason is CloseReason.WORKER_ENDED
     assert_nothing_is_left(scene)

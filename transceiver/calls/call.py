@@ -205,4 +205,7 @@ class Call:
             self._model.message(message.channel_id, message.data)
 
     def _close(self, reason: CloseReason) -> None:
-        self._hub.close(self.session, reason, time.monotonic())
+        now = time.monotonic()
+        if self._channel is not None:
+            self._channel.hang_up(now)
+        self._hub.close(self.session, reason, now)

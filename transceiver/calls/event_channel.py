@@ -93,6 +93,16 @@ class EventChannel:
             self._send(self._channels, channel_id, data)
             self._progress(self._channels, now)
 
+    def hang_up(self, now: float) -> None:
+        """Closes all channels of the client, by which it knows that the call ends even if it misses close_notify.
+
+        Not every client can read that one: werift takes the first bytes of the encrypted alert for the alert itself,
+        about one in ten of them for a fatal one, and ignores that.
+        """
+        if self._channels is not None:
+            self._channels.close_channels()
+            self._progress(self._channels, now)
+
     def close(self) -> None:
         """Ends the timer for good; the DTLS connection below is gone."""
         self._closed = True

@@ -139,9 +139,15 @@ class ApplicationData(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """The session has ended; no more actions follow."""
+    """The session has ended; no more actions follow.
+
+    Attributes:
+        reason: why.
+        farewell: what of the last actions is worth saying again, since the client may have missed it.
+    """
 
     reason: CloseReason
+    farewell: tuple[SendDatagram, ...] = ()
 
 
 Action = (

@@ -141,6 +141,11 @@ class DataChannels:
         if channel_id in self._channels:
             self._reset(channel_id)
 
+    def close_channels(self) -> None:
+        """Closes every open channel, as `close_channel` does."""
+        for channel_id in self._channels:
+            self._reset(channel_id)
+
     def close(self) -> None:
         """Shuts SCTP down in order; `AssociationClosed` follows."""
         self._closing = True

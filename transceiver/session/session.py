@@ -55,6 +55,8 @@ from wire.drop import DropReason
 from wire.stun import BindingRequest
 
 _CNAME_BYTES: Final = 12
+_KNOWN_TO_CLIENT: Final = frozenset({CloseReason.CLIENT_CLOSED, CloseReason.DTLS_FAILED})
+"""Ends that need not be told with all means."""
 
 
 class Session:
@@ -385,12 +387,16 @@ class Session:
         """Ends the session: RTCP BYE and close_notify if there is someone to tell. Closing twice does nothing."""
         if self.closed:
             return
-        if self.connected:
-            self._send_rtcp(self._reporter.goodbye(now))
         self._dtls.close()
-        self._send_dtls()
+        farewell: list[SendDatagram] = []
+        # RFC 7675 section 5.1: without consent nothing is sent any more.
+        if reason is not CloseReason.CONSENT_EXPIRED:
+            if self.connected:
+                self._send_rtcp(self._reporter.goodbye(now))
+            farewell = self._send_dtls()
         self.closed = True
-        self._actions.append(Closed(reason))
+        repeated = self.connected and reason not in _KNOWN_TO_CLIENT
+        self._actions.append(Closed(reason, tuple(farewell) if repeated else ()))
 
     # Inside
 
@@ -423,12 +429,16 @@ class Session:
         self._paths.admit_sending(path, len(response))
         self._actions.append(SendDatagram(path, response))
 
-    def _send_dtls(self) -> None:
+    def _send_dtls(self) -> list[SendDatagram]:
         path = self._paths.selected
-        for datagram in self._dtls.take_datagrams():
-            # What exceeds the budget of an unproven path is left to retransmission: by then more checks have come.
-            if path is not None and self._paths.admit_sending(path, len(datagram)):
-                self._actions.append(SendDatagram(path, datagram))
+        # What exceeds the budget of an unproven path is left to retransmission: by then more checks have come.
+        sent = [
+            SendDatagram(path, datagram)
+            for datagram in self._dtls.take_datagrams()
+            if path is not None and self._paths.admit_sending(path, len(datagram))
+        ]
+        self._actions += sent
+        return sent
 
     def _send_rtp(self, packet: bytes) -> None:
         path = self._paths.selected
