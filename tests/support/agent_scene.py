@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from offhook_worker import Audio
+from offhook_worker.agent.local_parts import MOONSHINE_DIRECTORY
 from offhook_worker.agent.moonshine import Moonshine
 from offhook_worker.agent.voice import Voice
-from offhook_worker.agent.worker import MOONSHINE_DIRECTORY
 from offhook_worker.samples import float32, to_pcm
 
 from offhook.models.store import models_directory

@@ -45,7 +45,7 @@ from offhook_worker.outputs import (
     Text,
     Transcript,
 )
-from offhook_worker.replies import CallFunction, Reply, Speech, Word
+from offhook_worker.replies import AnswerFailed, CallFunction, Reply, Speech, Word
 from offhook_worker.sentences import sentences
 from offhook_worker.server import WorkerServer, run, serve
 from offhook_worker.session import Session
@@ -58,6 +58,7 @@ __all__ = [
     "OPUS",
     "PCMA",
     "PCMU",
+    "AnswerFailed",
     "Audio",
     "AudioFormat",
     "CallFunction",

@@ -10,7 +10,7 @@ from offhook_proto.worker.v1 import worker_pb2
 from offhook_worker.audio import Audio
 from offhook_worker.conversation import Conversation, FunctionCalled, read_items
 from offhook_worker.outputs import Error, FunctionCall, ResponseDone, ResponseStarted, Status, Text, Transcript
-from offhook_worker.replies import CallFunction, Reply, ResponseClock, Speech
+from offhook_worker.replies import AnswerFailed, CallFunction, Reply, ResponseClock, Speech
 from offhook_worker.session import Session
 from offhook_worker.turn import STAGE_MODEL, STAGE_RECOGNITION, STAGE_SPEECH, Listener, Turn
 
@@ -86,6 +86,8 @@ class Answer:
             finally:
                 if isinstance(replies, AsyncGenerator):
                     await replies.aclose()
+        except AnswerFailed as fault:
+            self._turn.status, self._error = Status.FAILED, fault.error
         except Exception:  # noqa: BLE001 - whatever an author's code raises fails its answer, not the call
             _log.exception("an answer of session %s failed", self._session.call_id)
             self._turn.status, self._error = Status.FAILED, _FAILED

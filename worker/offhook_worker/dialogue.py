@@ -25,6 +25,7 @@ from offhook_worker.events import (
 )
 from offhook_worker.model import Codec
 from offhook_worker.outputs import Error, InputTranscription, Output, ResponseDone, Status
+from offhook_worker.replies import AnswerFailed
 from offhook_worker.session import Session
 from offhook_worker.turn import Listener
 from offhook_worker.utterance import InputBuffer, Utterance
@@ -170,6 +171,8 @@ class Dialogue:
     async def _write_down(self, item_id: str, utterance: Utterance) -> InputTranscription | None:
         try:
             text = await self._listener.transcript(item_id, utterance)
+        except AnswerFailed as fault:
+            return InputTranscription(item_id, failure=fault.error.message)
         except Exception:  # noqa: BLE001 - whatever a model raises costs one transcript, not the call
             _log.exception("a transcript of session %s failed", self.session.call_id)
             return InputTranscription(item_id, failure=_NOT_TRANSCRIBED)

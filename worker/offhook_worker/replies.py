@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from offhook_worker.audio import Audio
 from offhook_worker.model import AudioFormat
-from offhook_worker.outputs import Transcript
+from offhook_worker.outputs import Error, Transcript
 
 FRAME_MS = 20
 _SAMPLE_BYTES = 2
@@ -44,6 +44,20 @@ class CallFunction:
 
 Reply = Speech | CallFunction | str
 """A str is text that is not spoken."""
+
+
+class AnswerFailed(Exception):
+    """Raised in `TurnWorker.respond` (or by a Listener) to fail an answer with a reason of one's own.
+
+    Any other exception fails it as well, but is logged with its trace, and the caller learns no more than that.
+
+    Attributes:
+        error: for the caller.
+    """
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(f"{error.code}: {error.message}")
+        self.error = error
 
 
 class ResponseClock:

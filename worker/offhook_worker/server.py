@@ -59,6 +59,7 @@ class WorkerServer(WorkerServiceServicer):
             port = self._server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}") from error
+        await self._house.worker.start()
         self._house.sample()
         await self._server.start()
         self._reporter = asyncio.create_task(self._report_periodically(), name="load-reports")
@@ -82,6 +83,7 @@ class WorkerServer(WorkerServiceServicer):
         for stream in self._streams:
             stream.finish()
         await self._server.stop(_EVICTION_S)
+        await self._house.worker.stop()
 
     # The name is the protocol's; and grpc.aio also takes a coroutine that writes to the context.
     async def Connect(  # type: ignore[override]

@@ -70,6 +70,12 @@ class VoiceWorker(ABC):
     async def prepare(self, session: "Session") -> None:  # noqa: B027 - a hook; most workers take whatever comes
         """Looks at `session.config` before the call is accepted; raise `Reject` to refuse. Must be quick (seconds)."""
 
+    async def start(self) -> None:  # noqa: B027 - a hook, for workers that need the event loop before the first call
+        """Called once on the event loop, before the worker can be reached: the place to warm up and to start tasks."""
+
+    async def stop(self) -> None:  # noqa: B027 - the same
+        """Called once after the last call: the place to end what `start` began."""
+
     def load(self) -> Load:
         """Called every second. The number of sessions is reported in any case."""
         return Load()

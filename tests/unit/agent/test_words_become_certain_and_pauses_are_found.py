@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offhook_worker.agent.moonshine import Samples, read_tokens
+from offhook_worker.agent.hearing import Samples
+from offhook_worker.agent.moonshine import read_tokens
 from offhook_worker.agent.partials import StableWords
 from offhook_worker.agent.pauses import PauseDetector, loudness_db, quietest, without_silence
 from offhook_worker.agent.voice import time_words

@@ -8,16 +8,16 @@ transcript is ready.
 import asyncio
 from dataclasses import dataclass, field
 
-from offhook_worker.agent.moonshine import SAMPLE_RATE_HZ, Samples
+from offhook_worker.agent.hearing import EARLIEST_CUT_S, LONGEST_PIECE_S, SAMPLE_RATE_HZ, Samples, SpeechToText
 from offhook_worker.agent.partials import StableWords
 from offhook_worker.agent.pauses import PauseDetector, quietest
 from offhook_worker.agent.pool import PoolFull, Urgency
-from offhook_worker.agent.recogniser import EARLIEST_CUT_S, LONGEST_PIECE_S, Recogniser
 from offhook_worker.audio import Audio
 from offhook_worker.dialogue import Dialogue
 from offhook_worker.events import Event, TurnEvent, TurnKind
 from offhook_worker.outputs import InputTranscription
 from offhook_worker.samples import float32
+from offhook_worker.turn import Listener
 from offhook_worker.utterance import Utterance
 
 PAUSE_US = 140_000
@@ -49,10 +49,10 @@ class _Ongoing:
     words: StableWords = field(default_factory=StableWords)
 
 
-class Ear:
+class Ear(Listener):
     """Listens to one call."""
 
-    def __init__(self, dialogue: Dialogue, recogniser: Recogniser) -> None:
+    def __init__(self, dialogue: Dialogue, recogniser: SpeechToText) -> None:
         self._dialogue = dialogue
         self._recogniser = recogniser
         self._pauses = PauseDetector()

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-SAMPLE_RATE_HZ = 16_000
+from offhook_worker.agent.hearing import SAMPLE_RATE_HZ, Samples
+
 FILES = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
 
 _START_TOKEN, _END_TOKEN = 1, 2
@@ -23,7 +24,6 @@ _SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 10
 """The encoder's strides swallow less than this."""
 _SPACE = "▁"
 
-Samples = npt.NDArray[np.float32]
 _State = dict[str, npt.NDArray[np.float32]]
 
 

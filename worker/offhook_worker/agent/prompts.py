@@ -20,16 +20,17 @@ _MODES = {
 def read_prompt(turn: Turn, reminders: Sequence[Reminder]) -> Prompt:
     """What the turn asks of a brain."""
     config, usual = turn.config, turn.session.config.instructions
-    tools = tuple(read_tools(config))
-    if config.tool_choice.mode == worker_pb2.ToolChoice.MODE_FUNCTION:
-        tools = tuple(tool for tool in tools if tool.name == config.tool_choice.name)
+    is_one = config.tool_choice.mode == worker_pb2.ToolChoice.MODE_FUNCTION
     return Prompt(
         conversation=turn.conversation,
         now=datetime.now().astimezone(),
-        instructions=config.instructions,
+        instructions=usual,
         directive=config.instructions if config.instructions != usual else "",
-        tools=tools,
+        tools=tuple(read_tools(config)),
         tool_choice=_MODES.get(config.tool_choice.mode, ToolMode.AUTO),
+        only_tool=config.tool_choice.name if is_one else "",
+        temperature=config.temperature if config.HasField("temperature") else None,
+        max_output_tokens=config.max_output_tokens,
         reminders=reminders,
     )
 

@@ -5,17 +5,14 @@ from functools import partial
 
 import numpy as np
 
-from offhook_worker.agent.moonshine import SAMPLE_RATE_HZ, Moonshine, Samples
+from offhook_worker.agent.hearing import EARLIEST_CUT_S, LONGEST_PIECE_S, SAMPLE_RATE_HZ, Samples
+from offhook_worker.agent.moonshine import Moonshine
 from offhook_worker.agent.pauses import quietest, without_silence
 from offhook_worker.agent.pool import FairPool, Urgency
 
-LONGEST_PIECE_S = 12.0
-"""More is cut in a pause: the cost of a piece grows with the square of its length, and so do its mistakes."""
-EARLIEST_CUT_S = 5.0
-
 
 class Recogniser:
-    """Writes down what callers say.
+    """Implements `SpeechToText` with Moonshine.
 
     Attributes:
         audio_s: how much audio was written down so far, for the real-time factor.

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 
-from offhook_worker.agent.brain.interface import ForgetReminders, Remind, Thought, ToolCall
+from offhook_worker.agent.brain.interface import ForgetReminders, Remind, Thought, TokensUsed, ToolCall, Unfinished
 from offhook_worker.outputs import Status
 from offhook_worker.turn import Turn
 
@@ -14,6 +14,7 @@ class Thoughts:
     """One answer.
 
     Its text is counted in words, which are the tokens of a brain that has no others, and ends at the turn's limit.
+    A brain that counts tokens tells how many there were.
 
     Attributes:
         actions: in order; complete once `text` has ended.
@@ -27,7 +28,11 @@ class Thoughts:
     async def text(self) -> AsyncIterator[str]:
         """The text, piece by piece."""
         async for thought in self._stream:
-            if not isinstance(thought, str):
+            if isinstance(thought, TokensUsed):
+                self._count(thought)
+            elif isinstance(thought, Unfinished):
+                self._turn.status = thought.status
+            elif not isinstance(thought, str):
                 self.actions.append(thought)
             elif (allowed := self._allowed(thought)) == thought:
                 yield thought
@@ -35,6 +40,11 @@ class Thoughts:
                 self._turn.status = Status.INCOMPLETE_MAX_TOKENS
                 yield allowed
                 return
+
+    def _count(self, tokens: TokensUsed) -> None:
+        usage = self._turn.usage
+        usage.input_text_tokens, usage.input_cached_tokens = tokens.input, tokens.cached_input
+        usage.output_text_tokens = tokens.output
 
     def _allowed(self, text: str) -> str:
         """As much of `text` as the limit leaves; it counts from now on."""

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from offhook_worker.conversation import Item
+from offhook_worker.outputs import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ class Prompt:
         now: local time, with its zone.
         instructions: what the application asks of the whole session.
         directive: what it asks of this one answer, if that is something else.
-        tools: the functions that may be called.
-        tool_choice: whether to.
+        tools: the functions that the session declares.
+        tool_choice: whether to call any.
+        only_tool: the one function that may be called; empty: each may.
+        temperature: how freely to choose words; None: as the brain sees fit.
+        max_output_tokens: how long the answer may be; 0: as long as it takes.
         reminders: what is to be said later.
     """
 
@@ -54,15 +58,25 @@ class Prompt:
     directive: str = ""
     tools: Sequence[Tool] = ()
     tool_choice: ToolMode = ToolMode.AUTO
+    only_tool: str = ""
+    temperature: float | None = None
+    max_output_tokens: int = 0
     reminders: Sequence[Reminder] = ()
+
+    @property
+    def callable_tools(self) -> Sequence[Tool]:
+        """The functions that may be called."""
+        if self.only_tool:
+            return [tool for tool in self.tools if tool.name == self.only_tool]
+        return self.tools
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """Call this function; its result comes with a later prompt."""
+    """Call this function; its result comes with a later prompt. Arguments that are a str are JSON as it was written."""
 
     name: str
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,23 @@ class ForgetReminders:
     """Say nothing later after all."""
 
 
-Thought = str | ToolCall | Remind | ForgetReminders
+@dataclass(frozen=True, slots=True)
+class TokensUsed:
+    """What the answer cost, from a brain that counts; else words are counted. `cached_input` is part of `input`."""
+
+    input: int
+    cached_input: int
+    output: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The answer ends here, but is not whole."""
+
+    status: Status
+
+
+Thought = str | ToolCall | Remind | ForgetReminders | TokensUsed | Unfinished
 """A str is more of the answer's text."""
 
 

@@ -104,7 +104,7 @@ def _answer_user(prompt: Prompt) -> list[Thought] | None:
 
 def _must_call(question: Question) -> list[Thought] | None:
     prompt = question.prompt
-    return tools.must(question) if prompt.tools and prompt.tool_choice is ToolMode.REQUIRED else None
+    return tools.must(question) if prompt.callable_tools and prompt.tool_choice is ToolMode.REQUIRED else None
 
 
 def _has_answered(prompt: Prompt) -> bool:

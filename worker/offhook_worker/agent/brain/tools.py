@@ -53,22 +53,22 @@ class Asking:
 def answer(question: Question) -> list[Thought] | None:
     """A call of the function that the question is about, or what is missing for one; None: it is about none."""
     prompt = question.prompt
-    if not prompt.tools or prompt.tool_choice is ToolMode.NONE:
+    if not prompt.callable_tools or prompt.tool_choice is ToolMode.NONE:
         return None
     completed = _complete_earlier(question)
     if completed is not None:
         return _act(completed)
-    tool = best_match(prompt.tools, question)
+    tool = best_match(prompt.callable_tools, question)
     if tool is not None:
         return _act(_prepare(tool, question))
     if prompt.tool_choice is ToolMode.REQUIRED:
-        return [ToolCall(prompt.tools[0].name, _prepare_anyhow(prompt.tools[0], question))]
+        return [ToolCall(prompt.callable_tools[0].name, _prepare_anyhow(prompt.callable_tools[0], question))]
     return None
 
 
 def must(question: Question) -> list[Thought]:
     """A call in any case, for a session that requires one."""
-    tool = best_match(question.prompt.tools, question) or question.prompt.tools[0]
+    tool = best_match(question.prompt.callable_tools, question) or question.prompt.callable_tools[0]
     return [ToolCall(tool.name, _prepare_anyhow(tool, question))]
 
 
@@ -130,7 +130,7 @@ def _prepare(tool: Tool, question: Question) -> ToolCall | Asking:
     return _finish(tool, known)
 
 
-def _prepare_anyhow(tool: Tool, question: Question) -> Mapping[str, Any]:
+def _prepare_anyhow(tool: Tool, question: Question) -> Mapping[str, Any] | str:
     prepared = _prepare(tool, question)
     if isinstance(prepared, ToolCall):
         return prepared.arguments
@@ -149,7 +149,7 @@ def _complete_earlier(question: Question) -> ToolCall | Asking | None:
     if len(earlier) < 2 or earlier[-1].role is not Role.ASSISTANT or earlier[-2].role is not Role.USER:
         return None
     before = Question(earlier[-2].text, question.prompt)
-    tool = best_match(question.prompt.tools, before)
+    tool = best_match(question.prompt.callable_tools, before)
     if tool is None:
         return None
     asking = _prepare(tool, before)

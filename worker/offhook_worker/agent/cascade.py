@@ -1,0 +1,141 @@
+"""Recognition, a brain and a voice joined for any number of calls; each part may be local or far away."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from offhook_worker.agent.brain.interface import Brain, ForgetReminders, Remind, Reminder, ToolCall
+from offhook_worker.agent.prompts import count_words, read_prompt
+from offhook_worker.agent.reminders import Reminders, Say
+from offhook_worker.agent.thoughts import Thoughts
+from offhook_worker.dialogue import Dialogue
+from offhook_worker.events import Event
+from offhook_worker.model import Capability, Model, pcm
+from offhook_worker.replies import CallFunction, Reply, Speech
+from offhook_worker.sentences import sentences
+from offhook_worker.turn import STAGE_MODEL, Listener, Turn
+from offhook_worker.turn_worker import TurnWorker
+from offhook_worker.utterance import Utterance
+from offhook_worker.worker import Load
+
+FIRST_PIECE_CHARACTERS = 45
+"""Three seconds of speech, in which the rest is made: what the caller waits for should not be more."""
+CAPABILITIES = frozenset(
+    {
+        Capability.TEXT_INPUT,
+        Capability.TEXT_OUTPUT,
+        Capability.INPUT_TRANSCRIPTION,
+        Capability.FUNCTION_CALLS,
+        Capability.HISTORY,
+    }
+)
+
+
+class Part(Protocol):
+    """One stage of a cascade. It serves all calls of the process."""
+
+    def load(self) -> Load:
+        """What this stage has to do; asked every second."""
+        ...
+
+
+class Hearing(Part, Protocol):
+    """Speech to text."""
+
+    def listen(self, dialogue: Dialogue) -> Listener:
+        """A new call's ear, which writes down its turns."""
+        ...
+
+
+class Speaking(Part, Protocol):
+    """Text to speech."""
+
+    def speak(self, turn: Turn, sentence: str) -> AsyncIterator[Speech]:
+        """One sentence (with the space before it) as sound, in one piece or in several as they come."""
+        ...
+
+
+class Cascade(TurnWorker):
+    """Hears, thinks and speaks, sentence by sentence while the brain still thinks.
+
+    Args:
+        models: what it serves; 16 kHz PCM in, the voice's rate out.
+    """
+
+    def __init__(self, models: Sequence[Model], hearing: Hearing, brain: Brain, speaking: Speaking) -> None:
+        self.models = models
+        self._hearing = hearing
+        self._brain = brain
+        self._speaking = speaking
+
+    def listen(self, dialogue: Dialogue) -> Listener:
+        """A call begins."""
+        return CascadeCall(dialogue, self._hearing.listen(dialogue), self._remind)
+
+    async def respond(self, turn: Turn) -> AsyncIterator[Reply]:
+        """Answers."""
+        assert isinstance(turn.listener, CascadeCall)
+        reminders = turn.listener.reminders
+        prompt = read_prompt(turn, reminders.pending)
+        turn.usage.input_text_tokens = count_words(prompt.conversation, prompt.instructions)
+        thoughts = Thoughts(turn, self._brain.stream(prompt))
+        async for sentence in sentences(thoughts.text(), longest_first=FIRST_PIECE_CHARACTERS):
+            turn.mark(STAGE_MODEL)
+            async for reply in self._say(turn, sentence):
+                yield reply
+        for action in thoughts.actions:
+            match action:
+                case ToolCall(arguments=str(arguments)):
+                    yield CallFunction(action.name, arguments)
+                case ToolCall():
+                    yield CallFunction(action.name, json.dumps(action.arguments))
+                case Remind():
+                    reminders.add(action.reminder)
+                case ForgetReminders():
+                    reminders.clear()
+
+    def load(self) -> Load:
+        """Of the busiest part: it is what calls wait for."""
+        return busiest([self._hearing.load(), self._speaking.load()])
+
+    async def _say(self, turn: Turn, sentence: str) -> AsyncIterator[Reply]:
+        """One sentence, spoken or written."""
+        if not turn.wants_speech:
+            yield sentence
+            return
+        async for speech in self._speaking.speak(turn, sentence):
+            yield speech
+
+    async def _remind(self, reminder: Reminder, turn: Turn) -> AsyncIterator[Reply]:
+        async for reply in self._say(turn, reminder.label):
+            yield reply
+
+
+class CascadeCall(Listener):
+    """What a cascade keeps of one call."""
+
+    def __init__(self, dialogue: Dialogue, ear: Listener, say: Say) -> None:
+        self._ear = ear
+        self.reminders = Reminders(dialogue, say)
+
+    def event(self, event: Event) -> None:
+        """For the ear."""
+        self._ear.event(event)
+
+    async def transcript(self, item_id: str, utterance: Utterance) -> str | None:
+        """From the ear."""
+        return await self._ear.transcript(item_id, utterance)
+
+
+def cascade_model(name: str, output_rate_hz: int, capabilities: frozenset[Capability] = CAPABILITIES) -> Model:
+    """A cascade as the fabric sees it."""
+    return Model(name, (pcm(16_000),), (pcm(output_rate_hz),), capabilities)
+
+
+def busiest(loads: Sequence[Load]) -> Load:
+    """The load of a chain is that of its fullest link, number by number."""
+    return Load(
+        utilization=max(load.utilization for load in loads),
+        real_time_factor=max(load.real_time_factor for load in loads),
+        queue_delay_ms=max(load.queue_delay_ms for load in loads),
+    )
