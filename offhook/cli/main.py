@@ -13,7 +13,7 @@ import typer
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from offhook import __version__
-from offhook.cli import bench, doctor, models, roles, up
+from offhook.cli import bench, doctor, models, roles, up, worker
 
 app = typer.Typer(
     name="offhook",
@@ -25,7 +25,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("relay")(roles.relay)
 app.command("transceiver")(roles.transceiver)
-app.command("worker")(roles.worker)
+app.add_typer(worker.app, name="worker")
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 app.add_typer(bench.app, name="bench")

@@ -15,6 +15,7 @@ from offhook_proto.worker.v1.worker_pb2_grpc import (
 )
 from offhook_worker import ServeOptions, VoiceWorker, WorkerServer
 
+from tests.support.broken_workers import Fault
 from transceiver.worker_link import (
     LostReason,
     WorkerLinkSettings,
@@ -113,10 +114,13 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, address: str, worker: str = "echo", *arguments: str) -> "WorkerProcess":
+        return await cls.launch("-m", "offhook_worker", worker, "--listen", address, *arguments)
+
+    @classmethod
+    async def launch(cls, *arguments: str) -> "WorkerProcess":
+        """Any Python program that says where it listens."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "offhook_worker", worker, "--listen", address, *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            *(sys.executable, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
         assert process.stdout is not None
         async with asyncio.timeout(DEADLINE_S):
@@ -136,6 +140,17 @@ class WorkerProcess:
 async def worker_process(directory: Path, worker: str = "echo", *arguments: str) -> AsyncIterator[WorkerProcess]:
     """A worker process on a Unix socket in `directory`."""
     running = await WorkerProcess.start(f"unix:{directory}/worker.sock", worker, *arguments)
+    try:
+        yield running
+    finally:
+        await running.kill()
+
+
+@asynccontextmanager
+async def broken_process(directory: Path, fault: Fault) -> AsyncIterator[WorkerProcess]:
+    """A worker with a fault in a process of its own, on a Unix socket in `directory`."""
+    address = f"unix:{directory}/{fault}.sock"
+    running = await WorkerProcess.launch("-m", "tests.support.broken_workers", fault, address)
     try:
         yield running
     finally:

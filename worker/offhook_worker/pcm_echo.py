@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 
 from offhook_worker.audio import Audio
+from offhook_worker.events import ResponseRequested
 from offhook_worker.model import Model, pcm
-from offhook_worker.outputs import Output
+from offhook_worker.outputs import Output, ResponseDone
 from offhook_worker.session import Session
 from offhook_worker.worker import VoiceWorker
 
@@ -23,3 +24,6 @@ class PcmEchoWorker(VoiceWorker):
         async for event in session:
             if isinstance(event, Audio):
                 yield event
+            elif isinstance(event, ResponseRequested):
+                # An echo answers nothing, and says so rather than let the caller wait.
+                yield ResponseDone(event.response_id)

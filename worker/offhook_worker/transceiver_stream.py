@@ -58,7 +58,8 @@ class TransceiverStream:
             for part in parts:
                 part.cancel()
             for fault in await asyncio.gather(*parts, return_exceptions=True):
-                if isinstance(fault, Exception) and not isinstance(fault, grpc.RpcError):
+                # InternalError is how grpc.aio ends a write to a transceiver that has gone away.
+                if isinstance(fault, Exception) and not isinstance(fault, (grpc.RpcError, grpc.aio.InternalError)):
                     _log.error("the stream of a transceiver failed", exc_info=fault)
 
     def evict(self) -> None:

@@ -1,0 +1,66 @@
+"""`offhook worker`: runs a reference worker; `offhook worker check`: examines anybody's."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from offhook.cli import roles
+
+app = typer.Typer(
+    help="Run a reference worker, the model at the end of the line (--config); or check a worker of your own (check)."
+)
+
+
+@app.callback(invoke_without_command=True)
+def worker(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(help="Configuration file (YAML).", metavar="FILE")] = None,
+    ready_file: roles.ReadyFile = None,
+) -> None:
+    """Run a reference worker: the model at the end of the line. Or `check` a worker of your own."""
+    if context.invoked_subcommand is not None:
+        return
+    if config is None:
+        typer.echo("offhook worker: name a configuration with --config FILE, or a worker to check ADDRESS", err=True)
+        raise typer.Exit(2)
+    roles.worker(config, ready_file)
+
+
+@app.command()
+def check(
+    address: Annotated[str, typer.Argument(help="Where the worker serves: host:port or unix:/path.")],
+    model: Annotated[str, typer.Option(help="The model to call; default: the worker's first.")] = "",
+    sessions: Annotated[int, typer.Option(min=1, max=1000, help="Calls at once, for the check of many.")] = 20,
+    answer_timeout: Annotated[
+        float, typer.Option(min=1, max=100, help="How long an answer may take to be complete.", metavar="SECONDS")
+    ] = 20.0,
+    question: Annotated[str, typer.Option(help="Typed to a model that reads.")] = "What time is it?",
+    speech: Annotated[
+        Path | None, typer.Option(help="Said to the model: WAV, 16-bit mono; default: a made-up sound.", metavar="FILE")
+    ] = None,
+    pid: Annotated[int, typer.Option(help="The worker's process: sent SIGTERM at the end, to see how it drains.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
+) -> None:
+    """Call a worker as a transceiver does and say what is wrong with it and what to do. In about 10 s.
+
+    For workers in any language. It takes every seat of the worker for a moment (up to 256): point it at one that serves
+    nobody. Exit code 0: it conforms. 1: it breaks the protocol. 2: the command was used wrongly.
+    """
+    from offhook_worker.check import BadSpeech, CheckOptions, check_and_report, read_speech
+
+    try:
+        said, rate = read_speech(speech) if speech is not None else (b"", 16_000)
+    except BadSpeech as error:
+        typer.echo(f"offhook worker check: {error}", err=True)
+        raise typer.Exit(2) from None
+    options = CheckOptions(
+        model=model,
+        answer_s=answer_timeout,
+        sessions=sessions,
+        speech=said,
+        speech_rate_hz=rate,
+        question=question,
+        pid=pid,
+    )
+    raise typer.Exit(check_and_report(address, options, json=as_json))

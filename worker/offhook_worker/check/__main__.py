@@ -1,0 +1,41 @@
+"""`python -m offhook_worker.check ADDRESS`: `offhook worker check` where only the SDK is installed."""
+
+import argparse
+from pathlib import Path
+
+from offhook_worker.check import BadSpeech, CheckOptions, check_and_report, read_speech
+
+
+def main() -> None:
+    """Parses the arguments and checks. Exit codes: 0 conforms, 1 does not, 2 wrong arguments."""
+    default = CheckOptions()
+    parser = argparse.ArgumentParser(
+        prog="python -m offhook_worker.check", description="Calls a worker as the fabric does, and says what is wrong."
+    )
+    parser.add_argument("address", help="where the worker serves: host:port or unix:/path")
+    parser.add_argument("--model", default=default.model, help="the model to call; default: the worker's first")
+    parser.add_argument("--sessions", type=int, default=default.sessions, metavar="N", help="calls at once")
+    parser.add_argument("--answer-timeout", type=float, default=default.answer_s, metavar="SECONDS")
+    parser.add_argument("--question", default=default.question, help="typed to a model that reads")
+    parser.add_argument("--speech", type=Path, metavar="FILE", help="said to the model: WAV, 16-bit mono")
+    parser.add_argument("--pid", type=int, default=0, help="the worker's process, to be stopped at the end")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    try:
+        speech, rate = read_speech(arguments.speech) if arguments.speech else (b"", default.speech_rate_hz)
+    except BadSpeech as error:
+        parser.error(str(error))
+    options = CheckOptions(
+        model=arguments.model,
+        answer_s=arguments.answer_timeout,
+        sessions=arguments.sessions,
+        speech=speech,
+        speech_rate_hz=rate,
+        question=arguments.question,
+        pid=arguments.pid,
+    )
+    parser.exit(check_and_report(arguments.address, options, json=arguments.json))
+
+
+if __name__ == "__main__":
+    main()
