@@ -1,9 +1,11 @@
 """Call ids carry their owner: hang-up and WHIP work at whichever transceiver the request meets."""
 
+import aiohttp
 import pytest
 
 from tests.support.fabric import Fabric
 from tests.support.live_caller import LiveCaller, calling, error_code
+from tests.support.webrtc_client import ClientOptions
 
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
 
@@ -36,6 +38,32 @@ async def test_another_key_cannot_hang_up(fabric: Fabric) -> None:
             assert status == 401
         heard = len(caller.heard)
         await caller.until(lambda: len(caller.heard) > heard + 5, "the call goes on")
+
+
+async def test_a_server_listens_through_any_of_them(fabric: Fabric) -> None:
+    owner, other = (process["http"] for process in fabric.processes("transceiver"))
+    async with LiveCaller(fabric, ClientOptions(data_channel=True)) as caller, aiohttp.ClientSession() as session:
+        await caller.call(base_url=owner)
+        query = f"/v1/realtime?call_id={caller.call_id}"
+        # One on a server, and one in a browser.
+        server = await session.ws_connect(other + query, headers=fabric.headers)
+        protocols = ("realtime", f"openai-insecure-api-key.{fabric.api_key}")
+        browser = await session.ws_connect(other + query + "&starting_after=0", protocols=protocols)
+        assert (await server.receive_json())["type"] == "session.created"
+        assert (await browser.receive_json())["type"] == "session.created"
+        assert (server.protocol, browser.protocol) == (None, "realtime")
+        await browser.send_json({"type": "session.update", "session": {"type": "realtime", "instructions": "Hush."}})
+        assert (await server.receive_json())["session"]["instructions"] == "Hush."
+        assert (await browser.receive_json())["sequence_number"] == 1
+        await browser.close()
+        status, _, _ = await caller.request("POST", f"/v1/realtime/calls/{caller.call_id}/hangup", base_url=other)
+        assert status == 200
+        assert (await server.receive()).type is aiohttp.WSMsgType.CLOSE
+        assert server.close_code == 1000
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="404"):
+            await session.ws_connect(other + query, headers=fabric.headers)
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+            await session.ws_connect(other + query)
 
 
 @pytest.mark.parametrize(("placed_at", "asked_at"), [(0, 0), (0, 1)])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from transceiver.calls.event_channel import EventChannel
+from transceiver.calls.event_socket import EventSocket, SocketUser
 from transceiver.calls.model_side import ModelSide
 from transceiver.calls.placer import Placer
 from transceiver.hub import SessionHub
@@ -81,6 +82,10 @@ class Call:
     def hang_up(self) -> None:
         """Ends the call in good order."""
         self.end(CloseReason.HANGUP)
+
+    def sideband(self, socket: EventSocket, starting_after: int | None) -> SocketUser | None:
+        """Somebody who listens to the events from beside; None where there are none. See `Sideband`."""
+        return self._model.sideband(socket, starting_after) if self._model is not None else None
 
     def restart_ice(self, ufrag: str, pwd: str) -> str:
         """Restarts ICE towards new credentials of the client; returns ours as an SDP fragment (RFC 8840)."""

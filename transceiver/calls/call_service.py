@@ -22,11 +22,12 @@ from transceiver.calls.errors import (
     TooManyConnecting,
     TransceiverDraining,
 )
+from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.loopback import MODEL as LOOPBACK
 from transceiver.calls.loopback import Loopback
 from transceiver.calls.placer import DEFAULT_PLACER, Placer
 from transceiver.calls.placing import WorkerCalls
-from transceiver.calls.socket_call import EventSocket, SocketCall
+from transceiver.calls.socket_call import SocketCall
 from transceiver.hub import NoCandidates, SessionHub, TooManySessions
 from transceiver.hub import TooManyConnecting as HubTooManyConnecting
 from transceiver.realtime.ids import new_id

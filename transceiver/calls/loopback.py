@@ -3,6 +3,7 @@
 Needs no worker: it tells a fault of the media path from a fault of the workers, and benchmarks measure it.
 """
 
+from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.model_side import ClientSide
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 
@@ -31,6 +32,9 @@ class Loopback:
     def message(self, channel_id: int, data: str | bytes) -> None:
         """Sends the message back, on its own channel and of its own kind."""
         self._client.send_message(channel_id, data)
+
+    def sideband(self, socket: EventSocket, starting_after: int | None) -> None:
+        """There are no events to listen to."""
 
     def shutting_down(self) -> None:
         """It has no events."""

@@ -10,11 +10,12 @@ from transceiver.audio.interface import Audio, Playout
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.errors import SessionRefused
+from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.event_voice import EventVoice
 from transceiver.calls.formats import EVENT_FORMAT, choose_format, client_format, is_samples
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
-from transceiver.calls.socket_call import EventSocket, SocketCall
+from transceiver.calls.socket_call import SocketCall
 from transceiver.calls.worker_side import Handover, WorkerSide
 from transceiver.config import SessionLimits
 from transceiver.playout.pacer import Pacer

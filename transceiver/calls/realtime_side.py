@@ -1,14 +1,15 @@
 """A Realtime session at work in a call: its effects performed, its clock kept."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.calls.answer_latency import AnswerClock, AnswerLatency
+from transceiver.calls.event_feed import EventFeed, EventReader, Observer, tell
 from transceiver.calls.turn_settings import turn_settings
 from transceiver.realtime.effects import (
     Answering,
@@ -26,33 +27,22 @@ from transceiver.realtime.effects import (
 from transceiver.realtime.schema import server_events
 from transceiver.realtime.schema.session import TurnDetection
 from transceiver.realtime.session import RealtimeSession
-from transceiver.realtime.sizing import fit
 from transceiver.session.actions import CloseReason
 from transceiver.turns import interface as turns
 from transceiver.worker_link.session import InputTooLarge, WorkerSession
 
 _log = structlog.get_logger(__name__)
 
-MAX_WAITING = 512
-"""Events that wait for the client to open its channel: those of a greeting, which is mostly said before."""
-
 MAX_HELD = 1024
 """Inputs that wait for the next worker while it is asked; the client is told of those beyond (drop_newest)."""
 
 
-class EventClient(Protocol):
-    """Who reads the events. As in `ClientSide`."""
+_REPLIES = frozenset({"session.created", "conversation.created", "error"})
+"""Events for whoever has just come, or has sent what is wrong."""
 
-    @property
-    def may_have_events(self) -> bool:
-        """Whether it may open a channel for them."""
 
-    @property
-    def event_channel_id(self) -> int | None:
-        """That channel; None while none is open."""
-
-    def send_event(self, event: str) -> None:
-        """Sends one."""
+class EventClient(EventReader, Protocol):
+    """Who has the conversation. As in `ClientSide`."""
 
     def end(self, reason: CloseReason) -> None:
         """Ends the call."""
@@ -99,8 +89,6 @@ class Voice(Protocol):
 class RealtimeSide:
     """Joins the semantics to the call's channel, playout, turn taking and worker. Implements TurnListener.
 
-    While the client has no event channel open, the last MAX_WAITING events wait (drop_oldest).
-
     Args:
         session: the semantics.
         latency: counts how long callers wait.
@@ -125,7 +113,8 @@ class RealtimeSide:
         self._now = now
         self._worker: WorkerSession | None = None
         self._held: list[worker_pb2.SessionInput] | None = None
-        self._waiting: deque[str] | None = deque(maxlen=MAX_WAITING) if client.may_have_events else None
+        self._feed = EventFeed(client, session.transport)
+        self._reply: Callable[[server_events.Event], None] | None = None
         self._performing = False
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -158,9 +147,10 @@ class RealtimeSide:
             self._session.detect_turns(self._now())
         self._perform()
 
-    def close(self) -> None:
+    def close(self, reason: CloseReason) -> None:
         """The call is over."""
         self._closed = True
+        self._feed.close(reason)
         self._worker = None
         if self._timer is not None:
             self._timer.cancel()
@@ -170,17 +160,38 @@ class RealtimeSide:
 
     def events_opened(self) -> None:
         """The client can read events: first what the session is, then what has waited."""
-        waiting, self._waiting = self._waiting or (), None
+        waiting = self._feed.opened()
+        self._reply = self._feed.tell_client
         self._session.open(self._now())
         self._perform()
+        self._reply = None
         for event in waiting:
             self._client.send_event(event)
 
-    def client_text(self, text: str) -> None:
-        """One event of the client."""
+    def client_text(self, text: str, *, origin: Observer | None = None) -> None:
+        """One event of the client, or of the observer `origin`, who alone then hears what is wrong with it."""
+        self._reply = self._feed.tell_client if origin is None else partial(tell, origin)
         self._session.audio_received(self._ear.end_us)
         self._session.client_text(text, self._now())
         self._perform()
+        self._reply = None
+
+    # From observers
+
+    def attach(self, observer: Observer, starting_after: int | None) -> None:
+        """See `EventFeed.attach`; the greeting says what the session is now.
+
+        Raises:
+            TooManyObservers: there is no room.
+        """
+        if self._closed:
+            observer.call_over(CloseReason.HANGUP)
+            return
+        self._feed.attach(observer, self._session.greeting()[0], starting_after)
+
+    def detach(self, observer: Observer) -> None:
+        """See `EventFeed.detach`."""
+        self._feed.detach(observer)
 
     # From the worker
 
@@ -275,13 +286,10 @@ class RealtimeSide:
                 self._ear.append(effect)
 
     def _send(self, event: server_events.Event) -> None:
-        if self._waiting is None and self._client.event_channel_id is None:
-            return
-        text = fit(event, self._session.transport.max_event_bytes)
-        if self._waiting is not None:
-            self._waiting.append(text)
+        if self._reply is not None and event["type"] in _REPLIES:
+            self._reply(event)
         else:
-            self._client.send_event(text)
+            self._feed.send(event)
 
     def _tell_worker(self, message: worker_pb2.SessionInput) -> None:
         if self._worker is None:

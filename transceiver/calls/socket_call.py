@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.audio.interface import EventOutput
 from transceiver.calls.answer_latency import AnswerLatency
+from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.event_voice import CODECS, EventVoice
 from transceiver.calls.realtime_side import RealtimeSide
 from transceiver.calls.worker_side import CLOSE_REASONS
@@ -23,16 +24,6 @@ _log = structlog.get_logger(__name__)
 LONGEST_DELTA_BYTES: Final = 96_000
 """Of a model's audio in one event, as the model gives it: one to two seconds, far below the limit of an event."""
 BYTES_PER_SAMPLE: Final = 2
-
-
-class EventSocket(Protocol):
-    """What carries the events. Nothing blocks."""
-
-    def send(self, event: str) -> None:
-        """Sends one event."""
-
-    def end(self, reason: CloseReason) -> None:
-        """Sends what is queued, then says goodbye."""
 
 
 class SocketCall:
@@ -95,6 +86,10 @@ class SocketCall:
         """Returns when the client may be read again."""
         await self._ear.ready()
 
+    def left(self) -> None:
+        """The client has gone."""
+        self.end(CloseReason.CLIENT_CLOSED)
+
     def shut_down(self) -> None:
         """Ends it because this process ends, and tells the client so."""
         self._realtime.shutting_down("This transceiver is shutting down. Connect again to reach another one.")
@@ -113,7 +108,7 @@ class SocketCall:
             return
         self.end_reason = reason
         _log.info("socket session ended", call=self.id, reason=reason.value)
-        self._realtime.close()
+        self._realtime.close(reason)
         self._ear.close()
         self._output.close()
         if self._worker is not None:

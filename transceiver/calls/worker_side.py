@@ -7,9 +7,11 @@ from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
+from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice
 from transceiver.calls.realtime_side import RealtimeSide
+from transceiver.calls.sideband import Sideband
 from transceiver.calls.succession import Succession
 from transceiver.realtime.session import RealtimeSession
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
@@ -107,6 +109,10 @@ class WorkerSide:
         if channel_id == self._client.event_channel_id and isinstance(data, str):
             self._realtime.client_text(data)
 
+    def sideband(self, socket: EventSocket, starting_after: int | None) -> Sideband:
+        """A server that listens from beside."""
+        return Sideband(self._realtime, socket, starting_after)
+
     def shutting_down(self) -> None:
         """Tells the client that it is not its fault, and what to do."""
         self._realtime.shutting_down("This transceiver is shutting down. Call again to reach another one.")
@@ -117,7 +123,7 @@ class WorkerSide:
             self._succession.close()
         self._voice.close()
         self._ear.close()
-        self._realtime.close()
+        self._realtime.close(reason)
         if self._session is not None:
             self._session.close(CLOSE_REASONS.get(reason, worker_pb2.SessionClose.REASON_ERROR))
 

@@ -21,7 +21,7 @@ from transceiver.realtime.answering import Answers
 from transceiver.realtime.client_requests import ClientRequests
 from transceiver.realtime.configuration import Configuration, SessionIdentity
 from transceiver.realtime.conversation import Conversation
-from transceiver.realtime.effects import DetectTurns, Effect, EndSession, Outbox
+from transceiver.realtime.effects import DetectTurns, Effect, EndSession, Outbox, ServerEvent
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.ids import new_id
 from transceiver.realtime.input_audio import InputAudioBuffer
@@ -109,9 +109,15 @@ class RealtimeSession:
     def open(self, now: float) -> None:
         """The client can read events: the first say what the session is."""
         self._state.now = now
-        outbox, configuration = self._state.outbox, self._state.configuration
-        outbox.event(server_events.session_created(configuration.as_json()))
-        outbox.event(server_events.conversation_created(self._state.conversation.id))
+        for event in self.greeting():
+            self._state.outbox.event(event)
+
+    def greeting(self) -> list[ServerEvent]:
+        """What whoever begins to read events is told first: the session as it is, and the conversation."""
+        return [
+            server_events.session_created(self._state.configuration.as_json()),
+            server_events.conversation_created(self._state.conversation.id),
+        ]
 
     def client_text(self, text: str, now: float) -> None:
         """One event of the client, as JSON text."""

@@ -62,7 +62,7 @@ def make_app(
     CallsApi(calls, access, owner).add_routes(app)
     ClientSecretsApi(calls, access).add_routes(app)
     ModelsApi(calls, access).add_routes(app)
-    RealtimeSocketApi(calls, access).add_routes(app)
+    RealtimeSocketApi(calls, access, owner).add_routes(app)
     WhipApi(calls, access, owner).add_routes(app)
     app.router.add_get("/", _index)
     app.router.add_static("/page/", PAGE)

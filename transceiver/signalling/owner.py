@@ -5,20 +5,23 @@ sessions and without a database. The request goes on as it came, once: a peer ne
 """
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import aiohttp
 import structlog
 from aiohttp import web
 
 from transceiver.peers import PeerDirectory
+from transceiver.signalling.access.principal import subprotocol_key
 from transceiver.signalling.errors import REQUEST_ID, ApiError
+from transceiver.signalling.event_connection import MAX_FRAME_BYTES, PING_EVERY_S, relay_socket
 from wire.drop import DropReason
 from wire.ufrag import KeyRing
 
 _log = structlog.get_logger(__name__)
 
 FORWARDED = "X-Offhook-Forwarded"
-PASSED_REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match", "Accept", "X-OpenAI-Agents-SDK")
+PASSED_REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match", "Accept", "X-OpenAI-Agents-SDK", "OpenAI-Beta")
 PASSED_RESPONSE_HEADERS = (
     "Content-Type",
     "Location",
@@ -74,37 +77,87 @@ class CallOwner:
             ApiError: 404 if no transceiver of this cluster owns the id, 502 if its owner does not answer.
         """
         call_id = request.match_info["call_id"]
+        peer = await self._locate(request, call_id)
+        return await (handler(request, call_id) if peer is None else self._pass_on(request, peer))
+
+    async def handle_socket(self, request: web.Request, call_id: str, handler: LocalHandler) -> web.StreamResponse:
+        """The same for a request that opens a WebSocket.
+
+        Raises:
+            ApiError: 404 if no transceiver of this cluster owns the id, 502 if its owner does not answer.
+        """
+        peer = await self._locate(request, call_id)
+        if peer is None:
+            return await handler(request, call_id)
+        try:
+            upstream = await self._session().ws_connect(
+                peer.base_url + request.path_qs,
+                headers=_passed_on(request),
+                heartbeat=PING_EVERY_S,
+                max_msg_size=MAX_FRAME_BYTES,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            if error.status == 404:
+                raise no_such_call(call_id) from error
+            message = f"The transceiver that owns this call refused the connection with {error.status}."
+            raise ApiError(502, message, code="owner_refused") from error
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise self._unreachable(peer, error) from error
+        async with upstream:
+            return await relay_socket(request, upstream)
+
+    async def _locate(self, request: web.Request, call_id: str) -> "_Peer | None":
+        """The transceiver that owns a call; None if we do.
+
+        Raises:
+            ApiError: 404.
+        """
         token = self._keys().decode_call_id(call_id)
         if isinstance(token, DropReason) or token.cluster_id != self._cluster_id:
             raise no_such_call(call_id)
         if token.transceiver_id == self._transceiver_id:
-            return await handler(request, call_id)
-        if FORWARDED in request.headers:
-            raise no_such_call(call_id)
-        base_url = await self._peers.signalling_url(token.transceiver_id)
+            return None
+        base_url = None if FORWARDED in request.headers else await self._peers.signalling_url(token.transceiver_id)
         if base_url is None:
             raise no_such_call(call_id)
-        return await self._pass_on(request, token.transceiver_id, base_url)
+        return _Peer(token.transceiver_id, base_url)
 
-    async def _pass_on(self, request: web.Request, transceiver_id: int, base_url: str) -> web.Response:
+    def _session(self) -> aiohttp.ClientSession:
         if self._client is None:
             self._client = aiohttp.ClientSession(timeout=self._timeout, auto_decompress=False)
-        headers = {name: request.headers[name] for name in PASSED_REQUEST_HEADERS if name in request.headers}
-        headers[FORWARDED] = "1"
+        return self._client
+
+    def _unreachable(self, peer: "_Peer", error: Exception) -> ApiError:
+        # It may have restarted elsewhere: the next request asks anew where it is.
+        self._peers.forget(peer.transceiver_id)
+        _log.warning("owner of a call did not answer", error=type(error).__name__)
+        return ApiError(
+            502, "The transceiver that owns this call did not answer.", code="owner_unreachable", retry=True
+        )
+
+    async def _pass_on(self, request: web.Request, peer: "_Peer") -> web.Response:
         try:
-            async with self._client.request(
+            async with self._session().request(
                 request.method,
-                base_url + request.path_qs,
-                headers=headers,
+                peer.base_url + request.path_qs,
+                headers=_passed_on(request),
                 data=await request.read(),
                 allow_redirects=False,
             ) as answer:
                 passed = {name: answer.headers[name] for name in PASSED_RESPONSE_HEADERS if name in answer.headers}
                 return web.Response(status=answer.status, headers=passed, body=await answer.read())
         except (TimeoutError, aiohttp.ClientError) as error:
-            # It may have restarted elsewhere: the next request asks anew where it is.
-            self._peers.forget(transceiver_id)
-            _log.warning("owner of a call did not answer", error=type(error).__name__)
-            raise ApiError(
-                502, "The transceiver that owns this call did not answer.", code="owner_unreachable", retry=True
-            ) from error
+            raise self._unreachable(peer, error) from error
+
+
+class _Peer(NamedTuple):
+    transceiver_id: int
+    base_url: str
+
+
+def _passed_on(request: web.Request) -> dict[str, str]:
+    headers = {name: request.headers[name] for name in PASSED_REQUEST_HEADERS if name in request.headers}
+    # A browser's key travels in a sub-protocol's name, which only it needs to get back.
+    if "Authorization" not in headers and (key := subprotocol_key(request)):
+        headers["Authorization"] = f"Bearer {key}"
+    return headers | {FORWARDED: "1"}

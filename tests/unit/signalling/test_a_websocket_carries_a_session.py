@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -129,7 +129,7 @@ async def test_a_transcription_session(house: WholeTransceiver) -> None:
         ("model=unheard-of", {"Authorization": f"Bearer {KEY}"}, (), (404, "model_not_found")),
         ("model=loopback", {"Authorization": f"Bearer {KEY}"}, (), (404, "model_not_found")),
         ("intent=dictation", {"Authorization": f"Bearer {KEY}"}, (), (400, "invalid_value")),
-        ("call_id=rtc_1", {"Authorization": f"Bearer {KEY}"}, (), (400, "unsupported_parameter")),
+        ("call_id=rtc_1", {"Authorization": f"Bearer {KEY}"}, (), (404, "call_not_found")),
     ],
 )
 async def test_what_is_wrong_is_an_http_error(
@@ -189,19 +189,28 @@ async def test_a_frame_beyond_the_limit_ends_the_connection(house: WholeTranscei
 
 
 async def test_a_client_that_does_not_read_is_cut_off_and_others_are_unharmed(house: WholeTransceiver) -> None:
-    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x" * 200_000}]}
     async with connected(house) as other, connected(house) as deaf:
         await other.event("session.created")
         with pytest.raises(ConnectionError):
-            await flood(deaf, item)
+            await flood(deaf, items=10_000)
         await other.configure(instructions="Be brief.")
 
 
-async def flood(client: SocketClient, item: Mapping[str, object]) -> None:
-    """Sends without reading. Each is answered twice with as much: in all ten times what may be queued."""
-    for _ in range(200):
+async def test_a_client_that_reads_too_late_is_told_why_it_was_cut_off(house: WholeTransceiver) -> None:
+    async with connected(house, max_msg_size=0) as late:
+        await flood(late, items=60)
+        async with asyncio.timeout(10):
+            async for _ in late.socket:
+                pass
+        assert late.socket.close_code == 1008
+
+
+async def flood(client: SocketClient, *, items: int) -> None:
+    """Sends without reading. Each is answered twice with as much: of sixty that is far more than what may be queued."""
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x" * 200_000}]}
+    for _ in range(items):
         await client.send("conversation.item.create", item=item)
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.005)
 
 
 async def test_a_process_that_stops_says_why(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class Access:
             ApiError: 401.
         """
         self._refuse_query(request)
-        key = _bearer_key(request) or _subprotocol_key(request)
+        key = _bearer_key(request) or subprotocol_key(request)
         if not key:
             raise ApiError(
                 401, "You didn't provide an API key. Send it as 'Authorization: Bearer KEY'.", code="missing_api_key"
@@ -119,7 +119,8 @@ def _bearer_key(request: web.Request) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def _subprotocol_key(request: web.Request) -> str:
+def subprotocol_key(request: web.Request) -> str:
+    """The key in the name of a sub-protocol, where there is no better place; empty if there is none."""
     if "Authorization" in request.headers:
         return ""
     return next(
