@@ -1,7 +1,7 @@
 """The native part of offhook. Private: only offhook's own packages import it."""
 
 from collections.abc import Hashable
-from typing import Final, Generic, Literal, Self, TypeVar, final
+from typing import Final, Generic, Literal, Self, TypeAlias, TypeVar, final
 
 @final
 class BuildInfo:
@@ -265,10 +265,12 @@ class MediaPortCounters:
     """Slugs of the drop reasons that occurred, each with its count."""
 
 _Path = TypeVar("_Path", bound=Hashable)
+_Frame = TypeVar("_Frame", bound=tuple[object, ...])
 _Packet = TypeVar("_Packet", bound=tuple[object, ...])
+_Position: TypeAlias = tuple[int, int, int, float, float | None]
 
 @final
-class MediaPort(Generic[_Path, _Packet]):
+class MediaPort(Generic[_Path, _Frame, _Packet]):
     """A transceiver's UDP socket towards its relays, with SPP and SRTP. See `transceiver.media_port.native_port`.
 
     Watch `fileno()`; when it is readable call `fill()` once and `receive()` until it gives nothing. What the `send`
@@ -280,11 +282,14 @@ class MediaPort(Generic[_Path, _Packet]):
     `close` raise RuntimeError after `close`.
     """
 
-    def __new__(cls, *, address: str, dscp: int, buffer_bytes: int, packet_class: type[_Packet]) -> Self:
+    def __new__(
+        cls, *, address: str, dscp: int, buffer_bytes: int, frame_class: type[_Frame], packet_class: type[_Packet]
+    ) -> Self:
         """Binds the socket; on `[::]` it hears IPv4 relays as well.
 
-        `buffer_bytes`: of the socket, each way; the kernel may grant less. `packet_class`: a named tuple with the
-        fields payload_type, marker, sequence, timestamp, ssrc, payload, extensions (dict of id to data).
+        `buffer_bytes`: of the socket, each way; the kernel may grant less. `frame_class`: a named tuple with the fields
+        payload, codec, rtp_timestamp, sequence, marker, level_dbov (or None), lost_before (always 0). `packet_class`:
+        one with payload_type, marker, sequence, timestamp, ssrc, payload, extensions (dict of id to data).
         Raises OSError if it cannot be bound, ValueError for an address that is none.
         """
 
@@ -309,22 +314,55 @@ class MediaPort(Generic[_Path, _Packet]):
         `profile` is OpenSSL's name of it. Raises ValueError for another profile or a key of another length.
         """
 
+    def add_lane(self, session_id: int) -> None:
+        """Gives a session its lane, until it stops. Without one the lane's methods do nothing."""
+
+    def open_lane(
+        self,
+        session_id: int,
+        path: _Path,
+        codec: str,
+        clock_rate: int,
+        payload_type: int,
+        level_id: int | None,
+        ssrc: int,
+        position: _Position,
+    ) -> None:
+        """Passes the packets of a stream on a bound path as frames until another comes.
+
+        `position`: next sequence number, last RTP timestamp unwrapped and on the wire, jitter, last transit or None.
+        Raises ValueError for a codec that is none.
+        """
+
+    def close_lane(self, session_id: int) -> None:
+        """Passes no frames until the lane is opened again."""
+
+    def take_progress(self, session_id: int) -> tuple[int, int, float, _Position] | None:
+        """Packets, their bytes of payload, arrival of the last and the position now; None if nothing has passed."""
+
+    def report_arrivals(self, session_id: int, reports: tuple[int, int, bytes] | None) -> None:
+        """Tells the client when its packets come: id of the header extension, our SSRC, what precedes the feedback."""
+
     def stop(self, session_id: int) -> None:
-        """Forgets a session's keys and paths, and what waits to be sent."""
+        """Forgets a session's keys, lane and paths, and what waits to be sent."""
 
     def fill(self) -> bool:
         """Takes what waits at the socket, in one system call. True if more may be waiting."""
 
     def receive(
-        self,
+        self, now: float
     ) -> tuple[
-        list[tuple[int, _Path, _Packet]],
-        tuple[Literal["stun"], bytes, str, int] | tuple[Literal["dtls", "rtcp"], int, _Path, bytes] | None,
+        list[tuple[int, _Frame]],
+        tuple[Literal["stun"], bytes, str, int]
+        | tuple[Literal["dtls", "rtcp"], int, _Path, bytes]
+        | tuple[Literal["rtp"], int, _Path, _Packet]
+        | None,
     ]:
-        """The next RTP packets (session, path, packet) and what follows them, if it is something else.
+        """The next frames of lanes, each with its session, and what follows them, if it is something else.
 
-        STUN comes as the datagram with its SPP header, and the relay's host and port; DTLS and RTCP with session and
-        path. The batch ends there, as handling it may change what is bound: call again, until both are empty.
+        STUN comes as the datagram with its SPP header, and the relay's host and port; the rest with session and path.
+        The batch ends there, as handling it may change what is bound: call again, until both are empty. `now`: when it
+        arrived, in seconds.
         """
 
     def send(self, path: _Path, datagram: bytes) -> None:
@@ -351,6 +389,9 @@ class MediaPort(Generic[_Path, _Packet]):
 
     def reroute(self, session_id: int, path: _Path) -> None:
         """Sends those on another path; one that is not bound changes nothing."""
+
+    def send_feedback(self, session_id: int, path: _Path, now: float) -> None:
+        """Sends what the client is still to be told of its packets, if that is due."""
 
     def flush(self) -> None:
         """Hands what was sent to the kernel."""

@@ -193,6 +193,7 @@ class SessionHub:
             handshakes=self._handshakes,
             limits=self._limits,
             data_channels=self._data_channels,
+            lane=self._port.lane(self._last_session_id),
             now=now,
         )
         self._sessions[session.session_id] = session
@@ -274,23 +275,20 @@ class SessionHub:
             self._count(session.receive_dtls(datagram, path, now))
             self._perform(session, now)
 
+    def audio_received(self, session_id: int, frame: AudioReceived, now: float) -> None:
+        """Passes audio on that has come in order: past the session."""
+        session = self._live(session_id)
+        if session is not None:
+            if session.delay is not None:
+                session.delay.arrived(frame.rtp_timestamp, now)
+            self._listeners[session_id].audio(session, frame, now)
+
     def rtp_received(self, session_id: int, path: Path, packet: RtpPacket, now: float) -> None:
-        """Passes RTP on."""
-        session = self._sessions.get(session_id)
-        if session is None:
-            self._count(DropReason.SESSION_CLOSED)
-            return
-        received = session.receive_rtp(packet, path, now)
-        if type(received) is AudioReceived:
-            try:
-                self._listeners[session_id].audio(session, received, now)
-            finally:
-                if session.timeouts_have_changed:
-                    self._perform(session, now)
-            return
-        if isinstance(received, DropReason):
-            self.counters.drops[received] += 1
-        self._perform(session, now)
+        """Passes other RTP on."""
+        session = self._live(session_id)
+        if session is not None:
+            self._count(session.receive_rtp(packet, path, now))
+            self._perform(session, now)
 
     def rtcp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
         """Passes RTCP on."""
@@ -365,6 +363,8 @@ class SessionHub:
                 self._port.send(path, datagram)
             case actions.SendRtcp(path, packet):
                 self._port.send_rtcp(session.session_id, path, packet)
+            case actions.SendFeedback(path):
+                self._port.send_feedback(session.session_id, path, now)
             case actions.Closed(reason, farewell):
                 self._forget(session, reason, farewell, now)
             case _:

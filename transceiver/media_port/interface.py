@@ -10,11 +10,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transceiver.session.rtp import RtpPacket
 from wire.address import Address
 from wire.drop import DropReason
+
+if TYPE_CHECKING:
+    # Which is made of paths and keys.
+    from transceiver.session.actions import AudioReceived
 
 Network = IPv4Network | IPv6Network
 
@@ -65,6 +69,79 @@ class SrtpKeys:
     outbound: bytes = field(repr=False)
 
 
+class Stream(NamedTuple):
+    """The client's audio as its packets show it.
+
+    Attributes:
+        codec: "opus", "PCMU" or "PCMA".
+        clock_rate: of its timestamps, in Hz.
+        level_id: header extension with the level of RFC 6464; None if there is none.
+    """
+
+    codec: str
+    clock_rate: int
+    payload_type: int
+    level_id: int | None
+    ssrc: int
+
+
+class StreamPosition(NamedTuple):
+    """Where a stream stands.
+
+    Attributes:
+        next_sequence: sequence number of the next packet, with its wraps.
+        rtp_timestamp: of the last frame, as `AudioReceived` has it.
+        wire_timestamp: of the last packet.
+        jitter: interarrival jitter (RFC 3550 section 6.4.1), in clock units.
+        transit: arrival of the last packet less its timestamp, in clock units; None if none has told it.
+    """
+
+    next_sequence: int
+    rtp_timestamp: int
+    wire_timestamp: int
+    jitter: float
+    transit: float | None
+
+
+class LaneProgress(NamedTuple):
+    """What has passed since it was asked for last: packets, bytes of payload, when the last came, where that is."""
+
+    packets: int
+    payload_bytes: int
+    last_arrival: float
+    position: StreamPosition
+
+
+class ArrivalReports(NamedTuple):
+    """How a client is told when its packets came (transport-wide congestion control).
+
+    Attributes:
+        extension_id: header extension with the transport-wide sequence number.
+        sender_ssrc: ours.
+        prefix: RTCP packets that go before the feedback in the same datagram.
+    """
+
+    extension_id: int
+    sender_ssrc: int
+    prefix: bytes
+
+
+class AudioLane(Protocol):
+    """What the port does by itself with one session's RTP; see `transceiver.media_port.lane`."""
+
+    def open(self, path: Path, stream: Stream, position: StreamPosition) -> None:
+        """From `position` on, the packets of `stream` on `path` go to the sink as audio, until another packet comes."""
+
+    def close(self) -> None:
+        """RTP goes to the sink as RTP until the lane is opened again."""
+
+    def take_progress(self) -> LaneProgress | None:
+        """What has passed since this was asked last; None if nothing has."""
+
+    def report_arrivals(self, reports: ArrivalReports | None) -> None:
+        """From now on the client is told when its packets come; None: it is not."""
+
+
 @dataclass(slots=True)
 class PortCounters:
     """Totals since the port was opened. Bytes are UDP payload without the envelope."""
@@ -85,8 +162,11 @@ class MediaSink(Protocol):
     def dtls_received(self, session_id: int, path: Path, datagram: bytes, now: float) -> None:
         """A datagram of DTLS records on a path bound to the session."""
 
+    def audio_received(self, session_id: int, frame: "AudioReceived", now: float) -> None:
+        """An authentic RTP packet that was the next one of the stream in the session's lane."""
+
     def rtp_received(self, session_id: int, path: Path, packet: RtpPacket, now: float) -> None:
-        """An RTP packet that passed SRTP authentication and replay check, and is well-formed."""
+        """Any other RTP packet that passed SRTP authentication and replay check, and is well-formed."""
 
     def rtcp_received(self, session_id: int, path: Path, packet: bytes, now: float) -> None:
         """A compound RTCP packet that passed SRTCP authentication and replay check."""
@@ -122,8 +202,11 @@ class MediaPort(Protocol):
     def start_srtp(self, session_id: int, keys: SrtpKeys) -> None:
         """Gives a session its keys; before that its SRTP is dropped as `srtp_not_ready`."""
 
+    def lane(self, session_id: int) -> AudioLane:
+        """Gives a session its lane; once, before its first packet."""
+
     def stop(self, session_id: int) -> None:
-        """Forgets a session's keys and paths, and what waits to be sent."""
+        """Forgets a session's keys, lane and paths, and what waits to be sent."""
 
     def send(self, path: Path, datagram: bytes) -> None:
         """Sends a STUN or DTLS datagram on a bound path."""
@@ -156,6 +239,9 @@ class MediaPort(Protocol):
 
     def reroute_rtp(self, session_id: int, path: Path) -> None:
         """Sends those on another path."""
+
+    def send_feedback(self, session_id: int, path: Path, now: float) -> None:
+        """Sends on a bound path what the client is still to be told of its packets, if that is due."""
 
     def close(self) -> None:
         """Closes the socket. What is scheduled does not leave."""

@@ -1,7 +1,7 @@
 """The `native` media port: sockets and SRTP in Rust (`datapath/src/media`), behind the interface of the readable one.
 
 The event loop watches the socket. At each wake-up one call takes what waits there, trains and all, everything is
-decrypted in batches, and the sink sees packet after packet. What it sends meanwhile is collected and leaves at the end
+decrypted in batches, and the sink sees frame after frame. What it sends meanwhile is collected and leaves at the end
 of the wake-up, sessions to one relay together; what is sent at other times leaves at the end of the loop's turn.
 
 What is scheduled leaves by a thread of the port, on time whatever the loop is doing (docs/decisions/0011).
@@ -18,14 +18,20 @@ from offhook_datapath import MediaPort as NativePort
 from transceiver.media_port.interface import (
     EXPEDITED_FORWARDING,
     SOCKET_BUFFER_BYTES,
+    ArrivalReports,
+    AudioLane,
+    LaneProgress,
     MediaPort,
     MediaSink,
     Network,
     Path,
     PortCounters,
     SrtpKeys,
+    Stream,
+    StreamPosition,
 )
 from transceiver.media_port.socket_watch import SocketWatch
+from transceiver.session.actions import AudioReceived
 from transceiver.session.rtp import RtpPacket
 from wire.address import Address, format_address
 from wire.drop import DropReason
@@ -36,13 +42,48 @@ FILLS_PER_WAKE_UP = 4
 
 _log = structlog.get_logger(__name__)
 
-_Other = tuple[Literal["stun"], bytes, str, int] | tuple[Literal["dtls", "rtcp"], int, Path, bytes]
+_Native = NativePort[Path, AudioReceived, RtpPacket]
+_Other = (
+    tuple[Literal["stun"], bytes, str, int]
+    | tuple[Literal["dtls", "rtcp"], int, Path, bytes]
+    | tuple[Literal["rtp"], int, Path, RtpPacket]
+)
+
+
+class NativeLane(AudioLane):
+    """See `AudioLane`: one of the native port's."""
+
+    __slots__ = ("_native", "_session_id")
+
+    def __init__(self, native: _Native, session_id: int) -> None:
+        self._native = native
+        self._session_id = session_id
+
+    def open(self, path: Path, stream: Stream, position: StreamPosition) -> None:
+        """Passes a stream on from where it stands."""
+        self._native.open_lane(self._session_id, path, *stream, position)
+
+    def close(self) -> None:
+        """Passes nothing until it is opened again."""
+        self._native.close_lane(self._session_id)
+
+    def take_progress(self) -> LaneProgress | None:
+        """What has passed since this was asked last."""
+        progress = self._native.take_progress(self._session_id)
+        if progress is None:
+            return None
+        packets, payload_bytes, last_arrival, position = progress
+        return LaneProgress(packets, payload_bytes, last_arrival, StreamPosition(*position))
+
+    def report_arrivals(self, reports: ArrivalReports | None) -> None:
+        """Tells the client when its packets come, or not."""
+        self._native.report_arrivals(self._session_id, reports)
 
 
 class NativeMediaPort(MediaPort):
     """See `MediaPort` and the module's docstring. Made by `open_native_port`."""
 
-    def __init__(self, native: NativePort[Path, RtpPacket], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, native: _Native, loop: asyncio.AbstractEventLoop) -> None:
         self._native = native
         self._loop = loop
         self._address = Address(*native.address())
@@ -92,8 +133,13 @@ class NativeMediaPort(MediaPort):
         """Gives a session its keys."""
         self._native.start_srtp(session_id, keys.profile, keys.inbound, keys.outbound)
 
+    def lane(self, session_id: int) -> AudioLane:
+        """Gives a session its lane."""
+        self._native.add_lane(session_id)
+        return NativeLane(self._native, session_id)
+
     def stop(self, session_id: int) -> None:
-        """Forgets a session's keys and paths, and what waits to be sent."""
+        """Forgets a session's keys, lane and paths, and what waits to be sent."""
         self._native.stop(session_id)
 
     def close(self) -> None:
@@ -142,6 +188,12 @@ class NativeMediaPort(MediaPort):
         """Sends those on another path."""
         self._native.reroute(session_id, path)
 
+    def send_feedback(self, session_id: int, path: Path, now: float) -> None:
+        """Sends what the client is still to be told of its packets."""
+        self._native.send_feedback(session_id, path, now)
+        if not self._flushing:
+            self._flush_soon()
+
     def _flush_soon(self) -> None:
         """At the end of this turn of the loop, with all that is sent until then."""
         self._flushing = True
@@ -176,19 +228,19 @@ class NativeMediaPort(MediaPort):
         if sink is None:
             return 0
         count = 0
-        receive, rtp_received = self._native.receive, sink.rtp_received
+        receive, audio_received = self._native.receive, sink.audio_received
         while not self._closed:
-            packets, other = receive()
-            count += len(packets)
-            for session_id, path, packet in packets:
+            frames, other = receive(now)
+            count += len(frames)
+            for session_id, frame in frames:
                 try:
-                    rtp_received(session_id, path, packet, now)
+                    audio_received(session_id, frame, now)
                 except Exception:  # noqa: BLE001 - one session's fault must not cost the others of the batch their packets
                     _log.exception("media sink failed")
             if other is not None:
                 count += 1
                 self._deliver_other(sink, other, now)
-            elif not packets:
+            elif not frames:
                 break
         return count
 
@@ -201,6 +253,8 @@ class NativeMediaPort(MediaPort):
                     sink.stun_received(Path(*header), datagram[HEADER_BYTES:], Address(host, port), now)
                 case ("dtls", session_id, path, datagram):
                     sink.dtls_received(session_id, path, datagram, now)
+                case ("rtp", session_id, path, rtp):
+                    sink.rtp_received(session_id, path, rtp, now)
                 case ("rtcp", session_id, path, packet):
                     sink.rtcp_received(session_id, path, packet, now)
         except Exception:  # noqa: BLE001 - see _deliver
@@ -213,7 +267,11 @@ async def open_native_port(listen: Address, dscp: int = EXPEDITED_FORWARDING) ->
     Raises:
         OSError: the address cannot be bound.
     """
-    native: NativePort[Path, RtpPacket] = NativePort(
-        address=format_address(listen), dscp=dscp, buffer_bytes=SOCKET_BUFFER_BYTES, packet_class=RtpPacket
+    native: _Native = NativePort(
+        address=format_address(listen),
+        dscp=dscp,
+        buffer_bytes=SOCKET_BUFFER_BYTES,
+        frame_class=AudioReceived,
+        packet_class=RtpPacket,
     )
     return NativeMediaPort(native, asyncio.get_running_loop())

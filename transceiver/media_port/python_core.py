@@ -4,10 +4,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from transceiver.media_port.interface import MediaPort, MediaSink, Network, Path, PortCounters, SrtpKeys
+from transceiver.media_port.interface import AudioLane, MediaPort, MediaSink, Network, Path, PortCounters, SrtpKeys
+from transceiver.media_port.lane import Lane
 from transceiver.media_port.rtp_schedule import RtpSchedule
 from transceiver.media_port.srtp import SrtpSession
-from transceiver.session.rtp import parse_rtp
+from transceiver.session.actions import AudioReceived
+from transceiver.session.rtp import RtpPacket, parse_rtp
 from wire.address import Address
 from wire.demux import Kind, classify
 from wire.drop import DropReason
@@ -54,6 +56,7 @@ class PythonMediaPort(MediaPort):
         self._by_header: dict[bytes, _Binding] = {}
         self._by_path: dict[Path, _Binding] = {}
         self._srtp: dict[int, SrtpSession] = {}
+        self._lanes: dict[int, Lane] = {}
         self._paths_of: dict[int, set[Path]] = {}
         self._schedule = RtpSchedule()
         self._arm = arm
@@ -101,13 +104,20 @@ class PythonMediaPort(MediaPort):
         """Gives a session its keys."""
         self._srtp[session_id] = SrtpSession(keys)
 
+    def lane(self, session_id: int) -> AudioLane:
+        """Gives a session its lane."""
+        lane = self._lanes[session_id] = Lane()
+        return lane
+
     def stop(self, session_id: int) -> None:
         """Forgets a session's keys and paths, and what waits to be sent."""
         self._schedule.forget(session_id)
+        """Forgets a session's keys, lane and paths."""
         for path in tuple(self._paths_of.get(session_id, ())):
             self.unbind(path)
         self._paths_of.pop(session_id, None)
         self._srtp.pop(session_id, None)
+        self._lanes.pop(session_id, None)
 
     def close(self) -> None:
         """Nothing to close here."""
@@ -171,8 +181,23 @@ class PythonMediaPort(MediaPort):
         parsed = parse_rtp(opened)
         if isinstance(parsed, DropReason):
             return parsed
-        sink.rtp_received(binding.session_id, binding.path, parsed, now)
+        frame = self._pass_on(binding, parsed, now)
+        if frame is not None:
+            sink.audio_received(binding.session_id, frame, now)
+        else:
+            sink.rtp_received(binding.session_id, binding.path, parsed, now)
         return None
+
+    def _pass_on(self, binding: _Binding, packet: RtpPacket, now: float) -> AudioReceived | None:
+        lane = self._lanes.get(binding.session_id)
+        if lane is None:
+            return None
+        lane.arrived(packet, now)
+        feedback = lane.feedback(now)
+        if feedback is not None:
+            # Where authentic media comes from, feedback may go.
+            self.send_rtcp(binding.session_id, binding.path, feedback)
+        return lane.pass_on(binding.path, packet, now)
 
     def _is_in_networks(self, sender: Address) -> bool:
         if not self._networks:
@@ -254,6 +279,13 @@ class PythonMediaPort(MediaPort):
         following = self._schedule.next_due()
         if following is not None and (before is None or following < before):
             self._arm(following)
+
+    def send_feedback(self, session_id: int, path: Path, now: float) -> None:
+        """Sends what the client is still to be told of its packets."""
+        lane = self._lanes.get(session_id)
+        feedback = lane.feedback(now) if lane is not None else None
+        if feedback is not None:
+            self.send_rtcp(session_id, path, feedback)
 
     def _send_protected(self, path: Path, protected: bytes | DropReason) -> None:
         if isinstance(protected, DropReason):

@@ -53,6 +53,12 @@ class SendRtcp(NamedTuple):
     packet: bytes
 
 
+class SendFeedback(NamedTuple):
+    """Tell the client on `path` of its packets, as far as that is due."""
+
+    path: Path
+
+
 class StartSrtp(NamedTuple):
     """DTLS has agreed on keys."""
 
@@ -154,6 +160,7 @@ Action = (
     SendDatagram
     | SendRtp
     | SendRtcp
+    | SendFeedback
     | StartSrtp
     | BindPath
     | UnbindPath

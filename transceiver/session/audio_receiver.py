@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
+from transceiver.media_port.interface import LaneProgress, Stream, StreamPosition
 from transceiver.sdp.offer import AudioOffer
 from transceiver.session.actions import AudioReceived, KeyPressed
 from transceiver.session.playout_delay import PlayoutDelay
@@ -23,7 +24,6 @@ FOLLOWED_REORDER_DEPTH: Final = 64
 
 _TIMESTAMP_RANGE: Final = 1 << 32
 _HALF_RANGE: Final = 1 << 31
-_SEQUENCE_RANGE: Final = 1 << 16
 _SSRC_SILENCE_S: Final = 1.0
 
 
@@ -57,8 +57,6 @@ class AudioReceiver:
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
         """Takes a later offer of the same client."""
         self._format = audio.format
-        self._payload_type = audio.format.payload_type
-        self._codec = audio.format.codec
         self._announced = audio.ssrcs
         self._level_id = audio.audio_level_id
         self._mid_id = audio.mid_id
@@ -70,7 +68,7 @@ class AudioReceiver:
         self._mid = mid.encode() if mid is not None else None
 
     def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None:
-        """Tells the playout clock about every packet from here on.
+        """Tells the playout clock about every packet from here on that comes to `receive`.
 
         Args:
             reorder: missing packets are waited for until its target, and not for REORDER_WAIT_S.
@@ -102,36 +100,24 @@ class AudioReceiver:
         """A report block on the stream; None before its first packet."""
         return self._source.report(lsr, dlsr) if self._source is not None else None
 
-    def receive_next(self, packet: RtpPacket, now: float) -> AudioReceived | None:
-        """Takes one authentic packet if it is what is waited for, audio and in order; None: `receive` has to.
-
-        Nearly every packet is, so this is `receive` without the cases.
-        """
-        payload_type, marker, sequence, rtp_timestamp, ssrc, payload, extensions = packet
-        source, extended = self._source, self._next
-        if (
-            source is None
-            or ssrc != source.ssrc
-            or sequence != extended % _SEQUENCE_RANGE
-            or payload_type != self._payload_type
-            or self._held
-            or self._lost_before_event
-            or (self._events is not None and self._events.is_pressed)
-        ):
+    def whereabouts(self) -> tuple[Stream, StreamPosition] | None:
+        """The stream and where it stands, if nothing but its next packet is waited for; None otherwise."""
+        source, form = self._source, self._format
+        if source is None or self._held or self._lost_before_event:
             return None
-        step = (rtp_timestamp - self._last_timestamp + _HALF_RANGE) % _TIMESTAMP_RANGE - _HALF_RANGE
-        if self._delay is not None:
-            self._delay.arrived(self._timestamp + step, now)
-        source.arrived_next(extended, rtp_timestamp, now)
-        self.packets_received += 1
-        self.bytes_received += len(payload)
-        self._next = extended + 1
-        if step > 0:
-            self._timestamp += step
-        self._last_timestamp = rtp_timestamp
-        level = extensions.get(self._level_id) if self._level_id is not None else None
-        dbov = level[0] & 0x7F if level else None
-        return AudioReceived(payload, self._codec, self._timestamp, extended, marker, dbov, 0)
+        if self._events is not None and self._events.is_pressed:
+            return None
+        stream = Stream(form.codec, form.clock_rate, form.payload_type, self._level_id, source.ssrc)
+        position = StreamPosition(self._next, self._timestamp, self._last_timestamp, source.jitter, source.transit)
+        return stream, position
+
+    def passed(self, progress: LaneProgress) -> None:
+        """Takes note of packets that a lane has passed from these whereabouts on."""
+        assert self._source is not None, "a lane is opened where a source stands"
+        self._source.arrived_in_order(progress)
+        self.packets_received += progress.packets
+        self.bytes_received += progress.payload_bytes
+        self._next, self._timestamp, self._last_timestamp = progress.position[:3]
 
     def receive(self, packet: RtpPacket, now: float) -> DropReason | None:
         """Takes one authentic packet; a reason if it is not part of the stream."""

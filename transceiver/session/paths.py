@@ -43,7 +43,7 @@ class PathTable:
         self._paths: dict[Path, _PathState] = {}
         self._selected_at = _NEVER
         self._media_flows = False
-        # Where media comes in on the selected path: the very object that the port hands over, and its state.
+        # Where media comes in on the selected path, and its state.
         self._media_path: Path | None = None
         self._media_state: _PathState | None = None
 
@@ -79,16 +79,16 @@ class PathTable:
         if path != self.selected and not self._media_flows:
             self._select(path, now)
 
-    def media_goes_on(self, path: Path, now: float) -> bool:
-        """Enters media that came as the packet before did, on the selected path. False: `media_received` has to.
+    @property
+    def media_path(self) -> Path | None:
+        """The selected path, while media comes in on it and nothing since may have moved the selection."""
+        return self._media_path
 
-        Nearly every packet is one, and hashing its path would take longer than anything else that is done about it.
-        """
+    def media_has_come(self, now: float) -> None:
+        """Enters the last of the packets that have come on `media_path` meanwhile."""
         state = self._media_state
-        if path is not self._media_path or state is None:
-            return False
-        state.heard_at = state.media_at = now
-        return True
+        if self._media_path is not None and state is not None:
+            state.heard_at = state.media_at = now
 
     def media_received(self, path: Path, now: float) -> None:
         """Enters an authentic SRTP or SRTCP packet."""

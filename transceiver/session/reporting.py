@@ -7,8 +7,8 @@ whose streams need not be synchronised with anything (https://www.rfc-editor.org
 import random
 from typing import Final
 
+from transceiver.media_port.interface import ArrivalReports
 from transceiver.sdp.offer import AudioOffer
-from transceiver.session.arrivals import ArrivalLog
 from transceiver.session.audio_receiver import AudioReceiver
 from transceiver.session.audio_sender import AudioSender
 from transceiver.session.nack import is_nack, missing_sequences
@@ -24,13 +24,11 @@ from transceiver.session.rtcp import (
     build_sender_report,
     parse_rtcp,
 )
-from transceiver.session.rtp import RtpPacket
 from wire.drop import DropReason
 
 REPORT_INTERVAL_S: Final = 1.0
 """Mean time between reports: 150 bytes a second, 2 % of an Opus call; RFC 3550 section 6.2 allows 5 %."""
 
-_TRANSPORT_SEQUENCE_BYTES: Final = 2
 _FRACTION: Final = 1 << 32
 _COMPACT_FRACTION: Final = 1 << 16
 
@@ -47,7 +45,6 @@ class Reporter:
         self._packets_at_last_report = 0
         self._last_sr: tuple[int, int, float] | None = None
         self._repeats: list[bytes] = []
-        self._arrivals = ArrivalLog()
         self.configure(audio)
 
     def configure(self, audio: AudioOffer) -> None:
@@ -59,36 +56,23 @@ class Reporter:
         """Media can be sent: schedules the first report."""
         self._schedule(now)
 
-    def next_timeout(self) -> float | None:
-        """When the next report or feedback is due."""
-        due = self._arrivals.due
-        if due is None or self._next_report is None:
-            return self._next_report
-        return min(due, self._next_report)
-
-    def handle_timeout(self, now: float) -> list[bytes]:
-        """The reports that are due, each a packet of its own."""
-        if self._next_report is None:
-            return []
-        packets = []
-        if now >= self._next_report:
-            self._schedule(now)
-            packets.append(self._report(now))
-        feedback = self._arrivals.feedback(self._sender.ssrc, self._receiver.ssrc or 0, now)
-        if feedback is not None:
-            packets.append(feedback if self._reduced_size else self._compound(feedback))
-        return packets
-
-    def rtp_received(self, packet: RtpPacket, now: float) -> bool:
-        """Notes when an authentic packet came, for the client's rate control; True if feedback is now due earlier."""
+    @property
+    def arrival_reports(self) -> ArrivalReports | None:
+        """How the client wants to be told when its packets come."""
         if self._transport_cc_id is None:
-            return False
-        sequence = packet.extensions.get(self._transport_cc_id)
-        if sequence is None or len(sequence) != _TRANSPORT_SEQUENCE_BYTES:
-            return False
-        was_due = self._arrivals.due is not None
-        self._arrivals.received(int.from_bytes(sequence, "big"), now)
-        return not was_due
+            return None
+        return ArrivalReports(self._transport_cc_id, self._sender.ssrc, b"" if self._reduced_size else self._preamble())
+
+    def next_timeout(self) -> float | None:
+        """When the next report is due."""
+        return self._next_report
+
+    def handle_timeout(self, now: float) -> bytes | None:
+        """The report that is due, if one is."""
+        if self._next_report is None or now < self._next_report:
+            return None
+        self._schedule(now)
+        return self._report(now)
 
     def goodbye(self, now: float) -> bytes:
         """The last report, with BYE (RFC 3550 section 6.6)."""
@@ -160,11 +144,11 @@ class Reporter:
         self._packets_at_last_report = sent
         return report + build_cname(ssrc, self._cname)
 
-    def _compound(self, feedback: bytes) -> bytes:
+    def _preamble(self) -> bytes:
         # Without reduced size each packet begins with a report and a CNAME (RFC 3550 section 6.1). This one is empty:
         # loss is told, and its interval ended, by the regular ones.
         ssrc = self._sender.ssrc
-        return build_receiver_report(ReceiverReport(ssrc, ())) + build_cname(ssrc, self._cname) + feedback
+        return build_receiver_report(ReceiverReport(ssrc, ())) + build_cname(ssrc, self._cname)
 
     def _last_sender_report(self, now: float) -> tuple[int, int]:
         """LSR and DLSR for a report on the current stream."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from transceiver.config import SessionLimits
-from transceiver.media_port.interface import Path
+from transceiver.media_port.interface import AudioLane, Path
 from transceiver.sdp.codecs import AudioFormat
 from transceiver.sdp.credentials import DtlsRole, IceCredentials
 from transceiver.sdp.offer import Offer
@@ -22,7 +22,6 @@ from transceiver.sdp.reception import Reception
 from transceiver.session.actions import (
     Action,
     ApplicationData,
-    AudioReceived,
     BindPath,
     Closed,
     CloseReason,
@@ -31,6 +30,7 @@ from transceiver.session.actions import (
     RetireUfrag,
     SelectPath,
     SendDatagram,
+    SendFeedback,
     SendRtcp,
     SendRtp,
     SsrcChanged,
@@ -72,6 +72,7 @@ class Session:
         handshakes: what the handshakes of this process may cost.
         limits: bounds and timers.
         data_channels: whether an offered data channel is accepted.
+        lane: passes audio that comes in order; the session's own.
         now: the time of creation; `setup_timeout_s` counts from here.
     """
 
@@ -87,6 +88,7 @@ class Session:
         handshakes: HandshakeBudget,
         limits: SessionLimits,
         data_channels: bool,
+        lane: AudioLane,
         now: float,
     ) -> None:
         self.session_id = session_id
@@ -112,6 +114,11 @@ class Session:
         self._deadlines = Deadlines(limits, now)
         self._handshake_path: Path | None = None
         self._timeout: float | None = None
+        self._lane = lane
+        self._lane_path: Path | None = None
+        self._lane.report_arrivals(self._reporter.arrival_reports)
+        self.delay: PlayoutDelay | None = None
+        """Is to be told of the audio that passes in the lane."""
         self.answer = self._negotiation.answer(self._ice.local)
 
     @property
@@ -166,6 +173,7 @@ class Session:
 
     def stats(self) -> SessionStats:
         """A snapshot."""
+        self._catch_up()
         return snapshot(self._receiver, self._sender, self._reporter)
 
     def take_action(self) -> Action | None:
@@ -184,6 +192,7 @@ class Session:
             reorder: missing ones are waited for as long as it says. Otherwise for a fixed time, which suits a model
                 that takes the client's own codec and waits by itself.
         """
+        self.delay = delay
         self._receiver.follow(delay, reorder=reorder)
 
     @property
@@ -197,6 +206,7 @@ class Session:
         """A Binding request that names one of `local_ufrags`."""
         if self.closed:
             return DropReason.SESSION_CLOSED
+        self._catch_up()
         check = self._ice.receive(request, datagram, path)
         if isinstance(check, DropReason):
             return check
@@ -223,6 +233,8 @@ class Session:
         refusal = self._refusal(path)
         if refusal is not None:
             return refusal
+        # Its next packet confirms what DTLS has sent, and that is told here.
+        self._leave_lane()
         selected = self._paths.selected
         drop = self._dtls.receive(datagram, now)
         if drop is not None:
@@ -234,24 +246,14 @@ class Session:
         self._after_dtls(now)
         return None
 
-    def receive_rtp(self, packet: RtpPacket, path: Path, now: float) -> AudioReceived | DropReason | None:
-        """An authentic RTP packet.
-
-        Nearly all are the next one in order. Then its frame is returned, and is not among the actions. Otherwise what
-        has become ready is, and a reason is returned if the packet was dropped.
-        """
-        if self.closed or not self._paths.media_goes_on(path, now):
-            refusal = self._refusal(path)
-            if refusal is not None:
-                return refusal
-            self._media_received(path, now)
-        if self._reporter.rtp_received(packet, now):
-            self._timeout = None
+    def receive_rtp(self, packet: RtpPacket, path: Path, now: float) -> DropReason | None:
+        """An authentic RTP packet that the lane has not passed."""
+        self._catch_up()
+        refusal = self._refusal(path)
+        if refusal is not None:
+            return refusal
+        self._media_received(path, now)
         receiver = self._receiver
-        if not self._actions:
-            frame = receiver.receive_next(packet, now)
-            if frame is not None:
-                return frame
         ssrc = receiver.ssrc
         drop = receiver.receive(packet, now)
         if drop is None:
@@ -260,6 +262,7 @@ class Session:
             self._actions += receiver.take_frames()
             if receiver.next_timeout() is not None:
                 self._timeouts_changed()
+        self._enter_lane()
         return drop
 
     def receive_rtcp(self, packet: bytes, path: Path, now: float) -> DropReason | None:
@@ -267,6 +270,7 @@ class Session:
         refusal = self._refusal(path)
         if refusal is not None:
             return refusal
+        self._catch_up()
         self._media_received(path, now)
         drop = self._reporter.receive(packet, now)
         for repeat in self._reporter.take_repeats():
@@ -281,6 +285,7 @@ class Session:
     def forget_path(self, path: Path, now: float) -> None:
         """Another session has proved that `path` is its own: a NAT gave the same port to another client."""
         if path in self._paths:
+            self._leave_lane()
             selected = self._paths.selected
             self._paths.remove(path, now)
             self._note_selection(selected)
@@ -290,8 +295,7 @@ class Session:
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is to be called next, possibly too early; None once closed.
 
-        Asked after every packet, so the answer is kept. Media in order only ever puts timeouts off: what can bring one
-        closer calls `_timeouts_changed`.
+        Asked often, so the answer is kept: what can bring a timeout closer calls `_timeouts_changed`.
         """
         if self.closed:
             return None
@@ -322,8 +326,13 @@ class Session:
         self._after_dtls(now)
         self._receiver.handle_timeout(now)
         self._actions += self._receiver.take_frames()
-        for report in self._reporter.handle_timeout(now):
+        self._catch_up()
+        report = self._reporter.handle_timeout(now)
+        if report is not None:
             self._send_rtcp(report)
+            if self._paths.media_path is not None:
+                # What nothing has come after to tell it with.
+                self._actions.append(SendFeedback(self._paths.media_path))
         self._unbind_silent(now)
 
     # Wishes of the owner
@@ -377,9 +386,11 @@ class Session:
         """
         self._negotiation.accept(offer)
         self.restart_ice(offer.ice)
+        self._leave_lane()
         self._receiver.configure(offer.audio, self._negotiation.mid)
         self._sender.configure(offer.audio, self._negotiation.mid)
         self._reporter.configure(offer.audio)
+        self._lane.report_arrivals(self._reporter.arrival_reports)
         self.answer = self._negotiation.answer(self._ice.local)
         return self.answer
 
@@ -387,6 +398,7 @@ class Session:
         """Ends the session: RTCP BYE and close_notify if there is someone to tell. Closing twice does nothing."""
         if self.closed:
             return
+        self._leave_lane()
         self._dtls.close()
         farewell: list[SendDatagram] = []
         # RFC 7675 section 5.1: without consent nothing is sent any more.
@@ -415,7 +427,28 @@ class Session:
             self._note_selection(selected)
         self._dtls.confirm()
 
+    def _catch_up(self) -> None:
+        """Takes note of what has passed in the lane: before the stream or its path is looked at."""
+        progress = self._lane.take_progress() if self._lane_path is not None else None
+        if progress is not None:
+            self._receiver.passed(progress)
+            self._paths.media_has_come(progress.last_arrival)
+
+    def _enter_lane(self) -> None:
+        path, whereabouts = self._paths.media_path, self._receiver.whereabouts()
+        if path is not None and whereabouts is not None:
+            self._lane.open(path, *whereabouts)
+            self._lane_path = path
+
+    def _leave_lane(self) -> None:
+        if self._lane_path is not None:
+            self._catch_up()
+            self._lane.close()
+            self._lane_path = None
+
     def _note_selection(self, before: Path | None) -> None:
+        if self._lane_path is not self._paths.media_path:
+            self._leave_lane()
         selected = self._paths.selected
         if selected is not None and selected != before:
             self._actions.append(SelectPath(selected))

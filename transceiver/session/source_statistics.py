@@ -5,6 +5,7 @@ https://www.rfc-editor.org/rfc/rfc3550#appendix-A.3, https://www.rfc-editor.org/
 
 from typing import Final
 
+from transceiver.media_port.interface import LaneProgress
 from transceiver.session.rtcp import ReportBlock
 
 _SEQUENCE_RANGE: Final = 1 << 16
@@ -37,7 +38,8 @@ class SourceStatistics:
         self._lost_before_base = 0
         self._reported_expected = 0
         self._reported_received = 0
-        self._transit: float | None = None
+        self.transit: float | None = None
+        """The last packet's arrival less its timestamp, in clock units; None if no packet has told it."""
 
     @property
     def lost(self) -> int:
@@ -69,22 +71,22 @@ class SourceStatistics:
         if timestamp is not None:
             self._note_transit(now * self._clock_rate - timestamp)
 
-    def arrived_next(self, extended: int, timestamp: int, now: float) -> None:
-        """Counts the packet after the highest one: `arrived` without the cases."""
-        self.highest = max(self.highest, extended)
-        self._received += 1
-        self.last_arrival = now
-        self._note_transit(now * self._clock_rate - timestamp)
+    def arrived_in_order(self, progress: LaneProgress) -> None:
+        """Counts packets that came one after the other, the first of them after the highest one."""
+        self.highest = max(self.highest, progress.position.next_sequence - 1)
+        self._received += progress.packets
+        self.last_arrival = progress.last_arrival
+        self.jitter, self.transit = progress.position.jitter, progress.position.transit
 
     def _note_transit(self, transit: float) -> None:
-        if self._transit is not None:
-            deviation = abs(transit - self._transit)
+        if self.transit is not None:
+            deviation = abs(transit - self.transit)
             if deviation >= _HALF_TIMESTAMP_RANGE:
                 # Modulo the timestamp's range: the difference of two transits is small, whatever has wrapped.
                 half = _HALF_TIMESTAMP_RANGE
-                deviation = abs((transit - self._transit + half) % _TIMESTAMP_RANGE - half)
+                deviation = abs((transit - self.transit + half) % _TIMESTAMP_RANGE - half)
             self.jitter += (deviation - self.jitter) * _JITTER_GAIN
-        self._transit = transit
+        self.transit = transit
 
     def report(self, lsr: int, dlsr: int) -> ReportBlock:
         """A report block; its fraction is that since the last one."""

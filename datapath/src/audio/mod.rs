@@ -81,6 +81,17 @@ impl Codec {
             _ => None,
         }
     }
+
+    /// As [`Codec::from_name`] takes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Opus => "opus",
+            Self::G711(Law::Mu) => "PCMU",
+            Self::G711(Law::A) => "PCMA",
+            Self::Pcm24 => "PCM24",
+        }
+    }
 }
 
 /// The codec could not be set up: a rate or a setting that libopus refuses.

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
+use super::lane::{Frame, Lane};
 use super::outbox::{Outbox, Sent};
 use super::relays::{Network, Relays};
 use super::rtp::RtpPacket;
@@ -64,7 +65,9 @@ pub enum Incoming<'a> {
     Stun(&'a [u8]),
     /// DTLS records on a bound path.
     Dtls(PathId, SessionId, &'a [u8]),
-    /// An authentic RTP packet.
+    /// Audio that a lane has passed.
+    Audio(SessionId, Frame<'a>),
+    /// Any other authentic RTP packet.
     Rtp(PathId, SessionId, RtpPacket<'a>),
     /// An authentic compound RTCP packet.
     Rtcp(PathId, SessionId, &'a [u8]),
@@ -81,6 +84,8 @@ pub struct MediaCore {
     paths_of: FxHashMap<SessionId, HashSet<PathId>>,
     srtp: FxHashMap<SessionId, Srtp>,
     schedule: Schedule,
+    lanes: FxHashMap<SessionId, Lane>,
+    feedback: Vec<u8>,
 }
 
 impl MediaCore {
@@ -130,9 +135,20 @@ impl MediaCore {
         Ok(())
     }
 
-    /// Forgets a session's keys and paths, and what waits to be sent; returns the paths.
+    /// Gives a session its lane.
+    pub fn add_lane(&mut self, session: SessionId) {
+        self.lanes.insert(session, Lane::default());
+    }
+
+    /// A session's lane, if it has been given one and is not stopped.
+    pub fn lane(&mut self, session: SessionId) -> Option<&mut Lane> {
+        self.lanes.get_mut(&session)
+    }
+
+    /// Forgets a session's keys, its lane and paths, and what waits to be sent; returns the paths.
     pub fn stop(&mut self, session: SessionId) -> Vec<PathId> {
         self.schedule.take_back(session);
+        self.lanes.remove(&session);
         self.srtp.remove(&session);
         let paths: Vec<PathId> = self.paths_of.remove(&session).into_iter().flatten().collect();
         for &path in &paths {
@@ -141,13 +157,26 @@ impl MediaCore {
         paths
     }
 
-    /// Takes one datagram of a relay. What is not accepted is counted.
-    pub fn receive<'a>(&mut self, datagram: &'a mut [u8], sender: &Endpoint) -> Option<Incoming<'a>> {
+    /// Takes one datagram of a relay, at `now` in seconds. What is not accepted is counted. Feedback on when packets came
+    /// goes into `out`, which must have room.
+    pub fn receive<'a>(
+        &mut self,
+        datagram: &'a mut [u8],
+        sender: &Endpoint,
+        now: f64,
+        out: &mut Outbox,
+    ) -> Option<Incoming<'a>> {
         self.counters.datagrams_received += 1;
-        self.accept(datagram, sender).map_err(|reason| self.counters.drops.add(reason, 1)).ok()
+        self.accept(datagram, sender, now, out).map_err(|reason| self.counters.drops.add(reason, 1)).ok()
     }
 
-    fn accept<'a>(&mut self, datagram: &'a mut [u8], sender: &Endpoint) -> Result<Incoming<'a>, DropReason> {
+    fn accept<'a>(
+        &mut self,
+        datagram: &'a mut [u8],
+        sender: &Endpoint,
+        now: f64,
+        out: &mut Outbox,
+    ) -> Result<Incoming<'a>, DropReason> {
         if !self.relays.include(sender) {
             return Err(DropReason::UnknownRelay);
         }
@@ -165,35 +194,71 @@ impl MediaCore {
                 let Some(&path) = self.by_header.get(&header) else {
                     return Err(SppHeader::read(datagram).err().unwrap_or(DropReason::UnvalidatedFiveTuple));
                 };
-                self.accept_bound(path, kind, &mut datagram[HEADER_BYTES..], sender)
+                let inner = &mut datagram[HEADER_BYTES..];
+                match kind {
+                    Kind::Dtls => Ok(Incoming::Dtls(path, self.bindings[path].session, inner)),
+                    Kind::Srtp => self.accept_rtp(path, inner, sender, now, out),
+                    _ => self.accept_rtcp(path, inner, sender),
+                }
             }
             Kind::Unknown => Err(DropReason::UnknownKind),
             Kind::Zrtp | Kind::TurnChannel | Kind::Quic => Err(DropReason::UnsupportedKind),
         }
     }
 
-    fn accept_bound<'a>(
+    fn accept_rtp<'a>(
         &mut self,
         path: PathId,
-        kind: Kind,
+        inner: &'a mut [u8],
+        relay: &Endpoint,
+        now: f64,
+        out: &mut Outbox,
+    ) -> Result<Incoming<'a>, DropReason> {
+        let binding = &mut self.bindings[path];
+        let session = binding.session;
+        let Srtp { inbound, outbound } = self.srtp.get_mut(&session).ok_or(DropReason::SrtpNotReady)?;
+        let length = inbound.open_rtp(inner)?;
+        binding.relay = *relay;
+        let packet = RtpPacket::read(&inner[..length])?;
+        let Some(lane) = self.lanes.get_mut(&session) else { return Ok(Incoming::Rtp(path, session, packet)) };
+        lane.arrived(&packet, now);
+        self.feedback.clear();
+        if lane.feedback(&mut self.feedback, now) {
+            // Where authentic media comes from, feedback may go.
+            let Binding { header, relay, .. } = binding;
+            let pushed = out.push(header, &self.feedback, relay, path, |bytes, start| outbound.seal_rtcp(bytes, start));
+            if let Err(reason) = pushed {
+                self.counters.drops.add(reason, 1);
+            }
+        }
+        Ok(match lane.pass(path, &packet, now) {
+            Some(frame) => Incoming::Audio(session, frame),
+            None => Incoming::Rtp(path, session, packet),
+        })
+    }
+
+    fn accept_rtcp<'a>(
+        &mut self,
+        path: PathId,
         inner: &'a mut [u8],
         relay: &Endpoint,
     ) -> Result<Incoming<'a>, DropReason> {
         let binding = &mut self.bindings[path];
         let session = binding.session;
-        if kind == Kind::Dtls {
-            return Ok(Incoming::Dtls(path, session, inner));
-        }
         let Srtp { inbound, .. } = self.srtp.get_mut(&session).ok_or(DropReason::SrtpNotReady)?;
-        if kind == Kind::Srtp {
-            let length = inbound.open_rtp(inner)?;
-            binding.relay = *relay;
-            RtpPacket::read(&inner[..length]).map(|packet| Incoming::Rtp(path, session, packet))
-        } else {
-            let length = inbound.open_rtcp(inner)?;
-            binding.relay = *relay;
-            Ok(Incoming::Rtcp(path, session, &inner[..length]))
+        let length = inbound.open_rtcp(inner)?;
+        binding.relay = *relay;
+        Ok(Incoming::Rtcp(path, session, &inner[..length]))
+    }
+
+    /// Puts the feedback into `out` that is due, if any, as [`MediaCore::send`] does.
+    pub fn send_feedback(&mut self, session: SessionId, path: Option<PathId>, now: f64, out: &mut Outbox) {
+        let mut feedback = std::mem::take(&mut self.feedback);
+        feedback.clear();
+        if self.lanes.get_mut(&session).is_some_and(|lane| lane.feedback(&mut feedback, now)) {
+            self.send_rtcp(session, path, &feedback, out);
         }
+        self.feedback = feedback;
     }
 
     /// Puts a STUN or DTLS datagram into `out`, which must have room. What cannot be sent is counted.

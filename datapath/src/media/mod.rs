@@ -10,13 +10,17 @@
 //! | [`core`] | which session a datagram belongs to, and its SRTP |
 //! | [`srtp`] | SRTP and SRTCP of one session |
 //! | [`rtp`] | what an RTP header says |
+//! | [`lane`] | which audio is passed on without asking the session |
+//! | [`arrivals`], [`transport_feedback`] | when packets came, and how the client is told |
 //! | [`inbox`], [`outbox`] | datagrams out of trains, datagrams into trains |
 //! | [`schedule`] | which packet is due when |
 //! | [`timer`] | the thread that sends those |
 //! | [`port`] | all of it on a socket |
 
+pub mod arrivals;
 pub mod core;
 pub mod inbox;
+pub mod lane;
 pub mod outbox;
 pub mod port;
 pub mod relays;
@@ -24,3 +28,4 @@ pub mod rtp;
 pub mod schedule;
 pub mod srtp;
 pub mod timer;
+pub mod transport_feedback;

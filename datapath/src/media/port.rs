@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::core::{Counters, Incoming, PathId, SessionId};
 use super::inbox::Inbox;
+use super::lane::Lane;
 use super::outbox::Outbox;
 use super::relays::Network;
 use super::srtp::{BadKey, Profile};
@@ -75,6 +76,16 @@ impl Port {
         self.shared.lock().core.start_srtp(session, profile, inbound, outbound)
     }
 
+    /// See [`MediaCore::add_lane`](super::core::MediaCore::add_lane).
+    pub fn add_lane(&mut self, session: SessionId) {
+        self.shared.lock().core.add_lane(session);
+    }
+
+    /// Does something with a session's lane; None if it has none.
+    pub fn with_lane<T>(&mut self, session: SessionId, act: impl FnOnce(&mut Lane) -> T) -> Option<T> {
+        self.shared.lock().core.lane(session).map(act)
+    }
+
     /// See [`MediaCore::stop`](super::core::MediaCore::stop).
     pub fn stop(&mut self, session: SessionId) -> Vec<PathId> {
         self.shared.lock().core.stop(session)
@@ -86,11 +97,13 @@ impl Port {
         self.inbox.fill(&self.shared.socket)
     }
 
-    /// Gives away what was accepted, with the relay it came from, until there is no more or `take` says to stop.
-    pub fn drain(&mut self, mut take: impl FnMut(Incoming<'_>, Endpoint) -> ControlFlow<()>) {
-        while let Some((datagram, sender)) = self.inbox.take() {
+    /// Gives away what was accepted at `now`, with the relay it came from, until there is no more or `take` says to stop.
+    pub fn drain(&mut self, now: f64, mut take: impl FnMut(Incoming<'_>, Endpoint) -> ControlFlow<()>) {
+        loop {
+            self.make_room();
+            let Some((datagram, sender)) = self.inbox.take() else { return };
             // Not locked while `take` is at work: packets may be due.
-            let incoming = self.shared.lock().core.receive(datagram, &sender);
+            let incoming = self.shared.lock().core.receive(datagram, &sender, now, &mut self.outbox);
             if let Some(incoming) = incoming {
                 if take(incoming, sender).is_break() {
                     return;
@@ -154,6 +167,12 @@ impl Port {
     /// See [`Schedule::reroute`](super::schedule::Schedule::reroute).
     pub fn reroute(&mut self, session: SessionId, path: PathId) {
         self.shared.lock().core.reroute(session, path);
+    }
+
+    /// See [`MediaCore::send_feedback`](super::core::MediaCore::send_feedback).
+    pub fn send_feedback(&mut self, session: SessionId, path: Option<PathId>, now: f64) {
+        self.make_room();
+        self.shared.lock().core.send_feedback(session, path, now, &mut self.outbox);
     }
 
     /// Sends what was collected.

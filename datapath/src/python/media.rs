@@ -6,10 +6,12 @@ use std::os::fd::AsRawFd;
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use rustc_hash::FxHashMap;
 
+use crate::audio::Codec;
 use crate::media::core::{Counters, Incoming, PathId, SessionId};
+use crate::media::lane::{Frame, Lane, Position, Progress, Reports, Stream};
 use crate::media::port::Port;
 use crate::media::relays::Network;
 use crate::media::rtp::RtpPacket;
@@ -18,8 +20,8 @@ use crate::wire::drop_reason::DropReason;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::spp::SppHeader;
 
-/// RTP packets that one call of `receive` hands over, at most: then the others have their turn in memory.
-const PACKETS_PER_BATCH: usize = 256;
+/// Frames that one call of `receive` hands over, at most: then the others have their turn in memory.
+const FRAMES_PER_BATCH: usize = 256;
 
 /// Paths as Python knows them.
 #[derive(Default)]
@@ -91,7 +93,8 @@ impl From<&Counters> for MediaPortCounters {
 pub struct MediaPort {
     port: Option<Port>,
     paths: Paths,
-    /// The class of RTP packets, a named tuple, and `tuple.__new__`, which makes one without a call into Python.
+    /// The classes of frames and RTP packets, named tuples, and `tuple.__new__`, which makes one without a call into Python.
+    frame_class: Py<PyAny>,
     packet_class: Py<PyAny>,
     new_tuple: Py<PyAny>,
 }
@@ -105,13 +108,25 @@ impl MediaPort {
 #[pymethods]
 impl MediaPort {
     #[new]
-    #[pyo3(signature = (*, address, dscp, buffer_bytes, packet_class))]
-    fn new(address: &str, dscp: u8, buffer_bytes: usize, packet_class: &Bound<'_, PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (*, address, dscp, buffer_bytes, frame_class, packet_class))]
+    fn new(
+        address: &str,
+        dscp: u8,
+        buffer_bytes: usize,
+        frame_class: &Bound<'_, PyAny>,
+        packet_class: &Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
         let address: SocketAddr =
             address.parse().map_err(|_| PyValueError::new_err(format!("{address:?} is not an ip:port")))?;
         let port = Port::open(address, dscp, buffer_bytes).map_err(|error| os_error(&error))?;
         let new_tuple = packet_class.py().get_type::<PyTuple>().getattr("__new__")?.unbind();
-        Ok(Self { port: Some(port), paths: Paths::default(), packet_class: packet_class.clone().unbind(), new_tuple })
+        Ok(Self {
+            port: Some(port),
+            paths: Paths::default(),
+            frame_class: frame_class.clone().unbind(),
+            packet_class: packet_class.clone().unbind(),
+            new_tuple,
+        })
     }
 
     fn address(&mut self) -> PyResult<(String, u16)> {
@@ -178,19 +193,80 @@ impl MediaPort {
         Ok(self.port()?.fill())
     }
 
-    fn receive<'py>(&mut self, py: Python<'py>) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyAny>>)> {
-        let packets = PyList::empty(py);
+    fn add_lane(&mut self, session_id: SessionId) -> PyResult<()> {
+        self.port()?.add_lane(session_id);
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments)] // a named tuple of Python's, spread out
+    fn open_lane(
+        &mut self,
+        session_id: SessionId,
+        path: &Bound<'_, PyAny>,
+        codec: &str,
+        clock_rate: u32,
+        payload_type: u8,
+        level_id: Option<u8>,
+        ssrc: u32,
+        position: (i64, i64, u32, f64, Option<f64>),
+    ) -> PyResult<()> {
+        let codec = Codec::from_name(codec).ok_or_else(|| PyValueError::new_err("not a codec of RTP"))?;
+        let (next_sequence, rtp_timestamp, wire_timestamp, jitter, transit) = position;
+        let position = Position { next_sequence, rtp_timestamp, wire_timestamp, jitter, transit };
+        if let Some(path) = self.paths.find(path)? {
+            let stream = Stream { codec, clock_rate, payload_type, level_id, ssrc };
+            self.port()?.with_lane(session_id, |lane| lane.open(path, stream, position));
+        }
+        Ok(())
+    }
+
+    fn close_lane(&mut self, session_id: SessionId) -> PyResult<()> {
+        self.port()?.with_lane(session_id, Lane::close);
+        Ok(())
+    }
+
+    #[allow(clippy::type_complexity)] // two named tuples of Python's
+    fn take_progress(
+        &mut self,
+        session_id: SessionId,
+    ) -> PyResult<Option<(u64, u64, f64, (i64, i64, u32, f64, Option<f64>))>> {
+        let progress = self.port()?.with_lane(session_id, Lane::take_progress).flatten();
+        Ok(progress.map(|Progress { packets, payload_bytes, last_arrival, position }| {
+            let Position { next_sequence, rtp_timestamp, wire_timestamp, jitter, transit } = position;
+            (packets, payload_bytes, last_arrival, (next_sequence, rtp_timestamp, wire_timestamp, jitter, transit))
+        }))
+    }
+
+    fn report_arrivals(&mut self, session_id: SessionId, reports: Option<(u8, u32, Vec<u8>)>) -> PyResult<()> {
+        let reports =
+            reports.map(|(extension_id, sender_ssrc, prefix)| Reports { extension_id, sender_ssrc, prefix });
+        self.port()?.with_lane(session_id, |lane| lane.report_arrivals(reports));
+        Ok(())
+    }
+
+    fn receive<'py>(
+        &mut self,
+        py: Python<'py>,
+        now: f64,
+    ) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyAny>>)> {
+        let frames = PyList::empty(py);
         let mut other = None;
-        let mut room = PACKETS_PER_BATCH;
+        let mut room = FRAMES_PER_BATCH;
         let mut failed = Ok(());
-        let Self { port: Some(port), paths, packet_class, new_tuple } = self else {
-            return Ok((packets, None));
+        let Self { port: Some(port), paths, frame_class, packet_class, new_tuple } = self else {
+            return Ok((frames, None));
         };
-        let handing = Handing { py, paths, packet_class: packet_class.bind(py), new_tuple: new_tuple.bind(py) };
-        port.drain(|incoming, relay| {
+        let handing = Handing {
+            py,
+            paths,
+            frame_class: frame_class.bind(py),
+            packet_class: packet_class.bind(py),
+            new_tuple: new_tuple.bind(py),
+        };
+        port.drain(now, |incoming, relay| {
             let taken = match incoming {
-                Incoming::Rtp(path, session, packet) => {
-                    handing.rtp(path, session, &packet).and_then(|item| packets.append(item))
+                Incoming::Audio(session, frame) => {
+                    handing.audio(&frame).and_then(|frame| frames.append((session, frame)))
                 }
                 incoming => handing.other(incoming, relay).map(|item| other = Some(item)),
             };
@@ -202,7 +278,7 @@ impl MediaPort {
                 ControlFlow::Continue(())
             }
         });
-        failed.map(|()| (packets, other))
+        failed.map(|()| (frames, other))
     }
 
     fn send(&mut self, path: &Bound<'_, PyAny>, datagram: &[u8]) -> PyResult<()> {
@@ -250,6 +326,12 @@ impl MediaPort {
         Ok(())
     }
 
+    fn send_feedback(&mut self, session_id: SessionId, path: &Bound<'_, PyAny>, now: f64) -> PyResult<()> {
+        let path = self.paths.find(path)?;
+        self.port()?.send_feedback(session_id, path, now);
+        Ok(())
+    }
+
     fn flush(&mut self) -> PyResult<()> {
         self.port()?.flush();
         Ok(())
@@ -269,6 +351,7 @@ impl MediaPort {
 struct Handing<'a, 'py> {
     py: Python<'py>,
     paths: &'a Paths,
+    frame_class: &'a Bound<'py, PyAny>,
     packet_class: &'a Bound<'py, PyAny>,
     new_tuple: &'a Bound<'py, PyAny>,
 }
@@ -279,12 +362,15 @@ impl<'py> Handing<'_, 'py> {
         Ok(path.bind(self.py))
     }
 
-    fn rtp(
-        &self,
-        path: PathId,
-        session: SessionId,
-        packet: &RtpPacket<'_>,
-    ) -> PyResult<(SessionId, Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    fn audio(&self, frame: &Frame<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let Frame { payload, codec, rtp_timestamp, sequence, marker, level_dbov } = *frame;
+        let payload = PyBytes::new(self.py, payload);
+        let codec = PyString::intern(self.py, codec.name());
+        let fields = (payload, codec, rtp_timestamp, sequence, marker, level_dbov, 0);
+        self.new_tuple.call1((self.frame_class, fields))
+    }
+
+    fn rtp(&self, packet: &RtpPacket<'_>) -> PyResult<Bound<'py, PyAny>> {
         let extensions = PyDict::new(self.py);
         for (id, data) in packet.extensions.clone() {
             // As in Python, the first of an id counts.
@@ -295,8 +381,7 @@ impl<'py> Handing<'_, 'py> {
         let RtpPacket { payload_type, marker, sequence, timestamp, ssrc, .. } = *packet;
         let payload = PyBytes::new(self.py, packet.payload);
         let fields = (payload_type, marker, sequence, timestamp, ssrc, payload, extensions);
-        let packet = self.new_tuple.call1((self.packet_class, fields))?;
-        Ok((session, self.path(path)?.clone(), packet))
+        self.new_tuple.call1((self.packet_class, fields))
     }
 
     fn other(&self, incoming: Incoming<'_>, relay: Endpoint) -> PyResult<Bound<'py, PyAny>> {
@@ -312,7 +397,10 @@ impl<'py> Handing<'_, 'py> {
             Incoming::Rtcp(path, session, packet) => {
                 ("rtcp", session, self.path(path)?, bytes(packet)).into_pyobject(self.py)?
             }
-            Incoming::Rtp(path, session, packet) => self.rtp(path, session, &packet)?.into_pyobject(self.py)?,
+            Incoming::Rtp(path, session, packet) => {
+                ("rtp", session, self.path(path)?, self.rtp(&packet)?).into_pyobject(self.py)?
+            }
+            Incoming::Audio(..) => unreachable!("frames are in the list"),
         };
         Ok(item.into_any())
     }

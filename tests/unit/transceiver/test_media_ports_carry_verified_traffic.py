@@ -14,6 +14,7 @@ from tests.support.marked_peer import marked_peer
 from transceiver.media_port.interface import MAX_SCHEDULED, MediaPort, Path, SrtpKeys, SrtpProfile
 from transceiver.media_port.native_port import open_native_port
 from transceiver.media_port.python_port import open_python_port
+from transceiver.session.actions import AudioReceived
 from transceiver.session.rtp import RtpPacket, parse_rtp
 from wire.address import Address
 from wire.drop import DropReason
@@ -39,6 +40,9 @@ class RecordingSink:
 
     def dtls_received(self, session_id: int, path: Path, datagram: bytes, now: float) -> None:
         self.calls.put_nowait(("dtls", session_id, path, datagram))
+
+    def audio_received(self, session_id: int, frame: AudioReceived, now: float) -> None:
+        self.calls.put_nowait(("audio", session_id, frame))
 
     def rtp_received(self, session_id: int, path: Path, packet: RtpPacket, now: float) -> None:
         self.calls.put_nowait(("rtp", session_id, path, packet))

@@ -34,6 +34,7 @@ _FIRST_OCTET: Final = 0x80 | 15
 _PADDING: Final = 0x20
 _TICKS_PER_REFERENCE: Final = 256
 _MISSING, _SMALL, _LARGE = 0, 1, 2
+_MAX_DELTA: Final = (1 << 15) - 1
 _MAX_RUN: Final = (1 << 13) - 1
 _ONE_BIT_SYMBOLS: Final = 14
 _TWO_BIT_SYMBOLS: Final = 7
@@ -46,8 +47,8 @@ def build_transport_feedback(
 
     Args:
         base: transport-wide sequence number of the first status.
-        arrivals: for each number from there on, when it arrived in ticks, None if it did not; at least one did, and
-            from one arrival to the next less than 8 s pass.
+        arrivals: for each number from there on, when it arrived in ticks, None if it did not; at least one did. From
+            one to the next at most 8 s can be told.
         feedback_count: how many such packets went before.
     """
     first = next(arrival for arrival in arrivals if arrival is not None)
@@ -86,7 +87,7 @@ def _deltas(arrivals: Sequence[int | None], previous: int) -> tuple[list[int], b
             deltas.append(delta)
         else:
             symbols.append(_LARGE)
-            deltas += delta.to_bytes(2, "big", signed=True)
+            deltas += max(-_MAX_DELTA - 1, min(delta, _MAX_DELTA)).to_bytes(2, "big", signed=True)
     return symbols, bytes(deltas)
 
 

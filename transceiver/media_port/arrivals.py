@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from transceiver.session.transport_feedback import TICKS_PER_SECOND, build_transport_feedback
+from transceiver.media_port.transport_feedback import TICKS_PER_SECOND, build_transport_feedback
 
 FEEDBACK_INTERVAL_S: Final = 0.25
-"""The longest of libwebrtc's own, 50 to 250 ms: audio alone has little to adapt, and each packet costs what an echoed
-one does."""
+"""From the first packet that is not reported until the next that comes after it. The longest of libwebrtc's own, 50 to
+250 ms: audio alone has little to adapt, and each feedback costs what an echoed packet does."""
 MAX_ARRIVALS: Final = 256
 """Ten times what an audio client sends within the interval."""
 MAX_GAP: Final = 1000
@@ -23,7 +23,7 @@ class ArrivalLog:
 
     def __init__(self) -> None:
         self.due: float | None = None
-        """When the next feedback is to be sent; None if there is nothing to say."""
+        """When feedback may be sent; None if there is nothing to say."""
         self._arrivals: dict[int, int] = {}
         self._highest: int | None = None
         self._start = 0
@@ -66,9 +66,11 @@ class ArrivalLog:
             return None
         self.due = None
         horizon = int((now - _MEMORY_S) * TICKS_PER_SECOND)
-        self._arrivals = {number: arrival for number, arrival in self._arrivals.items() if arrival >= horizon}
-        end = self._highest + 1
-        base = max(self._start, end - MAX_STATUSES)
+        start, end = self._start, self._highest + 1
+        self._arrivals = {
+            number: arrival for number, arrival in self._arrivals.items() if arrival >= horizon or number >= start
+        }
+        base = max(start, end - MAX_STATUSES)
         statuses = [self._arrivals.get(number) for number in range(base, end)]
         self._start = end
         if not any(arrival is not None for arrival in statuses):
