@@ -238,17 +238,12 @@ impl MediaPort {
     }
 
     fn report_arrivals(&mut self, session_id: SessionId, reports: Option<(u8, u32, Vec<u8>)>) -> PyResult<()> {
-        let reports =
-            reports.map(|(extension_id, sender_ssrc, prefix)| Reports { extension_id, sender_ssrc, prefix });
+        let reports = reports.map(|(extension_id, sender_ssrc, prefix)| Reports { extension_id, sender_ssrc, prefix });
         self.port()?.with_lane(session_id, |lane| lane.report_arrivals(reports));
         Ok(())
     }
 
-    fn receive<'py>(
-        &mut self,
-        py: Python<'py>,
-        now: f64,
-    ) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyAny>>)> {
+    fn receive<'py>(&mut self, py: Python<'py>, now: f64) -> PyResult<(Bound<'py, PyList>, Option<Bound<'py, PyAny>>)> {
         let frames = PyList::empty(py);
         let mut other = None;
         let mut room = FRAMES_PER_BATCH;
