@@ -399,6 +399,7 @@ class Session:
         if self.closed:
             return
         self._leave_lane()
+        self._lane.report_arrivals(None)
         self._dtls.close()
         farewell: list[SendDatagram] = []
         # RFC 7675 section 5.1: without consent nothing is sent any more.

@@ -24,7 +24,7 @@ const SEQUENCE_RANGE: i64 = 1 << 16;
 pub struct Arrivals {
     due: Option<f64>,
     /// Number with its wraps, and time in ticks, in the order of arrival.
-    arrivals: VecDeque<(i64, i64)>,
+    noted: VecDeque<(i64, i64)>,
     highest: Option<i64>,
     /// From here on nothing has been reported.
     start: i64,
@@ -42,16 +42,16 @@ impl Arrivals {
             }
             highest => {
                 let extended = self.extend(sequence, highest);
-                if self.arrivals.iter().any(|&(number, _)| number == extended) {
+                if self.noted.iter().any(|&(number, _)| number == extended) {
                     return;
                 }
                 extended
             }
         };
-        if self.arrivals.len() >= MAX_ARRIVALS {
-            self.arrivals.pop_front();
+        if self.noted.len() >= MAX_ARRIVALS {
+            self.noted.pop_front();
         }
-        self.arrivals.push_back((extended, (now * TICKS_PER_SECOND) as i64));
+        self.noted.push_back((extended, (now * TICKS_PER_SECOND) as i64));
         self.start = self.start.min(extended);
         self.due.get_or_insert(now + FEEDBACK_INTERVAL_S);
     }
@@ -67,7 +67,7 @@ impl Arrivals {
         let distance = (sequence - highest + half).rem_euclid(SEQUENCE_RANGE) - half;
         let extended = highest + distance;
         if distance.abs() > MAX_GAP {
-            self.arrivals.clear();
+            self.noted.clear();
             self.highest = Some(extended);
             self.start = extended;
         } else if distance > 0 {
@@ -85,11 +85,11 @@ impl Arrivals {
         self.due = None;
         let horizon = ((now - MEMORY_S) * TICKS_PER_SECOND) as i64;
         let start = self.start;
-        self.arrivals.retain(|&(number, arrival)| arrival >= horizon || number >= start);
+        self.noted.retain(|&(number, arrival)| arrival >= horizon || number >= start);
         let end = highest + 1;
         let base = start.max(end - MAX_STATUSES);
         let mut statuses = vec![None; usize::try_from(end - base).unwrap_or(0)];
-        for &(number, arrival) in &self.arrivals {
+        for &(number, arrival) in &self.noted {
             if let Some(status) = usize::try_from(number - base).ok().and_then(|index| statuses.get_mut(index)) {
                 *status = Some(arrival);
             }

@@ -108,7 +108,7 @@ fn a_train_is_taken_apart_and_an_interruption_loses_nothing() {
     let mut seen = Vec::new();
     loop {
         let before = seen.len();
-        port.drain(|incoming, sender| {
+        port.drain(0.0, |incoming, sender| {
             let Incoming::Stun(datagram) = incoming else { panic!("a check") };
             assert_eq!(sender, relay_address);
             seen.push(datagram[HEADER_BYTES + 2]);
