@@ -85,7 +85,8 @@ interop-table: setup-test ## Write the rows of docs/interop.md anew, from what t
 
 .PHONY: test-rust
 test-rust: $(STAMPS)/runtime ## cargo test, without Python
-	@scripts/with-cargo.sh test --quiet --locked --no-default-features --manifest-path datapath/Cargo.toml
+	@scripts/with-cargo.sh test --quiet --locked --no-default-features --features transceiver \
+	  --manifest-path datapath/Cargo.toml
 	@scripts/with-cargo.sh test --quiet --locked --manifest-path bench/caller/Cargo.toml
 
 .PHONY: lint

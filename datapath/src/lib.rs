@@ -7,10 +7,13 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "transceiver")]
 pub mod audio;
 pub mod build_info;
+#[cfg(feature = "transceiver")]
 pub mod media;
 pub mod relay;
+#[cfg(feature = "transceiver")]
 pub mod sctp;
 pub mod udp;
 pub mod wire;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use offhook_datapath::relay::admission::{Admission, Limits};
+use offhook_datapath::relay::credentials::Credentials;
 use offhook_datapath::relay::flow_table::{FlowKey, FlowTable};
 use offhook_datapath::relay::forwarding::Forwarding;
 use offhook_datapath::relay::source::SourcePrefix;
@@ -27,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
         suspect_checks_per_s: 1,
         source: SourcePrefix::new(32, 56),
     };
-    let mut forwarding = Forwarding::new(1, FlowTable::new(8, 1000), Admission::new(&limits, 1));
+    let mut forwarding = Forwarding::new(1, Credentials::new(8), FlowTable::new(8, 1000), Admission::new(&limits, 1));
     let mut ring = KeyRing::default();
     assert!(ring.insert(b'A', &[1; 16], &[2; 32]));
     forwarding.set_keys(Arc::new(ring));

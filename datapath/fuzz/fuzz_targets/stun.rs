@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use offhook_datapath::wire::demux::classify;
-use offhook_datapath::wire::stun::{message_class, parse_binding_request, verify_integrity};
+use offhook_datapath::wire::stun::{message_class, parse_binding_request, IntegrityKey};
 
 fuzz_target!(|datagram: &[u8]| {
     let _ = classify(datagram);
@@ -11,6 +11,6 @@ fuzz_target!(|datagram: &[u8]| {
         assert!(message_class(datagram).is_some());
         assert!(request.integrity_offset + 24 <= datagram.len());
         assert!(request.local_ufrag.len() + request.remote_ufrag.len() < request.integrity_offset);
-        let _ = verify_integrity(datagram, request.integrity_offset, b"password");
+        let _ = IntegrityKey::new(b"password").unwrap().verifies(datagram, request.integrity_offset);
     }
 });

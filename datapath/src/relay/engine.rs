@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::admission::{Admission, Budgets, Limits};
 use super::command::Command;
+use super::credentials::{Credentials, MOST_KEPT};
 use super::flow_table::{FlowKey, FlowTable};
 use super::forwarding::Forwarding;
 use super::mailbox::{Mailbox, Order, Report};
@@ -250,7 +251,8 @@ fn forwarding(settings: &Settings, threads: usize) -> Forwarding {
     let flows = FlowTable::new(settings.max_flows, millis(settings.idle))
         .with_source_limit(limits.source, limits.max_flows_per_source);
     let threads = u32::try_from(threads).unwrap_or(u32::MAX);
-    Forwarding::new(settings.cluster_id, flows, Admission::new(limits, threads))
+    let credentials = Credentials::new(settings.max_flows.min(MOST_KEPT));
+    Forwarding::new(settings.cluster_id, credentials, flows, Admission::new(limits, threads))
 }
 
 fn order(mailbox: &Mailbox, order: Order) -> Result<(), EngineError> {

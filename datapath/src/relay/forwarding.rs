@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
+use super::credentials::{Credential, Credentials};
 use super::flow_table::{FlowKey, FlowTable, Proof};
 use super::transceivers::{Slot, Transceivers};
 use super::{Millis, MAX_DATAGRAM_BYTES};
@@ -13,7 +14,7 @@ use crate::wire::demux::{classify, Kind};
 use crate::wire::drop_reason::DropReason;
 use crate::wire::endpoint::Endpoint;
 use crate::wire::spp::SppHeader;
-use crate::wire::stun::{message_class, parse_binding_request, verify_integrity, BindingRequest, StunClass};
+use crate::wire::stun::{message_class, parse_binding_request, StunClass};
 use crate::wire::ufrag::KeyRing;
 
 /// Most flows that sibling threads hear of per batch. The others are told when they next show life.
@@ -31,7 +32,8 @@ pub struct News {
 /// One thread's routing state.
 pub struct Forwarding {
     cluster_id: u16,
-    keys: Option<Arc<KeyRing>>,
+    /// See [`Credentials`].
+    pub credentials: Credentials,
     /// Public addresses; a flow key's `proxy` counts them.
     proxies: Vec<Endpoint>,
     /// See [`Transceivers`].
@@ -48,10 +50,10 @@ pub struct Forwarding {
 impl Forwarding {
     /// Routes ufrags of one cluster. Until [`Forwarding::set_keys`] every check is refused.
     #[must_use]
-    pub fn new(cluster_id: u16, flows: FlowTable, admission: Admission) -> Self {
+    pub fn new(cluster_id: u16, credentials: Credentials, flows: FlowTable, admission: Admission) -> Self {
         Self {
             cluster_id,
-            keys: None,
+            credentials,
             proxies: Vec::new(),
             transceivers: Transceivers::default(),
             flows,
@@ -63,7 +65,7 @@ impl Forwarding {
 
     /// Replaces the routing keys.
     pub fn set_keys(&mut self, keys: Arc<KeyRing>) {
-        self.keys = Some(keys);
+        self.credentials.set_keys(keys);
     }
 
     /// Clients reach public socket number `proxy` at this address. Sockets are numbered from 0 without gaps.
@@ -159,9 +161,16 @@ impl Forwarding {
 
     fn route_request(&mut self, datagram: &[u8], key: &FlowKey, now: Millis) -> Result<Slot, DropReason> {
         let request = parse_binding_request(datagram)?;
-        let owner = self.named_owner(&request)?;
+        let credential = self.credentials.read(request.local_ufrag)?;
+        let owner = self.named_owner(&credential)?;
         let before = self.flows.owner(key);
-        self.verify(datagram, &request, key, before == Some(owner), now)?;
+        let proven = before == Some(owner);
+        self.admission.admit_check(key, proven, now)?;
+        if let Err(reason) = self.credentials.verify(datagram, &request, &credential) {
+            self.admission.check_failed(key, proven, now);
+            return Err(reason);
+        }
+        self.checks_verified += 1;
         if before.is_none() {
             self.flows.refuse(key).map_or(Ok(()), Err)?;
             self.admission.admit_flow(now)?;
@@ -173,32 +182,11 @@ impl Forwarding {
     }
 
     /// The transceiver that a check names.
-    fn named_owner(&self, request: &BindingRequest<'_>) -> Result<Slot, DropReason> {
-        let keys = self.keys.as_deref().ok_or(DropReason::UnknownKey)?;
-        let token = keys.decode_ufrag(request.local_ufrag)?;
-        if token.cluster_id != self.cluster_id {
+    fn named_owner(&self, credential: &Credential) -> Result<Slot, DropReason> {
+        if credential.token.cluster_id != self.cluster_id {
             return Err(DropReason::OtherCluster);
         }
-        self.transceivers.announced(token.transceiver_id).ok_or(DropReason::UnknownTransceiver)
-    }
-
-    fn verify(
-        &mut self,
-        datagram: &[u8],
-        request: &BindingRequest<'_>,
-        key: &FlowKey,
-        proven: bool,
-        now: Millis,
-    ) -> Result<(), DropReason> {
-        self.admission.admit_check(key, proven, now)?;
-        let keys = self.keys.as_deref().ok_or(DropReason::UnknownKey)?;
-        let password = keys.ice_pwd(request.local_ufrag).ok_or(DropReason::UnknownKey)?;
-        if !verify_integrity(datagram, request.integrity_offset, &password) {
-            self.admission.check_failed(key, proven, now);
-            return Err(DropReason::BadIntegrity);
-        }
-        self.checks_verified += 1;
-        Ok(())
+        self.transceivers.announced(credential.token.transceiver_id).ok_or(DropReason::UnknownTransceiver)
     }
 
     fn tell(&mut self, key: FlowKey, owner: Slot) {

@@ -14,6 +14,7 @@
 //! | --- | --- |
 //! | [`flow_table`] | which transceiver a client's five-tuple belongs to |
 //! | [`admission`] | which checks are worth an HMAC, and which may make a flow |
+//! | [`credentials`] | what a check's ufrag says, and the password that goes with it |
 //! | [`source`] | who counts as one sender, and how many flows each has |
 //! | [`keyed_hash`] | a hash that nobody outside can aim at |
 //! | [`transceivers`] | which transceivers there are, and where |
@@ -30,6 +31,7 @@ pub mod admission;
 mod batches;
 pub mod command;
 pub mod counters;
+pub mod credentials;
 pub mod engine;
 pub mod flow_table;
 pub mod forwarding;

@@ -2,6 +2,8 @@
 //!
 //! [RFC 8489](https://www.rfc-editor.org/rfc/rfc8489); sections are named where they govern.
 
+use hmac::block_api::HmacCore;
+use hmac::digest::block_api::{Buffer, CoreProxy};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
@@ -47,7 +49,7 @@ pub struct BindingRequest<'a> {
     pub local_ufrag: &'a [u8],
     /// The sender's ufrag, after the colon.
     pub remote_ufrag: &'a [u8],
-    /// Where in the datagram the MESSAGE-INTEGRITY attribute begins; [`verify_integrity`] takes it.
+    /// Where in the datagram the MESSAGE-INTEGRITY attribute begins; [`IntegrityKey::verifies`] takes it.
     pub integrity_offset: usize,
 }
 
@@ -73,7 +75,7 @@ pub fn message_class(datagram: &[u8]) -> Option<StunClass> {
     })
 }
 
-/// Reads what routing needs from an ICE connectivity check. Nothing is authenticated yet: see [`verify_integrity`].
+/// Reads what routing needs from an ICE connectivity check. Nothing is authenticated yet: see [`IntegrityKey`].
 ///
 /// What follows MESSAGE-INTEGRITY other than FINGERPRINT is ignored, because the sender's password does not cover it
 /// (§14.5), but must still fit the message. Of an attribute that occurs twice the first counts (§14).
@@ -95,26 +97,39 @@ pub fn parse_binding_request(datagram: &[u8]) -> Result<BindingRequest<'_>, Drop
     found.binding_request(datagram)
 }
 
-/// Whether MESSAGE-INTEGRITY was made with this password (short-term credential). Takes constant time.
-///
-/// The HMAC-SHA1 covers the message up to the attribute, with the header's length set as if the message ended with it
-/// (§14.5). False, too, when there is no attribute at the offset to compare with.
-#[must_use]
-pub fn verify_integrity(datagram: &[u8], integrity_offset: usize, password: &[u8]) -> bool {
-    let value_offset = integrity_offset + ATTRIBUTE_HEADER_BYTES;
-    let (Some(body), Some(value), Ok(length)) = (
-        datagram.get(4..integrity_offset),
-        datagram.get(value_offset..value_offset + HMAC_SHA1_BYTES),
-        u16::try_from(value_offset + HMAC_SHA1_BYTES - HEADER_BYTES),
-    ) else {
-        return false;
-    };
-    // HMAC takes a key of any length.
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(password) else { return false };
-    mac.update(&datagram[..2]);
-    mac.update(&length.to_be_bytes());
-    mac.update(body);
-    mac.verify_slice(value).is_ok()
+/// A password for MESSAGE-INTEGRITY (short-term credential), as what HMAC-SHA1 makes of it before any message: whoever
+/// keeps it spares two of the five compressions that a check takes. As secret as the password.
+#[derive(Clone)]
+pub struct IntegrityKey(HmacCore<Sha1>);
+
+impl IntegrityKey {
+    /// Of a password of any length.
+    #[must_use]
+    pub fn new(password: &[u8]) -> Option<Self> {
+        // HMAC takes a key of any length, so this is never None.
+        HmacCore::new_from_slice(password).ok().map(Self)
+    }
+
+    /// Whether MESSAGE-INTEGRITY was made with this password. Takes constant time.
+    ///
+    /// The HMAC-SHA1 covers the message up to the attribute, with the header's length set as if the message ended with
+    /// it (§14.5). False, too, when there is no attribute at the offset to compare with.
+    #[must_use]
+    pub fn verifies(&self, datagram: &[u8], integrity_offset: usize) -> bool {
+        let value_offset = integrity_offset + ATTRIBUTE_HEADER_BYTES;
+        let (Some(body), Some(value), Ok(length)) = (
+            datagram.get(4..integrity_offset),
+            datagram.get(value_offset..value_offset + HMAC_SHA1_BYTES),
+            u16::try_from(value_offset + HMAC_SHA1_BYTES - HEADER_BYTES),
+        ) else {
+            return false;
+        };
+        let mut mac = Hmac::<Sha1>::compose(self.0.clone(), Buffer::<HmacCore<Sha1>>::default());
+        mac.update(&datagram[..2]);
+        mac.update(&length.to_be_bytes());
+        mac.update(body);
+        mac.verify_slice(value).is_ok()
+    }
 }
 
 #[derive(Clone, Copy)]
