@@ -41,6 +41,15 @@ class TransceiverConfig(Config):
     http_listen: str = Field(
         description="ip:port of the public API and demo page. Bound with SO_REUSEPORT, so that several may share it."
     )
+    tls_certificate_file: Path | None = Field(
+        None, description="Certificate chain of http_listen (PEM), re-read when it changes. Unset: plain HTTP."
+    )
+    tls_key_file: Path | None = Field(None, description="Its private key (PEM).")
+    plain_http_networks: tuple[str, ...] = Field(
+        (),
+        description="Networks (CIDR) of the proxies that end TLS. Keys over plain HTTP from elsewhere than these and "
+        "this machine are refused.",
+    )
     peer_listen: str = Field(
         description="ip:port of the same API for other transceivers, which pass requests for this one's calls on to it."
     )
@@ -166,7 +175,7 @@ class TransceiverConfig(Config):
             parse_target(target)
         return value
 
-    @field_validator("relay_networks")
+    @field_validator("relay_networks", "plain_http_networks")
     @classmethod
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
@@ -177,6 +186,8 @@ class TransceiverConfig(Config):
     def _says_where_it_is(self) -> Self:
         if self.peer_url is None and _is_unspecified(parse_address(self.peer_listen)):
             raise ValueError("peer_url: is required where peer_listen is every interface")
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate_file and tls_key_file: set both or neither")
         if self.media_address is None and _is_unspecified(parse_address(self.media_listen)):
             raise ValueError("media_address: is required where media_listen is every interface")
         return self

@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
@@ -41,10 +42,12 @@ from transceiver.session.certificate import Certificate
 from transceiver.session.sctp import data_channels_supported
 from transceiver.signalling.access.api_keys import ApiKeys
 from transceiver.signalling.access.client_secrets import ClientSecrets
+from transceiver.signalling.access.plain_http import PlainHttp
 from transceiver.signalling.access.principal import Access
 from transceiver.signalling.app import make_app
 from transceiver.signalling.owner import CallOwner
 from transceiver.signalling.shared_port import listeners_at
+from transceiver.signalling.tls import ServerTls
 from transceiver.turns.metrics import TurnsCollector
 from transceiver.turns.turns import start_turns
 from transceiver.worker_link.pool import WorkerPool
@@ -235,7 +238,7 @@ class Transceiver:
         self._stack.push_async_callback(owner.close)
         app = make_app(
             self._calls,
-            self._access(),
+            self._access(inner=_bound(peer)),
             owner,
             cors_origins=config.cors_origins,
             max_body_bytes=config.max_offer_bytes,
@@ -244,14 +247,23 @@ class Transceiver:
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         self._public_address = _bound(public)
-        self._public_site = web.SockSite(runner, public)
+        self._public_site = web.SockSite(runner, public, ssl_context=self._tls())
         await self._public_site.start()
         await web.SockSite(runner, peer).start()
 
-    def _access(self) -> Access:
-        path = self._config.client_secret_keys_file
+    def _access(self, *, inner: Address) -> Access:
+        config = self._config
+        path = config.client_secret_keys_file
         secrets = ClientSecrets(path, time.time) if path is not None else None
-        return Access(ApiKeys(self._config.api_keys_file), secrets)
+        return Access(ApiKeys(config.api_keys_file), secrets, PlainHttp(config.plain_http_networks, inner))
+
+    def _tls(self) -> ssl.SSLContext | None:
+        certificate, key = self._config.tls_certificate_file, self._config.tls_key_file
+        if certificate is None or key is None:
+            return None
+        tls = ServerTls(certificate, key)
+        self._background.start(tls.follow())
+        return tls.context
 
     async def _serve_admin(self, port: MediaPort) -> Address:
         loop = LoopWatch()

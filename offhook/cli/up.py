@@ -49,6 +49,11 @@ def up(
         str | None,
         typer.Option(help="Engine of the relays: native or python.", show_default="native where it is built"),
     ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(help="Serve HTTPS with this certificate (PEM); clients elsewhere need it.", metavar="FILE"),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key (PEM).", metavar="FILE")] = None,
     ready_file: Annotated[
         Path | None, typer.Option(help="Write this JSON file once a call can be made.", metavar="FILE")
     ] = None,
@@ -71,7 +76,7 @@ def up(
             typer.echo(
                 "offhook up: no model files, so the echo worker answers; 'offhook models fetch' gets them", err=True
             )
-    problem = _problem(engine, worker, log_level)
+    problem = _problem(engine, worker, log_level) or _tls_problem(tls_cert, tls_key)
     if problem is not None:
         raise _usage(problem)
     try:
@@ -97,6 +102,8 @@ def up(
         engine=engine,
         api_key=os.environ.get("OFFHOOK_API_KEY") or new_api_key(),
         log_level=log_level,
+        tls_certificate=tls_cert,
+        tls_key=tls_key,
     )
     raise typer.Exit(asyncio.run(_Fabric(options, http_port, media_port, ready_file).run()))
 
@@ -113,6 +120,13 @@ def _problem(engine: str, worker: str, log_level: str) -> str | None:
     if log_level not in ("debug", "info", "warning", "error"):
         return "--log-level is debug, info, warning or error"
     return None
+
+
+def _tls_problem(certificate: Path | None, key: Path | None) -> str | None:
+    if (certificate is None) != (key is None):
+        return "--tls-cert and --tls-key go together"
+    missing = next((path for path in (certificate, key) if path is not None and not path.is_file()), None)
+    return f"there is no file {missing}" if missing is not None else None
 
 
 def _usage(problem: str) -> typer.Exit:
@@ -185,7 +199,8 @@ class _Fabric:
         address = self._options.http
         if address.host in WILDCARDS:
             address = Address("127.0.0.1" if address.host == "0.0.0.0" else "::1", address.port)
-        return f"http://{format_address(address)}"
+        scheme = "http" if self._options.tls_certificate is None else "https"
+        return f"{scheme}://{format_address(address)}"
 
     @property
     def _page_url(self) -> str:

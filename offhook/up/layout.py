@@ -28,6 +28,7 @@ class Options:
         engine: the relays' engine.
         api_key: bearer key of the API.
         log_level: least severe level that the processes log.
+        tls_certificate, tls_key: of the API and the page; None: plain HTTP.
     """
 
     http: Address
@@ -40,6 +41,8 @@ class Options:
     engine: str
     api_key: str
     log_level: str
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Layout:
                 "cluster_id": CLUSTER_ID,
                 "transceiver_id": number,
                 "http_listen": format_address(options.http),
+                **self._tls(),
                 "peer_listen": "127.0.0.1:0",
                 "media_listen": "127.0.0.1:0",
                 "route_listen": self._socket(name),
@@ -129,6 +133,12 @@ class Layout:
                 "handover_s": 0,
             },
         )
+
+    def _tls(self) -> dict[str, str]:
+        certificate, key = self._options.tls_certificate, self._options.tls_key
+        if certificate is None or key is None:
+            return {}
+        return {"tls_certificate_file": str(certificate.resolve()), "tls_key_file": str(key.resolve())}
 
     def _transceiver_sockets(self) -> list[str]:
         return [self._socket(f"transceiver-{number + 1}") for number in range(self._options.transceivers)]

@@ -25,6 +25,7 @@ from transceiver.routes.relay_registry import RelayRegistry
 from transceiver.routes.route_service import RouteService
 from transceiver.signalling.access.api_keys import ApiKeys
 from transceiver.signalling.access.client_secrets import ClientSecrets
+from transceiver.signalling.access.plain_http import PlainHttp
 from transceiver.signalling.access.principal import Access
 from transceiver.signalling.app import make_app
 from transceiver.signalling.owner import CallOwner
@@ -44,7 +45,7 @@ def access_of(directory: Path, unix_time: Callable[[], float]) -> Access:
     sealing = directory / "client_secret_keys.json"
     if not sealing.exists():
         sealing.write_text(json.dumps(new_key_file()))
-    return Access(ApiKeys(directory / "api_keys"), ClientSecrets(sealing, unix_time))
+    return Access(ApiKeys(directory / "api_keys"), ClientSecrets(sealing, unix_time), PlainHttp())
 
 
 class HttpTransceiver:

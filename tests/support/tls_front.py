@@ -31,7 +31,7 @@ class TlsFront:
 @contextmanager
 def tls_front(backend: str, directory: Path) -> Iterator[TlsFront]:
     """Terminates TLS before `backend` (http://HOST:PORT), in a thread of its own."""
-    certificate, key = _make_certificate(directory)
+    certificate, key = make_certificate(directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     loop = asyncio.new_event_loop()
@@ -73,7 +73,7 @@ async def _end(server: asyncio.Server) -> None:
     await asyncio.gather(*others, return_exceptions=True)
 
 
-def _make_certificate(directory: Path) -> tuple[Path, Path]:
+def make_certificate(directory: Path) -> tuple[Path, Path]:
     """A self-signed certificate for HOST, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "offhook test")])

@@ -82,6 +82,8 @@ def test_nothing_survives_a_supervisor_that_was_killed() -> None:
         (("--engine", "steam"), "--engine is"),
         (("--worker", "nobody"), "--worker is one of"),
         (("--http", "192.0.2.1:80"), "--http"),
+        (("--tls-cert", "/nowhere.pem"), "--tls-key"),
+        (("--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"), "/nowhere.pem"),
     ],
 )
 def test_wrong_options_end_with_one_line_of_advice(arguments: tuple[str, ...], advice: str) -> None:

@@ -9,6 +9,7 @@ from aiohttp import web
 from transceiver.calls.placer import Placer
 from transceiver.signalling.access.api_keys import ApiKeys
 from transceiver.signalling.access.client_secrets import PREFIX, ClientSecret, ClientSecrets
+from transceiver.signalling.access.plain_http import PlainHttp
 from transceiver.signalling.errors import ApiError
 
 KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
@@ -48,9 +49,11 @@ class Access:
 
     Args:
         client_secrets: None where this installation has no key file for them.
+        plain_http: which requests without TLS are taken.
     """
 
-    def __init__(self, api_keys: ApiKeys, client_secrets: ClientSecrets | None) -> None:
+    def __init__(self, api_keys: ApiKeys, client_secrets: ClientSecrets | None, plain_http: PlainHttp) -> None:
+        self._plain_http = plain_http
         self._api_keys = api_keys
         self._client_secrets = client_secrets
 
@@ -75,8 +78,9 @@ class Access:
         """Who asks, with either kind of key.
 
         Raises:
-            ApiError: 401.
+            ApiError: 401, or 403 where the key has crossed a network in clear.
         """
+        self._plain_http.check(request)
         self._refuse_query(request)
         key = _bearer_key(request) or subprotocol_key(request)
         if not key:
