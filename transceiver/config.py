@@ -27,6 +27,9 @@ class SessionLimits(Config):
         description="Without an authenticated check for this long the client is gone (RFC 7675 section 5.1).",
     )
     max_duration_s: float = Field(3600.0, gt=0, description="A call ends after this time, as OpenAI's do.")
+    answer_timeout_s: float = Field(
+        30.0, gt=0, description="An answer of which the worker sends nothing for so long fails (worker_timeout)."
+    )
     playout_buffer_ms: int = Field(
         10_000, gt=0, description="How far a worker may be ahead of the wire clock; the credit it is given."
     )

@@ -6,7 +6,7 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class PlannedFabric:
         http: base URL of the API.
         headers: request headers that carry the API key.
         keys_file: the routing keys, as relays and transceiver share them.
+        running: transceiver and worker, by role.
     """
 
     def __init__(self, directory: Path, options: Options, stack: contextlib.AsyncExitStack) -> None:
@@ -70,6 +71,15 @@ class PlannedFabric:
         plans = {plan.id: plan for plan in Layout(directory, options).write()}
         self._relay_plan = plans.pop("relay-1")
         self.others: Sequence[ProcessPlan] = tuple(plans.values())
+        self.running: dict[str, RoleProcess] = {}
+
+    def configure_transceiver(self, workers: Sequence[str], limits: Mapping[str, float]) -> None:
+        """Changes its configuration before it runs."""
+        (path,) = (plan.config for plan in self.others if plan.role == "transceiver")
+        config = yaml.safe_load(path.read_text())
+        config["workers"] += list(workers)
+        config["limits"] = {**config.get("limits", {}), **limits}
+        path.write_text(yaml.safe_dump(config))
 
     async def relay(self, name: str, **settings: object) -> RoleProcess:
         """Starts a relay on the public port, beside those that have it already, and waits until it is ready."""
@@ -101,8 +111,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 @contextlib.asynccontextmanager
-async def planned_fabric(directory: Path, *, engine: str = "auto") -> AsyncIterator[PlannedFabric]:
-    """Transceiver and worker, ready; no relay yet."""
+async def planned_fabric(
+    directory: Path, *, engine: str = "auto", workers: Sequence[str] = (), limits: Mapping[str, float] | None = None
+) -> AsyncIterator[PlannedFabric]:
+    """Transceiver and worker, ready; no relay yet.
+
+    Args:
+        workers: targets of workers that the test runs itself.
+        limits: of sessions, as `SessionLimits` names them.
+    """
     http = reserve(Address("127.0.0.1", 0), socket.SOCK_STREAM)
     media = reserve(Address("127.0.0.1", 0), socket.SOCK_DGRAM)
     # Relays share the port with each other alone: clients must not be hashed to whoever only holds it.
@@ -122,6 +139,9 @@ async def planned_fabric(directory: Path, *, engine: str = "auto") -> AsyncItera
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(http.release)
         fabric = PlannedFabric(directory, options, stack)
-        for process in [await fabric.run(plan) for plan in fabric.others]:
+        fabric.configure_transceiver(workers, limits or {})
+        for plan in fabric.others:
+            fabric.running[plan.role] = await fabric.run(plan)
+        for process in fabric.running.values():
             await process.is_ready()
         yield fabric

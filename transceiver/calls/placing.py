@@ -170,6 +170,7 @@ class WorkerCalls:
                 given,
                 # Before the call is ended for the same reason, so that the client is told.
                 longest_s=self._limits.max_duration_s - LAST_WORD_S,
+                longest_silence_s=self._limits.answer_timeout_s,
                 now=time.monotonic(),
                 unix_time=time.time(),
             )

@@ -27,7 +27,7 @@ MAX_INPUT_ITEMS = 256
 MAX_ENDED_REMEMBERED = 64
 """Responses cut short of which late output is told from that of new ones."""
 LONGEST_SILENCE_S = 30.0
-"""A response of which the worker sends nothing for so long has failed."""
+"""A response of which the worker sends nothing for so long has failed, unless the session is told otherwise."""
 
 _WORKER_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _PARAMS: TypeAdapter[ResponseParams] = TypeAdapter(ResponseParams)
@@ -42,8 +42,14 @@ class Responses:
     """The responses in progress: one in the conversation at most, some out of band."""
 
     def __init__(
-        self, configuration: Configuration, conversation: Conversation, outbox: Outbox, transport: Transport
+        self,
+        configuration: Configuration,
+        conversation: Conversation,
+        outbox: Outbox,
+        transport: Transport,
+        longest_silence_s: float = LONGEST_SILENCE_S,
     ) -> None:
+        self._longest_silence_s = longest_silence_s
         self._configuration = configuration
         self._conversation = conversation
         self._outbox = outbox
@@ -122,11 +128,11 @@ class Responses:
     def next_timeout(self) -> float | None:
         """When the first response will have been silent for too long."""
         last = min((each.last_output_at for each in self._in_progress.values()), default=None)
-        return last + LONGEST_SILENCE_S if last is not None else None
+        return last + self._longest_silence_s if last is not None else None
 
     def overdue(self, now: float) -> list[Response]:
         """Responses of which nothing came for too long."""
-        return [each for each in self._in_progress.values() if now - each.last_output_at >= LONGEST_SILENCE_S]
+        return [each for each in self._in_progress.values() if now - each.last_output_at >= self._longest_silence_s]
 
     # Inside
 

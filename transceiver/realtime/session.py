@@ -26,9 +26,10 @@ from transceiver.realtime.errors import EventError
 from transceiver.realtime.ids import new_id
 from transceiver.realtime.input_audio import InputAudioBuffer
 from transceiver.realtime.model import ModelTraits
-from transceiver.realtime.responses import Responses
+from transceiver.realtime.responses import LONGEST_SILENCE_S, Responses
 from transceiver.realtime.schema import server_events
 from transceiver.realtime.schema.base import check_depth
+from transceiver.realtime.speech_gaps import SpeechGaps
 from transceiver.realtime.state import SessionState
 from transceiver.realtime.transcribing import InputTranscriptions
 from transceiver.realtime.transport import Transport
@@ -45,6 +46,7 @@ class RealtimeSession:
         given: the session object that came with the call or the connection.
         now, unix_time: the same instant on both clocks.
         longest_s: how long it may last.
+        longest_silence_s: how long the worker may say nothing of an answer until it has failed.
 
     Raises:
         EventError: `given` is refused.
@@ -59,12 +61,13 @@ class RealtimeSession:
         now: float,
         unix_time: float,
         longest_s: float = LONGEST_SESSION_S,
+        longest_silence_s: float = LONGEST_SILENCE_S,
     ) -> None:
         identity = SessionIdentity(new_id("sess"), model.name, int(unix_time + longest_s))
         outbox = Outbox()
         configuration = Configuration(identity, model, given)
         conversation = Conversation(outbox)
-        responses = Responses(configuration, conversation, outbox, transport)
+        responses = Responses(configuration, conversation, outbox, transport, longest_silence_s)
         self._state = SessionState(
             model, transport, outbox, configuration, conversation, InputAudioBuffer(), responses, now
         )
@@ -73,6 +76,7 @@ class RealtimeSession:
         self._turns = TurnFlow(self._state, self._answers, self._transcriptions)
         self._worker = WorkerOutputs(self._state, self._answers, self._turns, self._transcriptions)
         self._client = ClientRequests(self._state, self._answers, self._turns)
+        self._gaps = SpeechGaps()
         self._expires_at = now + longest_s
         self._longest_s = longest_s
         self._expired = False
@@ -181,6 +185,9 @@ class RealtimeSession:
         """Audio of a response. Audio outside any (no response_id) is not the session's business."""
         self._state.now = now
         self._answers.audio(frame)
+        if self._gaps.spoke(frame.response_id, now):
+            message = "The model speaks slower than real time: its answer has gaps."
+            self._state.outbox.event(server_events.error(kind="server_error", code="worker_slow", message=message))
 
     def worker_output(self, output: worker_pb2.SessionOutput, now: float) -> None:
         """Any other output of the worker."""
@@ -207,6 +214,8 @@ class RealtimeSession:
     def played(self, response_id: str, *, drained: bool, now: float) -> None:
         """Audio of a response has left. `drained`: nothing of what it had so far is still queued."""
         self._state.now = now
+        if drained and self._state.responses.find(response_id) is not None:
+            self._gaps.drained(response_id, now)
         self._answers.played(response_id, drained=drained)
 
     def playout_flushed(self, response_id: str, played_us: int, now: float) -> None:

@@ -22,7 +22,7 @@ class LinkDrop(StrEnum):
     OVER_CREDIT = "over_credit"
     """Output audio: more than the credit granted."""
     MALFORMED_OUTPUT = "malformed_output"
-    """Output: no content, a second accept, or audio without duration."""
+    """Output: no content, a second accept, or audio of no or an impossible duration."""
 
 
 class LostReason(StrEnum):
@@ -38,6 +38,8 @@ class LostReason(StrEnum):
     """The worker broke the protocol in a way that leaves the stream useless."""
     SESSION_ERROR = "session_error"
     """The worker ended this one session with a fatal SessionError, which was delivered before."""
+    FLOODED = "flooded"
+    """The worker sent far more than it had credit for, or mostly what makes no sense."""
     OVERLOADED = "overloaded"
     """This session's inputs other than audio piled up behind a worker that takes no audio."""
     LISTENER_FAILED = "listener_failed"

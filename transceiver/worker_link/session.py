@@ -20,6 +20,12 @@ _AT_ONCE = frozenset({"interruption", "close"})
 _MESSAGE_SLACK_BYTES = 1024
 """What a message adds to the one large input in it."""
 
+MAX_FRAME_US = 60_000_000
+"""Audio in one output. What claims to be longer would use up all credit for ever."""
+
+MAX_OVERDRAWN_US = 10_000_000
+"""Audio beyond its credit after which a session is taken from its worker: two windows of it."""
+
 Verdict = worker_pb2.SessionReject | LostReason | None
 """How an opening ended: None is an accept."""
 
@@ -66,6 +72,7 @@ class WorkerSession:
         self.input_format = opening.input_format
         self.output_format = opening.output_format
         self._output_credit_us = opening.output_credit_ms * 1000
+        self._overdrawn_us = 0
         self._listener = listener
         self._outbox = line.outbox
         self._counters = line.counters
@@ -221,10 +228,13 @@ class WorkerSession:
             self._give_up(LostReason.LISTENER_FAILED)
 
     def _receive_audio(self, frame: worker_pb2.AudioFrame) -> None:
-        if frame.duration_us == 0:
+        if not 0 < frame.duration_us <= MAX_FRAME_US:
             self._counters.drops[LinkDrop.MALFORMED_OUTPUT] += 1
         elif self._output_credit_us <= 0:
             self._counters.drops[LinkDrop.OVER_CREDIT] += 1
+            self._overdrawn_us += frame.duration_us
+            if self._overdrawn_us > MAX_OVERDRAWN_US:
+                self._give_up(LostReason.FLOODED)
         else:
             self._output_credit_us -= frame.duration_us
             self._counters.audio_frames_received += 1

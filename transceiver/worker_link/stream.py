@@ -25,6 +25,11 @@ PROTOCOL_MINOR = 0
 _LATE_TIMER_S = 0.25
 """A liveness timer this late means that this process itself stood still, and says nothing about the worker."""
 
+MAX_USELESS = 50_000
+USELESS_PER_S = 1_000.0
+"""Outputs in vain that a worker may send: so many at once, and so many a second in the long run. A session that is
+closed leaves at most its credit behind, a few hundred frames; a worker beyond this costs every call its time."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -59,6 +64,8 @@ class WorkerStream:
         self._next_nonce = 1
         self._dead_at = now + settings.hello_timeout_s
         self._next_ping_at = now + settings.ping_interval_s
+        self._useless = 0.0
+        self._useless_since = now
 
     # -- what the link asks ------------------------------------------------------------------------------------------
 
@@ -116,6 +123,8 @@ class WorkerStream:
             return
         for output in response.outputs:
             self._receive_output(output)
+        if self._useless > MAX_USELESS and self._is_flooding(now):
+            return
         if response.HasField("load"):
             self.load = response.load
         if response.HasField("drain"):
@@ -174,8 +183,19 @@ class WorkerStream:
         if session is None:
             was_used = 0 < output.session < self._next_number
             self._counters.drops[LinkDrop.SESSION_CLOSED if was_used else LinkDrop.UNKNOWN_SESSION] += 1
+            self._useless += 1
             return
         self._guard(session, partial(session.receive, output))
+
+    def _is_flooding(self, now: float) -> bool:
+        """Forgets what time allows, and gives the stream up where that is not enough."""
+        self._useless = max(0.0, self._useless - (now - self._useless_since) * USELESS_PER_S)
+        self._useless_since = now
+        if self._useless <= MAX_USELESS:
+            return False
+        _log.warning("worker_floods", worker=self.hello.worker if self.hello else "")
+        self.lose(LostReason.FLOODED)
+        return True
 
     def _guard(self, session: WorkerSession, deliver: Callable[[], None]) -> None:
         """A fault in one call's listener must not cost the other calls of this worker their stream."""

@@ -26,6 +26,7 @@ from transceiver.worker_link import (
     WorkerSession,
     WorkerSessionListener,
 )
+from transceiver.worker_link.stream import MAX_USELESS
 
 
 @asynccontextmanager
@@ -49,11 +50,12 @@ def frame(number: int, payload: bytes = b"frame", duration_us: int = FRAME_US) -
         ([frame(77)], LinkDrop.UNKNOWN_SESSION),
         ([frame(0)], LinkDrop.UNKNOWN_SESSION),
         ([frame(1, duration_us=0)], LinkDrop.MALFORMED_OUTPUT),
+        ([frame(1, duration_us=2**32 - 1)], LinkDrop.MALFORMED_OUTPUT),
         ([pb.SessionOutput(session=1)], LinkDrop.MALFORMED_OUTPUT),
         ([pb.SessionOutput(session=1, accept=pb.SessionAccept())], LinkDrop.MALFORMED_OUTPUT),
         ([pb.SessionOutput(session=1, reject=pb.SessionReject())], LinkDrop.MALFORMED_OUTPUT),
     ],
-    ids=["unknown-session", "session-zero", "no-duration", "no-content", "second-accept", "late-reject"],
+    ids=["unknown-session", "session-zero", "no-duration", "endless", "no-content", "second-accept", "late-reject"],
 )
 async def test_a_fault_is_counted_and_the_session_goes_on(faults: list[pb.SessionOutput], reason: LinkDrop) -> None:
     heard = RecordingListener()
@@ -168,3 +170,27 @@ async def test_a_second_hello_ends_the_stream() -> None:
         await until(lambda: heard.lost == [LostReason.PROTOCOL_ERROR])
         await until(lambda: pool.ready_workers == 1)
         assert worker.streams == 2
+
+
+async def test_a_worker_that_heeds_no_credit_at_all_loses_the_session() -> None:
+    heard, neighbour = RecordingListener(), RecordingListener()
+    async with scene(heard, WorkerLinkSettings(output_credit_ms=200)) as (pool, worker, session):
+        accepting = asyncio.create_task(worker.accept_next(1000, opened_before=1))
+        other = await open_session(pool, neighbour)
+        await accepting
+        await worker.send(*(frame(session.number) for _ in range(600)), frame(other.number))
+        await until(lambda: bool(neighbour.frames))
+        assert heard.lost == [LostReason.FLOODED]
+        assert len(heard.frames) == 10
+        assert other.is_open
+
+
+async def test_a_stream_of_nothing_but_nonsense_is_given_up() -> None:
+    heard = RecordingListener()
+    async with scene(heard) as (pool, worker, session):
+        nonsense = [pb.SessionOutput(session=session.number + 1)] * 10_000
+        for _ in range(MAX_USELESS // len(nonsense) + 1):
+            await worker.send(*nonsense)
+        await until(lambda: bool(heard.lost))
+        assert heard.lost == [LostReason.FLOODED]
+        assert pool.counters.streams_lost[LostReason.FLOODED] == 1
