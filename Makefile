@@ -27,8 +27,12 @@ help: ## List the targets
 .PHONY: setup
 setup: $(STAMPS)/packages $(STAMPS)/native ## Make .venv with everything `offhook up` runs; quick when nothing changed
 
+# The clients of tests/sdk in Python are 680 MB: on a laptop `make setup-sdk` gets them, in CI nothing is optional.
 .PHONY: setup-test
-setup-test: $(STAMPS)/dev setup $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion ## The same, with what tests and linters need
+setup-test: $(STAMPS)/dev setup $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion $(if $(filter true,$(CI)),$(STAMPS)/sdk) ## The same, with what tests and linters need
+
+.PHONY: setup-sdk
+setup-sdk: $(STAMPS)/sdk ## Make build/sdk: the Realtime API's clients in Python that tests/sdk and examples/ run
 
 $(STAMPS)/venv: scripts/make-venv.sh
 	@scripts/make-venv.sh .venv
@@ -59,6 +63,11 @@ $(STAMPS)/npm: $(addsuffix /package-lock.json,$(NPM_PROJECTS)) scripts/install-n
 # The stamp is the script's to touch: without a network there are no models, and it is tried again next time.
 $(STAMPS)/models: offhook/models/manifest.py scripts/fetch-models.sh | $(STAMPS)/packages
 	@scripts/fetch-models.sh $(BIN) $@
+
+$(STAMPS)/sdk: requirements/sdk.txt scripts/make-venv.sh | $(STAMPS)/dev
+	@scripts/make-venv.sh build/sdk
+	@$(BIN)/uv pip install --quiet --python build/sdk/bin/python --require-hashes -r $<
+	@touch $@
 
 $(STAMPS)/pion: $(wildcard $(PION_PROJECT)/*) requirements/go.txt scripts/build-pion.sh | $(STAMPS)/venv
 	@scripts/build-pion.sh $(PION_PROJECT) build/pion-caller $(BIN)
@@ -152,7 +161,7 @@ proto-baseline: setup-test ## Make the protocols as they are now what later ones
 
 .PHONY: lock
 lock: $(STAMPS)/dev ## Resolve requirements/*.in into the lock files anew
-	@for name in runtime dev go bench-aiortc; do \
+	@for name in runtime dev go bench-aiortc sdk; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt; \
 	done

@@ -69,7 +69,7 @@ def npm_faults(project: Path) -> Iterator[str]:
 
 def faults() -> Iterator[str]:
     """Everything wrong with the lock files."""
-    for name in ("runtime", "dev", "go", "bench-aiortc"):
+    for name in ("runtime", "dev", "go", "bench-aiortc", "sdk"):
         yield from python_faults(name)
     runtime, dev = read_pins(REQUIREMENTS / "runtime.txt"), read_pins(REQUIREMENTS / "dev.txt")
     for name, versions in runtime.items():

@@ -21,7 +21,9 @@ from tests.support.tls_front import TlsFront
 
 HERE = Path(__file__).parent
 CLIENTS = HERE / "clients"
+SDK_PYTHON = HERE.parents[1] / "build" / "sdk" / "bin" / "python"
 WITHIN_S = 120.0
+SAMPLE_RATE = 24_000
 QUESTIONS = {
     "times": "What is twelve times seven?",
     "weather": "What is the weather in Paris?",
@@ -77,12 +79,27 @@ def missing_node_part() -> str | None:
     return None
 
 
+def chromium() -> str | None:
+    """The stock browser."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def missing_browser() -> str | None:
+    """What keeps the browser from running here; None when nothing does."""
+    return None if chromium() is not None else "no chromium here"
+
+
+def missing_python_part() -> str | None:
+    """What keeps the Python clients from running here; None when nothing does."""
+    return None if SDK_PYTHON.exists() else "no build/sdk here: run make setup-sdk"
+
+
 def check_conversation(report: Mapping[str, Any]) -> str:
     """Holds a report against what was asked, by words and by ear; what was understood, to be shown."""
     from tests.support.agent_scene import heard  # noqa: PLC0415 - needs the models
 
     def by_ear(audio: str) -> str:
-        return heard(base64.b64decode(audio), 24_000).lower().replace("-", " ")
+        return heard(base64.b64decode(audio), report.get("rate", SAMPLE_RATE)).lower().replace("-", " ")
 
     assert not report["errors"], report["errors"]
     assert not report["unknown"], report["unknown"]

@@ -1,11 +1,13 @@
-// openai-node over a WebSocket: typed and spoken questions, a function, an interruption.
+// openai-node over a WebSocket.
 import OpenAI from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
-import { Events, Microphone, WEATHER, orders, pause, report, speech, weatherIn, words } from './script.mjs';
+import { EventEar, Events, WEATHER, pause, weatherIn, words } from './conversation.mjs';
+import { Microphone, orders, report } from './script.mjs';
 
 const client = new OpenAI({ baseURL: orders.url, apiKey: orders.key });
 const connection = new OpenAIRealtimeWS({ model: orders.model }, client);
 const events = new Events();
+const ear = new EventEar(events);
 const errors = [];
 connection.on('event', (event) => events.add(event));
 connection.on('error', (error) => errors.push(error.message));
@@ -16,7 +18,6 @@ async function configure(session) {
   connection.send({ type: 'session.update', session: { type: 'realtime', ...session } });
   await events.next('session.updated');
 }
-const done = async () => (await events.next('response.done')).response;
 
 await configure({ output_modalities: ['text'] });
 connection.send({
@@ -24,7 +25,7 @@ connection.send({
   item: { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'What is three times three?' }] },
 });
 connection.send({ type: 'response.create' });
-const written = words(await done());
+const written = words(await events.answer());
 
 await configure({
   output_modalities: ['audio'],
@@ -37,30 +38,27 @@ await configure({
 const microphone = new Microphone((pcm) =>
   connection.send({ type: 'input_audio_buffer.append', audio: pcm.toString('base64') }),
 );
-microphone.say(speech('times'));
-const answer = await done();
-const spoken = { words: words(answer), audio: events.audio(answer.id) };
+microphone.say('times');
+const answer = await events.answer();
+const spoken = { words: words(answer), audio: await ear.audio(answer.id) };
 const understood = (await events.ever('conversation.item.input_audio_transcription.completed')).transcript;
 
-microphone.say(speech('weather'));
+microphone.say('weather');
 const call = await events.next('response.function_call_arguments.done');
-await done();
+await events.answer();
+const output = weatherIn(JSON.parse(call.arguments).city);
 connection.send({
   type: 'conversation.item.create',
-  item: {
-    type: 'function_call_output',
-    call_id: call.call_id,
-    output: weatherIn(JSON.parse(call.arguments).city),
-  },
+  item: { type: 'function_call_output', call_id: call.call_id, output },
 });
 connection.send({ type: 'response.create' });
-const tool = { name: call.name, arguments: call.arguments, words: words(await done()) };
+const tool = { name: call.name, arguments: call.arguments, words: words(await events.answer()) };
 
-microphone.say(speech('story'));
-const first = await events.next('response.output_audio.delta');
+microphone.say('story');
+const first = await events.next(ear.begins);
 const begunAt = Date.now();
 await pause(1500);
-microphone.say(speech('again'));
+microphone.say('again');
 await events.next('input_audio_buffer.speech_started');
 connection.send({
   type: 'conversation.item.truncate',
@@ -69,19 +67,9 @@ connection.send({
   audio_end_ms: Date.now() - begunAt,
 });
 const truncated = await events.next('conversation.item.truncated');
-const last = (await events.next((event) => event.type === 'response.done' && event.response.status === 'completed'))
-  .response;
+const last = await events.answer();
 microphone.off();
 connection.close();
 
-report({
-  written,
-  understood,
-  spoken,
-  tool,
-  interruption: { heard_ms: truncated.audio_end_ms, words: words(last), audio: events.audio(last.id) },
-  errors,
-  unknown: [],
-  events: events.all.map((event) => event.type),
-  raw: events.all,
-});
+const interruption = { heard_ms: truncated.audio_end_ms, words: words(last), audio: await ear.audio(last.id) };
+report({ written, understood, spoken, tool, interruption, errors }, events.all);

@@ -91,8 +91,8 @@ def transcription_completed(item_id: str, transcript: str, seconds: float) -> Ev
 
 
 def transcription_failed(item_id: str, code: str, message: str) -> Event:
-    """What the caller said in an item stays unknown."""
-    fault = {"type": "transcription_error", "code": code, "message": message, "param": None}
+    """What the caller said in an item stays unknown. There is no `param`: the Agents SDK drops one with a null."""
+    fault = {"type": "transcription_error", "code": code, "message": message}
     return _event("conversation.item.input_audio_transcription.failed", item_id=item_id, content_index=0, error=fault)
 
 

@@ -9,6 +9,16 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from transceiver.realtime.schema.base import Strict
 
+
+def _is_unset(value: object) -> bool:
+    return value is None
+
+
+def _left_out(**options: Any) -> Any:  # noqa: ANN401 - as pydantic's Field
+    """A field that is echoed only where it is set: it is new, and Pipecat fails on what it does not know."""
+    return Field(default=None, exclude_if=_is_unset, **options)
+
+
 DEFAULT_VOICE = "default"
 """Echoed where the client chose none: the model's own."""
 
@@ -42,7 +52,7 @@ class NoiseReduction(Strict):
     """Accepted and passed to the worker; the fabric itself filters nothing."""
 
     type: Literal["near_field", "far_field"] = "near_field"
-    strength: float | None = Field(default=None, ge=0, le=1)
+    strength: float | None = _left_out(ge=0, le=1)
 
 
 class Transcription(Strict):
@@ -50,10 +60,10 @@ class Transcription(Strict):
 
     model: str = "default"
     language: str | None = None
-    languages: list[str] | None = None
+    languages: list[str] | None = _left_out()
     prompt: str | None = None
-    keywords: list[str] | None = None
-    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
+    keywords: list[str] | None = _left_out()
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = _left_out()
 
 
 class ServerVad(Strict):
