@@ -73,3 +73,21 @@ topologySpreadConstraints:
 imagePullSecrets: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
+
+{{- /* The pod of a Job around the keys: (dict "root" $ "account" "name" "args" (list ...)) */}}
+{{- define "offhook.keyPod" -}}
+serviceAccountName: {{ .account }}
+automountServiceAccountToken: true
+restartPolicy: Never
+securityContext: {{- include "offhook.podSecurity" .root | nindent 2 }}
+{{- include "offhook.pullSecrets" .root }}
+containers:
+  - name: keys
+    image: {{ include "offhook.image" (dict "root" .root "role" "relay") }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    args: {{ .args | toJson }}
+    securityContext: {{- include "offhook.containerSecurity" .root | nindent 6 }}
+    resources:
+      requests: {cpu: 50m, memory: 64Mi}
+      limits: {memory: 256Mi}
+{{- end }}

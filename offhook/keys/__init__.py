@@ -1,0 +1,1 @@
+"""Routing keys and API keys: made, rotated and retired, in a file or in a Kubernetes Secret."""
