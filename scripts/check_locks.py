@@ -28,12 +28,12 @@ def read_pins(path: Path) -> dict[str, set[str]]:
 
 
 def read_requirements(path: Path) -> Iterator[Requirement]:
-    """The requirements of an .in file, those it includes with -r as well."""
+    """The requirements of an .in file, those it includes with -r as well. What -c names only holds versions together."""
     for line in path.read_text().splitlines():
         text = line.split("#")[0].strip()
         if text.startswith("-r "):
             yield from read_requirements(path.parent / text.removeprefix("-r ").strip())
-        elif text:
+        elif text and not text.startswith("-c "):
             yield Requirement(text)
 
 
@@ -69,7 +69,7 @@ def npm_faults(project: Path) -> Iterator[str]:
 
 def faults() -> Iterator[str]:
     """Everything wrong with the lock files."""
-    for name in ("runtime", "dev", "go", "bench-aiortc", "sdk"):
+    for name in sorted(path.stem for path in REQUIREMENTS.glob("*.in")):
         yield from python_faults(name)
     runtime, dev = read_pins(REQUIREMENTS / "runtime.txt"), read_pins(REQUIREMENTS / "dev.txt")
     for name, versions in runtime.items():
