@@ -7,7 +7,7 @@ import pytest
 from tests.sdk.stage import CLIENTS, SDK_PYTHON, Stage, check_conversation, missing_python_part
 
 
-@pytest.mark.parametrize("client", ["agents_python", "pipecat_client", "livekit_client"])
+@pytest.mark.parametrize("client", ["openai_python", "agents_python", "pipecat_client", "livekit_client"])
 async def test_a_client_over_a_websocket(
     stage: Stage, client: str, require: Callable[[str | None], None], show: Callable[[str], None]
 ) -> None:

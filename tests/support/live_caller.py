@@ -86,6 +86,10 @@ class LiveCaller(asyncio.DatagramProtocol):
             body = await response.text()
             assert response.status == 201, body
             self.location = response.headers["Location"]
+        self.take_answer(body)
+
+    def take_answer(self, body: str) -> None:
+        """Takes the answer to `client.offer()`, which starts ICE."""
         candidate = next(line for line in body.splitlines() if line.startswith("a=candidate:"))
         fields = candidate.split()
         host, port = fields[4], int(fields[5])

@@ -1,6 +1,8 @@
-// The Agents SDK in Chromium, over WebRTC: serves a page with the SDK's own bundle, opens it, runs what is in it.
+// The Agents SDK in Chromium, over WebRTC: serves a page with the SDK's own bundle, opens it, runs what is in it. As an
+// application's server does, it mints an ephemeral key for the page, with openai-node.
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
+import OpenAI from 'openai';
 import { chromium } from 'playwright-core';
 import { orders, report } from './script.mjs';
 
@@ -36,9 +38,11 @@ const page = await browser.newPage();
 page.on('pageerror', (error) => console.error(error));
 page.on('console', (message) => console.error(message.text()));
 await page.goto(`http://127.0.0.1:${server.address().port}/`);
+const client = new OpenAI({ baseURL: orders.url, apiKey: orders.key });
+const secret = await client.realtime.clientSecrets.create({ session: { type: 'realtime', model: orders.model } });
 const { events, ...result } = await page.evaluate(
   async (given) => (await import('/agents_page.mjs')).run(given),
-  { url: orders.url, key: orders.key, model: orders.model },
+  { url: orders.url, key: secret.value },
 );
 await browser.close();
 report(result, events);

@@ -62,7 +62,7 @@ class TrackEar {
   }
 }
 
-export async function run({ url, key, model }) {
+export async function run({ url, key }) {
   const calls = [];
   const weather = tool({
     ...WEATHER,
@@ -76,12 +76,11 @@ export async function run({ url, key, model }) {
   const microphone = new Microphone();
   const audioElement = document.querySelector('audio');
   const transport = new OpenAIRealtimeWebRTC({
-    baseUrl: `${url}/realtime/calls?model=${model}`,
+    baseUrl: `${url}/realtime/calls`,
     mediaStream: microphone.stream,
     audioElement,
-    useInsecureApiKey: !key.startsWith('ek_'),
   });
-  const session = new RealtimeSession(agent, { transport, model });
+  const session = new RealtimeSession(agent, { transport });
   const events = new Events();
   session.on('transport_event', (event) => events.add(event));
   const ear = new TrackEar(events, audioElement);
