@@ -378,7 +378,7 @@ class MediaPort(Generic[_Path, _Frame, _Packet]):
         """Protects and sends an RTP packet at `due`, behind those of its session that wait, from a thread of the port.
 
         Times are `time.monotonic()`. It leaves up to 2 ms later, together with those of other sessions. True
-        if it does not wait at all: then it leaves with `flush()`.
+        if it does not wait at all: then it leaves with `flush()`, or before the next of its session is scheduled.
         """
 
     def waiting(self, session_id: int) -> int:

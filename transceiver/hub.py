@@ -210,6 +210,26 @@ class SessionHub:
         if send is not None:
             self._port.send_rtp(session.session_id, *send)
 
+    def schedule_audio(  # as `send_audio`, and when
+        self, session: Session, payload: bytes, rtp_timestamp: int, marker: bool, due: float, now: float
+    ) -> None:
+        """Sends one audio packet when `due` has come; see `MediaPort.schedule_rtp`. A closed session ignores it."""
+        send = session.schedule_audio(payload, rtp_timestamp, marker, due)
+        if send is not None:
+            self._port.schedule_rtp(session.session_id, *send, due, now)
+
+    def audio_waiting(self, session: Session) -> int:
+        """How many of the scheduled packets have not left."""
+        count = self._port.rtp_waiting(session.session_id)
+        session.audio_waits(count)
+        return count
+
+    def take_back_audio(self, session: Session) -> int:
+        """Those will not leave. Returns how many they were."""
+        count = self._port.take_back_rtp(session.session_id)
+        session.take_back_audio(count)
+        return count
+
     def send_application_data(self, session: Session, data: bytes, now: float) -> None:
         """Sends one SCTP packet over DTLS. A session that is not connected ignores it."""
         session.send_application_data(data, now)
@@ -235,6 +255,7 @@ class SessionHub:
 
     def close(self, session: Session, reason: CloseReason, now: float) -> None:
         """Ends a session in order (RTCP BYE, close_notify). A closed session ignores it."""
+        self._settle(session)
         session.close(reason, now)
         self._perform(session, now)
 
@@ -294,8 +315,14 @@ class SessionHub:
         """Passes RTCP on."""
         session = self._live(session_id)
         if session is not None:
+            self._settle(session)
             self._count(session.receive_rtcp(packet, path, now))
             self._perform(session, now)
+
+    def _settle(self, session: Session) -> None:
+        """Before a report is read or written: what has left by itself."""
+        if session.has_scheduled_audio:
+            self.audio_waiting(session)
 
     def _live(self, session_id: int) -> Session | None:
         session = self._sessions.get(session_id)
@@ -323,6 +350,7 @@ class SessionHub:
             if session is None or self._armed.get(session_id) != when:
                 continue
             del self._armed[session_id]
+            self._settle(session)
             session.handle_timeout(now)
             self._perform(session, now)
 
@@ -365,6 +393,9 @@ class SessionHub:
                 self._port.send_rtcp(session.session_id, path, packet)
             case actions.SendFeedback(path):
                 self._port.send_feedback(session.session_id, path, now)
+            case actions.SelectPath(path):
+                self._port.reroute_rtp(session.session_id, path)
+                self._announce_flows(session)
             case actions.Closed(reason, farewell):
                 self._forget(session, reason, farewell, now)
             case _:
@@ -376,7 +407,7 @@ class SessionHub:
                 self._bind(session, path, relay, now)
             case actions.UnbindPath(path):
                 self._unbind(path)
-            case actions.SelectPath() | actions.SsrcChanged():
+            case actions.SsrcChanged():
                 self._announce_flows(session)
             case actions.RetireUfrag(ufrag):
                 self._by_ufrag.pop(ufrag, None)

@@ -29,13 +29,13 @@ async def conversation() -> ConversationScene:
     # Three seconds of answer, far faster than real time.
     scene.worker_says(first, [f"word{number} " for number in range(10)], frames_per_word=15)
     await scene.is_silent(1.2)
-    heard_before = len(scene.client.heard)
+    heard_before = len(scene.client.left)
     assert 55 <= heard_before <= 65
 
     # The caller cuts in.
     await scene.speaks(0.5)
     await scene.is_silent(1.0)
-    heard = [payload[0] for _, payload in scene.client.heard]
+    heard = [payload[0] for _, payload in scene.client.left]
     assert heard == list(range(len(heard)))
     (truncated,) = scene.client.of_kind("conversation.item.truncated")
     assert truncated["audio_end_ms"] == len(heard) * FRAME_US // 1000
@@ -48,7 +48,7 @@ async def conversation() -> ConversationScene:
     assert second != first
     scene.worker_says(second, ["Sure. "], frames_per_word=10)
     await scene.is_silent(1.0)
-    assert [payload[0] for _, payload in scene.client.heard[len(heard) :]] == list(range(10))
+    assert [payload[0] for _, payload in scene.client.left[len(heard) :]] == list(range(10))
     return scene
 
 
@@ -72,7 +72,7 @@ def test_a_barge_in_cuts_the_answer_to_the_frame() -> None:
 
 def test_answers_leave_at_the_wire_clock() -> None:
     scene = run_in_virtual_time(conversation())
-    times = [when for when, _ in scene.client.heard[:50]]
+    times = [when for when, _ in scene.client.left[:50]]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert min(gaps) == pytest.approx(0.02, abs=0.001)
     assert max(gaps) == pytest.approx(0.02, abs=0.001)
@@ -106,7 +106,7 @@ def test_a_question_taken_back_before_the_answer_is_asked_anew() -> None:
     (interruption,) = scene.told("interruption")
     assert interruption.response_id == first.response_id != second.response_id
     assert interruption.played_us == 0
-    assert not scene.client.heard
+    assert not scene.client.left
 
 
 async def push_to_talk() -> ConversationScene:
@@ -129,7 +129,7 @@ def test_push_to_talk_commits_what_was_said_since_the_button() -> None:
     assert (committed.start_us, committed.end_us) == (1_000_000, 2_000_000)
     assert cleared.end_us == 1_000_000
     assert scene.client.of_kind("output_audio_buffer.stopped")
-    assert len(scene.client.heard) == 3
+    assert len(scene.client.left) == 3
 
 
 async def idle_caller() -> ConversationScene:

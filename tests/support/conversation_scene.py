@@ -12,6 +12,7 @@ from offhook_proto.worker.v1 import worker_pb2 as pb
 from tests.support.g711_audio import LOUD, QUIET, G711Audio
 from tests.support.openai_events import check_server_event
 from tests.support.realtime_scene import AGENT
+from tests.support.scheduled_frames import ScheduledFrames
 from tests.support.worker_scene import hello
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
@@ -34,7 +35,7 @@ FRAME_US = 20_000
 EVENTS = 7
 
 
-class Client:
+class Client(ScheduledFrames):
     """Implements ClientSide: keeps what is heard, and when, and what is read."""
 
     id = "rtc_scene"
@@ -46,14 +47,14 @@ class Client:
     fraction_lost = 0.0
 
     def __init__(self) -> None:
-        self.heard: list[tuple[float, bytes]] = []
+        super().__init__(asyncio.get_running_loop().time)
         self.events: list[dict[str, Any]] = []
         self.ended: CloseReason | None = None
 
     def follow(self, delay: PlayoutDelay, *, reorder: bool) -> None: ...
 
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
-        self.heard.append((asyncio.get_running_loop().time(), payload))
+        raise AssertionError("a model's audio is scheduled")
 
     def send_event(self, event: str) -> None:
         received = json.loads(event)

@@ -227,7 +227,7 @@ class TransceiverScene:
             self._advance(when)
 
     def _next(self) -> float | None:
-        timeouts = [self.network.next_time(), self.hub.next_timeout()]
+        timeouts = [self.network.next_time(), self.hub.next_timeout(), self.port.next_release()]
         timeouts += [caller.client.next_timeout() for caller in self.callers]
         return min((timeout for timeout in timeouts if timeout is not None), default=None)
 
@@ -237,6 +237,7 @@ class TransceiverScene:
             self.network.step()
         else:
             self.network.now = max(self.now, when)
+            self.port.release(self.now)
             self.hub.handle_timeout(self.now)
             for caller in self.callers:
                 caller.client.handle_timeout(self.now)

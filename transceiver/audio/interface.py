@@ -124,33 +124,42 @@ class EventOutput(Protocol):
 
 
 class Playout(Protocol):
-    """A queue of a model's audio that leaves at the wire clock. `Pacer` is the one for frames of the client's codec."""
+    """A queue of a model's audio, with its times on the wire clock. `Pacer` is that of frames in the client's codec."""
 
     @property
     def buffered_ms(self) -> int:
-        """Audio queued and not yet released."""
+        """Audio that has not been played."""
 
     @property
     def playing(self) -> str:
-        """The response whose audio was released last; empty before the first."""
+        """The response whose audio was played last; empty before the first."""
 
     def played_us(self, response_id: str) -> int:
-        """How much of the current response's own audio has been released; 0 for any other."""
+        """How much of the current response's own audio has been played; 0 for any other."""
 
     def take_played_ms(self, *, at_least: int) -> int:
-        """Whole milliseconds released since the last call that returned any; 0 until there are `at_least` of them."""
+        """Whole milliseconds played since the last call that returned any; 0 until there are `at_least` of them."""
 
     def push(self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str = "") -> bool:
         """Queues audio; False if the queue is full and it is dropped."""
 
     def flush(self, response_id: str | None = None) -> int:
-        """Drops what is queued of `response_id` (None: of all), at once. Returns the milliseconds dropped."""
+        """Drops what has not been played of `response_id` (None: of all). Returns the milliseconds dropped.
 
-    def next_due(self, now: float) -> float | None:
-        """When `release` has something to give; None while nothing is ready. `buffered_ms` may be above 0 then."""
+        What is committed must have been taken back, and `settle` been told of it.
+        """
 
-    def release(self, now: float) -> list[PacedFrame]:
-        """The frames of the client's codec that are due at `now`, in order."""
+    def next_commit(self, now: float) -> float | None:
+        """When `commit` is to be called next. None while nothing is ready; `buffered_ms` may be above 0 then."""
+
+    def commit(self, now: float) -> list[PacedFrame]:
+        """The next frames of the client's codec, in order, each with the time when it is to leave by itself."""
+
+    def settle(self, waiting: int, now: float) -> list[str]:
+        """All committed frames but the last `waiting` have left. Returns the responses that have begun to be played."""
+
+    def next_change(self) -> float | None:
+        """When a committed frame leaves that is the first of another response, or the last of all that is ready."""
 
     def close(self) -> None:
         """The call is over."""
@@ -160,7 +169,7 @@ class PcmPlayout(Playout, Protocol):
     """The same for samples: a payload is any number of them at the model's rate, encoded shortly before it is due.
 
     Durations and positions are of the model's samples, exactly: what a frame was padded with counts for nothing.
-    Encoding takes a moment, so `next_due` may turn from None to a time without a push; `ready` is called then.
+    Encoding takes a moment, so `next_commit` may turn from None to a time without a push; `ready` is called then.
     """
 
 
@@ -190,7 +199,7 @@ class Audio(Protocol):
             max_buffered_ms: bound of the queue, as of a Pacer.
             reception: how the client wants its audio.
             fraction_lost: what share of our packets it has missed of late: so much redundancy is added.
-            ready: called when frames have become ready of which `next_due` did not know.
+            ready: called when frames have become ready of which `next_commit` did not know.
         """
 
     def open_event_input(self) -> EventInput:

@@ -1,8 +1,7 @@
 """A model's samples on their way to the caller: cut into frames, encoded shortly before they are due, paced.
 
-A model may be seconds ahead of the wire clock. Its samples wait as samples and only the next LEAD_US of them are
-encoded: so a barge-in drops little work, the encoder's state belongs to what was really sent, and no burst of one call
-holds the codec threads up.
+A model may be seconds ahead of the wire clock. Its samples wait as samples and only the next LEAD_US of them, what the
+pacer commits, are encoded: so a barge-in drops little work, and no burst of one call holds the codec threads up.
 """
 
 from collections import deque
@@ -14,15 +13,17 @@ from offhook_datapath import AudioEncoder
 
 from transceiver.audio.codec_pool import CodecPool, EncodeResult
 from transceiver.audio.counters import AudioCounters
-from transceiver.playout.pacer import PacedFrame, Pacer
-
-LEAD_US: Final = 100_000
-"""Encoded ahead of the wire clock."""
-TAIL_WAIT_S: Final = 0.04
-"""What does not fill a frame waits so long for more, then is padded with silence."""
+from transceiver.playout.pacer import LEAD_S, TOP_UP_S, PacedFrame, Pacer
 
 _BYTES_PER_SAMPLE: Final = 2
 _MICROSECONDS: Final = 1_000_000
+
+LEAD_US: Final = round(LEAD_S * _MICROSECONDS)
+"""Encoded ahead of the wire clock."""
+TAIL_WAIT_S: Final = 0.04
+"""What does not fill a frame waits at least so long for more, then is padded with silence,"""
+TAIL_LEAD_S: Final = 0.1
+"""but no earlier than so long before it is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class EncodingPlayout:
         encoder: of the client's codec, from the model's rate.
         max_buffered_ms: bound of all that waits, samples and frames.
         now: monotonic clock in seconds.
-        ready: called when frames have become ready of which `next_due` did not know.
+        ready: called when frames have become ready of which `next_commit` did not know.
         fraction_lost: what share of our packets the client has missed of late.
     """
 
@@ -160,19 +161,26 @@ class EncodingPlayout:
         self._reset = True
         return flushed_us // 1000 + self._pacer.flush(response_id)
 
-    def next_due(self, now: float) -> float | None:
-        """See `Playout`."""
-        due = self._pacer.next_due(now)
-        if due is None and self._stretches and not self._encoding:
-            # Less than a frame: it waits for more.
-            return max(now, self._pushed_at + TAIL_WAIT_S)
-        return due
+    def next_commit(self, now: float) -> float | None:
+        """See `Playout`. It is also when more is to be encoded."""
+        when = self._pacer.next_commit(now)
+        if when is not None or not self._stretches or self._encoding:
+            return when
+        return self._tail_due if self._is_tail else self._before_end(TOP_UP_S)
 
-    def release(self, now: float) -> list[PacedFrame]:
+    def commit(self, now: float) -> list[PacedFrame]:
         """See `Playout`."""
-        released = self._pacer.release(now)
-        self._encode_ahead(tail=now >= self._pushed_at + TAIL_WAIT_S)
-        return released
+        return self._pacer.commit(now)
+
+    def settle(self, waiting: int, now: float) -> list[str]:
+        """See `Playout`."""
+        begun = self._pacer.settle(waiting, now)
+        self._encode_ahead(tail=now >= self._tail_due)
+        return begun
+
+    def next_change(self) -> float | None:
+        """See `Playout`."""
+        return self._pacer.next_change()
 
     def close(self) -> None:
         """See `Playout`."""
@@ -180,6 +188,19 @@ class EncodingPlayout:
             self._closed = True
             self.flush()
             self._pool.leave(self._lane)
+
+    @property
+    def _is_tail(self) -> bool:
+        """Whether all that waits is less than a frame."""
+        return len(self._stretches) == 1 and len(self._stretches[0].samples) < self._frame_bytes
+
+    @property
+    def _tail_due(self) -> float:
+        """When it is no use to wait for more of it."""
+        return max(self._pushed_at + TAIL_WAIT_S, self._before_end(TAIL_LEAD_S))
+
+    def _before_end(self, lead_s: float) -> float:
+        return 0.0 if self._pacer.ends_at is None else self._pacer.ends_at - lead_s
 
     @property
     def _encoding_us(self) -> int:
@@ -200,8 +221,7 @@ class EncodingPlayout:
         """Keeps LEAD_US encoded. A part of a frame goes only before something else, or as the tail."""
         while self._stretches and self._pacer.buffered_ms * 1000 + self._encoding_us < LEAD_US:
             stretch = self._stretches[0]
-            is_part = len(stretch.samples) < self._frame_bytes
-            if is_part and len(self._stretches) == 1 and not (tail and not self._encoding):
+            if self._is_tail and not (tail and not self._encoding):
                 return
             self._encode(stretch)
             if not stretch.samples:
@@ -228,7 +248,7 @@ class EncodingPlayout:
         payload, _level_dbov = result
         if self._closed or frame.dropped or not payload:
             return
-        nothing_was_due = self._pacer.next_due(0.0) is None
+        nothing_was_due = self._pacer.next_commit(0.0) is None
         response_id, end_us = self._pacer_us
         start_us = end_us + frame.gap_us if response_id == frame.response_id else frame.gap_us
         self._pacer_us = (frame.response_id, start_us + self._frame_us)

@@ -174,6 +174,20 @@ class Call:
         assert self._session is not None
         self._hub.send_audio(self._session, payload, rtp_timestamp, marker, time.monotonic())
 
+    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
+        """One frame to the client, when it is due."""
+        assert self._session is not None
+        self._hub.schedule_audio(self._session, payload, rtp_timestamp, marker, due, time.monotonic())
+
+    @property
+    def audio_waiting(self) -> int:
+        """Scheduled frames that have not left."""
+        return self._hub.audio_waiting(self.session)
+
+    def take_back_audio(self) -> int:
+        """Those will not leave."""
+        return self._hub.take_back_audio(self.session)
+
     @property
     def event_channel_id(self) -> int | None:
         """The open event channel."""

@@ -48,6 +48,16 @@ class ClientSide(Protocol):
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         """Sends one codec frame now. `rtp_timestamp` counts from the first frame sent."""
 
+    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
+        """Sends one codec frame at `due` (monotonic seconds), behind those that wait: MAX_SCHEDULED of them at most."""
+
+    @property
+    def audio_waiting(self) -> int:
+        """How many scheduled frames have not left: the last ones."""
+
+    def take_back_audio(self) -> int:
+        """Those will not leave, and their places in the stream are free. Returns how many they were."""
+
     def send_event(self, event: str) -> None:
         """Sends one event on the event channel; dropped if that is not open or its buffer full."""
 

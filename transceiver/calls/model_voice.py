@@ -1,4 +1,8 @@
-"""The model's audio on its way to the caller: queued, sent at the wire clock, accounted for."""
+"""The model's audio on its way to the caller: queued, scheduled on the wire clock, accounted for.
+
+Frames are handed to the media port ahead of their time and leave by themselves. A timer of the loop tops them up, and
+fires when there is something to tell: a response has begun to be heard, or all has been.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -7,10 +11,25 @@ from typing import Protocol
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.audio.interface import Playout
-from transceiver.calls.model_side import ClientSide
 
 REPORT_EVERY_MS = 200
 """Credit and position are told in steps of this much audio, not per frame."""
+LEAVING_S = 0.003
+"""After a frame was due it has left: ports send those of many calls together."""
+
+
+class Stream(Protocol):
+    """The caller's end of the audio; see `ClientSide`."""
+
+    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
+        """Sends one codec frame at `due`, behind those that wait."""
+
+    @property
+    def audio_waiting(self) -> int:
+        """How many scheduled frames have not left."""
+
+    def take_back_audio(self) -> int:
+        """Those will not leave."""
 
 
 class VoiceListener(Protocol):
@@ -40,7 +59,7 @@ class ModelVoice:
 
     def __init__(
         self,
-        client: ClientSide,
+        client: Stream,
         open_playout: Callable[[Callable[[], None]], Playout],
         listener: VoiceListener,
         *,
@@ -53,16 +72,16 @@ class ModelVoice:
         self._connected = False
         self._finishing = False
         self._closed = False
-        self._next_frame: asyncio.TimerHandle | None = None
-        self._next_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._last_report: asyncio.TimerHandle | None = None
-        self._started = ""
+        self._latest = ""
         self._told_drained = True
         self._discarded_us = 0
 
     @property
     def buffered_ms(self) -> int:
-        """Audio that waits to be played."""
+        """Audio of which it has not been told that it was played."""
         return self._playout.buffered_ms
 
     def connected(self) -> None:
@@ -82,21 +101,33 @@ class ModelVoice:
             # Beyond its credit. What is not played costs the worker nothing.
             self._listener.voice_credit(frame.duration_us // 1000)
             return
-        self._told_drained = False
+        self._latest, self._told_drained = response_id, False
         self.ready()
 
     def ready(self) -> None:
         """Frames can be played that could not before."""
         if not self._connected or self._closed:
             return
-        due = self._playout.next_due(self._now())
-        if due is not None and (self._next_frame is None or due < self._next_at):
+        now = self._now()
+        when = self._playout.next_commit(now)
+        if when is None:
+            return
+        if when <= now:
             self._play()
+        else:
+            self._wake_at(when, now)
 
     def flush(self, response_id: str | None) -> int:
-        """Drops what is queued (None: of everything) at once; how much of the response had been played, in µs."""
+        """Drops what has not left (None: of everything) at once; how much of the response had been played, in µs."""
+        if self._connected:
+            self._settle(self._client.take_back_audio())
         played_us = self._playout.played_us(response_id) if response_id else 0
-        self._listener.voice_credit(self._playout.flush(response_id))
+        dropped_ms = self._playout.flush(response_id)
+        if self._playout.buffered_ms == 0:
+            self._told_drained = True
+        self._listener.voice_credit(dropped_ms)
+        # What is spared has been taken back as well.
+        self.ready()
         return played_us
 
     def give_back(self, duration_us: int) -> None:
@@ -108,52 +139,79 @@ class ModelVoice:
     def finish(self) -> None:
         """Nothing more comes: `voice_over` is told once all has been played."""
         self._finishing = True
+        if self._connected:
+            self._settle()
         if self._playout.buffered_ms == 0:
             self._listener.voice_over()
+        elif self._connected:
+            self._plan(self._now())
 
     def close(self) -> None:
         """Plays nothing more."""
         self._closed = True
-        for timer in (self._next_frame, self._last_report):
+        for timer in (self._timer, self._last_report):
             if timer is not None:
                 timer.cancel()
-        self._next_frame = self._last_report = None
+        self._timer = self._last_report = None
         self._playout.close()
 
+    def _fire(self) -> None:
+        self._timer = None
+        self._play()
+
     def _play(self) -> None:
-        if self._next_frame is not None:
-            self._next_frame.cancel()
-            self._next_frame = None
-        now, loop = self._now(), asyncio.get_running_loop()
-        released = self._playout.release(now)
-        for frame in released:
-            self._client.send_audio(frame.payload, frame.rtp_timestamp, frame.marker)
+        now = self._now()
+        for frame in self._playout.commit(now):
+            self._client.schedule_audio(frame.payload, frame.rtp_timestamp, frame.marker, frame.due)
         if self._closed:
             # The client was found gone in sending.
             return
-        if released:
-            self._tell_played()
+        self._settle()
         self._report(at_least_ms=REPORT_EVERY_MS)
-        due = self._playout.next_due(now)
-        if due is not None:
-            self._next_at = due
-            self._next_frame = loop.call_later(due - now, self._play)
+        if not self._closed:
+            self._plan(now)
+
+    def _settle(self, waiting: int | None = None) -> None:
+        """Tells what has been played, now that so many frames wait (None: as the client says)."""
+        waiting = self._client.audio_waiting if waiting is None else waiting
+        for response_id in self._playout.settle(waiting, self._now()):
+            self._tell_played(response_id, drained=False)
+        if not self._told_drained and self._playout.buffered_ms == 0:
+            self._tell_played(self._playout.playing, drained=True)
+
+    def _tell_played(self, response_id: str, *, drained: bool) -> None:
+        self._told_drained = drained
+        if response_id:
+            self._listener.voice_played(response_id, drained=drained)
+
+    def _plan(self, now: float) -> None:
+        """Sets the timer to when there is next something to do."""
+        commit = self._playout.next_commit(now)
+        change = self._playout.next_change() if self._finishing or self._latest or self._playout.playing else None
+        times = [when for when in (commit, change and change + LEAVING_S) if when is not None]
+        if times:
+            self._wake_at(min(times), now)
         elif self._finishing and self._playout.buffered_ms == 0:
             self._listener.voice_over()
-        elif self._last_report is None:
+        if commit is None and self._last_report is None:
             # The end of a response is less than a step.
-            self._last_report = loop.call_later(REPORT_EVERY_MS / 1000, self._report_rest)
+            self._last_report = asyncio.get_running_loop().call_later(REPORT_EVERY_MS / 1000, self._report_rest)
 
-    def _tell_played(self) -> None:
-        response_id, drained = self._playout.playing, self._playout.buffered_ms == 0
-        if response_id != self._started or (drained and not self._told_drained):
-            self._started, self._told_drained = response_id, drained
-            if response_id:
-                self._listener.voice_played(response_id, drained=drained)
+    def _wake_at(self, when: float, now: float) -> None:
+        # A timer that fires early does no harm, and costs less than to move it with each frame.
+        if self._timer is not None:
+            if self._timer_at <= when:
+                return
+            self._timer.cancel()
+        self._timer_at = when
+        self._timer = asyncio.get_running_loop().call_later(max(LEAVING_S, when - now), self._fire)
 
     def _report_rest(self) -> None:
         self._last_report = None
+        self._settle()
         self._report(at_least_ms=1)
+        if not self._closed and self._playout.buffered_ms > 0:
+            self._plan(self._now())
 
     def _report(self, *, at_least_ms: int) -> None:
         played_ms = self._playout.take_played_ms(at_least=at_least_ms)

@@ -1,21 +1,35 @@
-"""The pacer: releases a worker's audio at the wire clock. Sans-IO.
+"""The pacer: gives a worker's audio its times on the wire clock, and knows what has been played. Sans-IO.
 
-A worker may produce audio faster than real time, in real time, or late. The pacer keeps one schedule per session, so
-that frames leave when they are to be played and the transceiver knows what has been played:
+A worker may produce audio faster than real time, in real time, or late. The pacer keeps one schedule per session:
 
 - ahead of the schedule, a frame waits;
 - a little late (up to `slack_s`), it leaves at once and the schedule stays, so that lateness does not pile up as delay;
 - later than that, the schedule starts anew and the RTP timestamp leaps by the time that passed, with the marker bit
   set, as RFC 3550 asks after a pause (https://www.rfc-editor.org/rfc/rfc3550#section-5.1).
 
+Frames leave by themselves: up to LEAD_S of them are *committed* ahead, each with the time when it is due, to whoever
+sends them on time whatever this loop is doing. What has not left can be taken back, which is how an interruption takes
+effect at once. How many wait is all that the pacer needs to be told to know to the frame what has been played.
+
+    pushed ──▶ queued ──commit──▶ committed ──settle──▶ played
+                  ▲                   │
+                  └───── flush ───────┘  (what the flush spares; the rest is dropped)
+
 A source that runs in real time on a clock slightly faster than ours (an echo of the caller) would fill the queue by its
-drift. So with hardly anything queued the schedule runs CATCH_UP faster than the clock: the queue of such a source stays
+drift. So with hardly anything ahead the schedule runs CATCH_UP faster than the clock: the queue of such a source stays
 empty, while audio that really is ahead keeps the exact pace.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from transceiver.media_port.interface import MAX_SCHEDULED
+
+LEAD_S = 0.4
+"""So far ahead frames are committed: for so long the loop may be held up in the best case,"""
+TOP_UP_S = 0.2
+"""and for so long in the worst: more is committed when so much of it is left. Ten frames share a wake-up."""
 CATCH_UP = 0.005
 CATCH_UP_BELOW_US = 60_000
 MICROSECONDS = 1_000_000
@@ -23,11 +37,12 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PacedFrame:
-    """A frame that is due: `rtp_timestamp` in the codec's clock, counted from the session's first frame."""
+    """A frame that leaves at `due`; `rtp_timestamp` in the codec's clock, counted from the session's first frame."""
 
     payload: bytes
     rtp_timestamp: int
     marker: bool
+    due: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +54,24 @@ class _Queued:
     response_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """A frame on its way, and the schedule as it was before it."""
+
+    frame: _Queued
+    due: float
+    due_before: float | None
+    timestamp_us_before: int
+    marker_before: bool
+
+
 class Pacer:
     """One session's output queue.
 
     Args:
         clock_rate: of the RTP timestamps, in Hz.
-        max_buffered_ms: bound of the queue. A frame beyond it is refused: the worker has exceeded its credit.
+        max_buffered_ms: bound of what has not been played. A frame beyond it is refused: the worker has exceeded its
+            credit.
         slack_s: lateness up to which the schedule is kept.
     """
 
@@ -53,7 +80,9 @@ class Pacer:
         self._max_buffered_us = max_buffered_ms * 1000
         self._slack_s = slack_s
         self._queue: deque[_Queued] = deque()
-        self._buffered_us = 0
+        self._queued_us = 0
+        self._committed: deque[_Committed] = deque()
+        self._committed_us = 0
         self._due: float | None = None
         self._timestamp_us = 0
         self._marker = True
@@ -64,20 +93,20 @@ class Pacer:
 
     @property
     def buffered_ms(self) -> int:
-        """Audio queued and not yet released."""
-        return self._buffered_us // 1000
+        """Audio that has not been played, as far as `settle` has been told."""
+        return (self._queued_us + self._committed_us) // 1000
 
     @property
     def playing(self) -> str:
-        """The response whose audio was released last; empty before the first."""
+        """The response whose audio was played last; empty before the first."""
         return self._playing
 
     def played_us(self, response_id: str) -> int:
-        """How much of the current response's audio has been released; 0 for any other."""
+        """How much of the current response's audio has been played; 0 for any other."""
         return self._played_us if response_id == self._playing else 0
 
     def take_played_ms(self, *, at_least: int) -> int:
-        """Whole milliseconds released since the last call that returned any; 0 until there are `at_least` of them."""
+        """Whole milliseconds played since the last call that returned any; 0 until there are `at_least` of them."""
         played_ms = self._untaken_us // 1000
         if played_ms < at_least:
             return 0
@@ -100,7 +129,7 @@ class Pacer:
         Args:
             content_us: how much of the frame is the response's own; None: all of it. Only that counts as played.
         """
-        if self._buffered_us + duration_us > self._max_buffered_us:
+        if self._queued_us + self._committed_us + duration_us > self._max_buffered_us:
             return False
         gap_us = 0
         if self._expected is not None and self._expected[0] == response_id:
@@ -110,59 +139,112 @@ class Pacer:
         self._expected = (response_id, media_time_us + duration_us)
         content_us = duration_us if content_us is None else content_us
         self._queue.append(_Queued(payload, duration_us, content_us, gap_us, response_id))
-        self._buffered_us += duration_us
+        self._queued_us += duration_us
         return True
 
+    # On its way
+
+    @property
+    def ends_at(self) -> float | None:
+        """When the last committed frame has been heard to its end; None before the first."""
+        return self._due
+
+    def next_commit(self, now: float) -> float | None:
+        """When `commit` is to be called next; None while nothing is queued."""
+        if not self._queue:
+            return None
+        due = now if self._due is None else self._due + self._queue[0].gap_us / MICROSECONDS
+        when = due - TOP_UP_S
+        if len(self._committed) > MAX_SCHEDULED // 2:
+            # Short frames: there is room for so many, not for so much.
+            when = max(when, self._committed[-MAX_SCHEDULED // 2].due)
+        return when
+
+    def commit(self, now: float) -> list[PacedFrame]:
+        """The next frames, in order, those first that are due already. From here on they leave by themselves."""
+        frames: list[PacedFrame] = []
+        while self._queue and len(self._committed) < MAX_SCHEDULED:
+            frame = self._queue[0]
+            due = now if self._due is None else self._due + frame.gap_us / MICROSECONDS
+            if due > now + LEAD_S:
+                break
+            frames.append(self._commit(frame, due, now))
+        return frames
+
+    def _commit(self, frame: _Queued, due: float, now: float) -> PacedFrame:
+        due_before, timestamp_us_before, marker_before = self._due, self._timestamp_us, self._marker
+        if self._due is not None:
+            self._timestamp_us += frame.gap_us
+        if now - due > self._slack_s:
+            self._timestamp_us += int((now - due) * MICROSECONDS)
+            self._marker = True
+            due = now
+        rtp_timestamp = self._timestamp_us * self._clock_rate // MICROSECONDS
+        paced = PacedFrame(frame.payload, rtp_timestamp, self._marker, due)
+        self._queue.popleft()
+        self._queued_us -= frame.duration_us
+        self._committed.append(_Committed(frame, due, due_before, timestamp_us_before, marker_before))
+        self._committed_us += frame.duration_us
+        self._marker = False
+        self._timestamp_us += frame.duration_us
+        ahead_us = self._queued_us + (due - now) * MICROSECONDS
+        pace = 1.0 - CATCH_UP if ahead_us < CATCH_UP_BELOW_US else 1.0
+        self._due = due + frame.duration_us / MICROSECONDS * pace
+        return paced
+
+    # Played
+
+    def settle(self, waiting: int, now: float) -> list[str]:
+        """All committed frames but the last `waiting` have left. Returns the responses that have begun to be played."""
+        begun: list[str] = []
+        # One that was refused on its way waits nowhere. Its time passes all the same.
+        while len(self._committed) > waiting and self._committed[0].due <= now:
+            frame = self._committed.popleft().frame
+            self._committed_us -= frame.duration_us
+            if frame.response_id != self._playing:
+                self._playing, self._played_us = frame.response_id, 0
+                begun.append(frame.response_id)
+            self._played_us += frame.content_us
+            self._untaken_us += frame.content_us
+        return begun
+
+    def next_change(self) -> float | None:
+        """When a committed frame leaves that is the first of another response, or the last of all that there is."""
+        if not self._committed:
+            return None
+        last = self._committed[-1]
+        if last.frame.response_id != self._playing:
+            return next(each.due for each in self._committed if each.frame.response_id != self._playing)
+        return None if self._queue else last.due
+
     def flush(self, response_id: str | None = None) -> int:
-        """Drops what is queued of `response_id` (None: of all), at once. Returns the milliseconds dropped."""
+        """Drops what has not been played of `response_id` (None: of all). Returns the milliseconds dropped.
+
+        What is committed must have been taken back, and `settle` been told of it. Of that, what is spared is queued
+        again, in its place.
+        """
+        before_us = self._queued_us + self._committed_us
+        self._take_back()
         kept = deque(frame for frame in self._queue if response_id is not None and frame.response_id != response_id)
-        before = self._buffered_us
         self._queue = kept
-        self._buffered_us = sum(frame.duration_us for frame in kept)
-        return (before - self._buffered_us) // 1000
+        self._queued_us = _duration_us(kept)
+        return (before_us - self._queued_us) // 1000
 
     def close(self) -> None:
         """The call is over."""
         self.flush()
 
-    def next_due(self, now: float) -> float | None:
-        """When `release` has something to give; None while nothing is queued."""
-        if not self._queue:
-            return None
-        if self._due is None:
-            return now
-        return self._due + self._queue[0].gap_us / MICROSECONDS
+    def _take_back(self) -> None:
+        if not self._committed:
+            return
+        first = self._committed[0]
+        self._due, self._timestamp_us = first.due_before, first.timestamp_us_before
+        self._marker = first.marker_before
+        self._queue.extendleft(each.frame for each in reversed(self._committed))
+        self._queued_us += self._committed_us
+        self._committed.clear()
+        self._committed_us = 0
 
-    def release(self, now: float) -> list[PacedFrame]:
-        """The frames that are due at `now`, in order."""
-        released: list[PacedFrame] = []
-        while self._queue:
-            frame = self._queue[0]
-            due = now if self._due is None else self._due + frame.gap_us / MICROSECONDS
-            if due > now:
-                break
-            if now - due > self._slack_s:
-                self._timestamp_us += int((now - due) * MICROSECONDS)
-                self._marker = True
-                due = now
-            self._timestamp_us += frame.gap_us if self._due is not None else 0
-            released.append(self._take(frame, due))
-        return released
 
-    def _take(self, frame: _Queued, due: float) -> PacedFrame:
-        self._queue.popleft()
-        self._buffered_us -= frame.duration_us
-        paced = PacedFrame(
-            payload=frame.payload,
-            rtp_timestamp=self._timestamp_us * self._clock_rate // MICROSECONDS,
-            marker=self._marker,
-        )
-        self._marker = False
-        self._timestamp_us += frame.duration_us
-        pace = 1.0 - CATCH_UP if self._buffered_us < CATCH_UP_BELOW_US else 1.0
-        self._due = due + frame.duration_us / MICROSECONDS * pace
-        if frame.response_id != self._playing:
-            self._playing, self._played_us = frame.response_id, 0
-        self._played_us += frame.content_us
-        self._untaken_us += frame.content_us
-        return paced
+def _duration_us(frames: Iterable[_Queued]) -> int:
+    return sum(frame.duration_us for frame in frames)

@@ -1,9 +1,11 @@
 """Our audio: frames in, RTP packets out, again if the client misses them, and what a sender report says about them."""
 
 import secrets
+from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
+from transceiver.media_port.interface import MAX_SCHEDULED
 from transceiver.sdp.offer import AudioOffer
 from transceiver.session.retransmission import RetransmissionHistory
 from transceiver.session.rtcp import ReportBlock
@@ -11,6 +13,13 @@ from transceiver.session.rtp import HEADER_BYTES, build_extensions, build_rtp
 
 _TIMESTAMP_RANGE: Final = 1 << 32
 _SEQUENCE_RANGE: Final = 1 << 16
+
+
+class _Scheduled(NamedTuple):
+    sequence: int
+    packet: bytes
+    payload_bytes: int
+    due: float
 
 
 class AudioSender:
@@ -35,6 +44,7 @@ class AudioSender:
         self._last_sent_at = 0.0
         self._heard = False
         self._history: RetransmissionHistory | None = None
+        self._scheduled: deque[_Scheduled] = deque()
         self.configure(audio, mid)
 
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
@@ -51,22 +61,52 @@ class AudioSender:
             self._mid_extension = build_extensions({audio.mid_id: mid.encode()})
 
     def packetize(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> bytes | None:
-        """The packet for a frame; None if the client does not receive audio.
+        """The packet for a frame that is sent now; None if the client does not receive audio."""
+        packet = self._next_packet(payload, rtp_timestamp, marker, now)
+        if packet is not None:
+            self._sent(self._sequence, packet, len(payload), now)
+        return packet
 
-        The MID goes along until the client's reports show that it has found the stream (RFC 9143 section 9.2).
-        """
+    def schedule(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> bytes | None:
+        """The same for one that is sent when `due` has come. It counts as sent once `settle` says so."""
+        packet = self._next_packet(payload, rtp_timestamp, marker, due)
+        if packet is not None:
+            # More than these do not wait anywhere.
+            self.settle(MAX_SCHEDULED - 1)
+            self._scheduled.append(_Scheduled(self._sequence, packet, len(payload), due))
+        return packet
+
+    @property
+    def has_scheduled(self) -> bool:
+        """Whether there are packets of which it is not known that they have left."""
+        return bool(self._scheduled)
+
+    def settle(self, waiting: int) -> None:
+        """All but the last `waiting` scheduled packets have left. Only those may be repeated, and are reported."""
+        while len(self._scheduled) > waiting:
+            self._sent(*self._scheduled.popleft())
+
+    def take_back(self, count: int) -> None:
+        """The last `count` scheduled packets will not leave: their sequence numbers serve again."""
+        self.settle(count)
+        self._sequence = (self._sequence - len(self._scheduled)) % _SEQUENCE_RANGE
+        self._scheduled.clear()
+
+    def _next_packet(self, payload: bytes, rtp_timestamp: int, marker: bool, when: float) -> bytes | None:
+        """The MID goes along until the client's reports show that it has found the stream (RFC 9143 section 9.2)."""
         if not self._enabled:
             return None
         timestamp = self._last_timestamp = (rtp_timestamp + self._offset) % _TIMESTAMP_RANGE
-        self._last_sent_at = now
+        self._last_sent_at = when
         sequence = self._sequence = (self._sequence + 1) % _SEQUENCE_RANGE
-        self.packets_sent += 1
-        self.octets_sent += len(payload)
         extensions = b"" if self._heard else self._mid_extension
-        packet = build_rtp(self._payload_type, marker, sequence, timestamp, self.ssrc, payload, extensions)
+        return build_rtp(self._payload_type, marker, sequence, timestamp, self.ssrc, payload, extensions)
+
+    def _sent(self, sequence: int, packet: bytes, payload_bytes: int, now: float) -> None:
+        self.packets_sent += 1
+        self.octets_sent += payload_bytes
         if self._history is not None:
             self._history.add(sequence, packet, now)
-        return packet
 
     def repeat(self, sequences: Iterable[int], now: float, round_trip_s: float) -> tuple[list[bytes], bool]:
         """Packets that the client misses, as they were, and whether it asked for more than it gets."""
@@ -81,7 +121,7 @@ class AudioSender:
         return packets, refused
 
     def timestamp_at(self, now: float) -> int:
-        """The RTP timestamp that belongs to `now`, extrapolated from the last packet."""
+        """The RTP timestamp that belongs to `now`, extrapolated from the last packet, which may be yet to leave."""
         elapsed = int((now - self._last_sent_at) * self._format.clock_rate)
         return (self._last_timestamp + elapsed) % _TIMESTAMP_RANGE
 

@@ -355,6 +355,29 @@ class Session:
             return None
         return SendRtp(path, packet)
 
+    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> SendRtp | None:
+        """The same for a frame that is to leave when `due` has come; see `MediaPort.schedule_rtp`."""
+        path = self._paths.selected
+        if path is None or not self.connected or self.closed:
+            return None
+        packet = self._sender.schedule(payload, rtp_timestamp, marker, due)
+        if packet is None or not self._paths.admit_sending(path, len(packet)):
+            return None
+        return SendRtp(path, packet)
+
+    @property
+    def has_scheduled_audio(self) -> bool:
+        """Whether it wants to be told by `audio_waits` what has left, before it reads or writes a report."""
+        return self._sender.has_scheduled
+
+    def audio_waits(self, count: int) -> None:
+        """So many of the scheduled packets have not left."""
+        self._sender.settle(count)
+
+    def take_back_audio(self, count: int) -> None:
+        """So many of the scheduled packets, the last of them, will not leave."""
+        self._sender.take_back(count)
+
     def send_application_data(self, data: bytes, now: float) -> None:
         """Sends one SCTP packet over DTLS; ignored unless connected.
 

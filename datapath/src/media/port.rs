@@ -5,6 +5,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::core::{Counters, Incoming, PathId, SessionId};
 use super::inbox::Inbox;
 use super::lane::Lane;
@@ -24,6 +26,8 @@ pub struct Port {
     shared: Arc<Shared>,
     inbox: Inbox,
     outbox: Outbox,
+    /// Sessions of which packets were due when they were scheduled and are in the outbox: the next must not overtake them.
+    at_once: FxHashSet<SessionId>,
     _timer: Timer,
 }
 
@@ -35,7 +39,13 @@ impl Port {
         let options = SocketOptions { dual_stack: true, gro: true, buffer_bytes, ..SocketOptions::default() };
         let shared = Arc::new(Shared::new(udp::open(address, options)?, dscp));
         let timer = Timer::start(Arc::clone(&shared))?;
-        Ok(Self { shared, inbox: Inbox::default(), outbox: Outbox::default(), _timer: timer })
+        Ok(Self {
+            shared,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            at_once: FxHashSet::default(),
+            _timer: timer,
+        })
     }
 
     /// The socket, to be watched.
@@ -146,7 +156,13 @@ impl Port {
         let mut state = self.shared.lock();
         if due_us <= now_us && state.core.waiting(session) == 0 {
             state.core.send_rtp(session, path, packet, &mut self.outbox);
+            self.at_once.insert(session);
             return true;
+        }
+        if self.at_once.contains(&session) {
+            drop(state);
+            self.flush();
+            state = self.shared.lock();
         }
         state.core.schedule_rtp(session, path, packet, due_us);
         self.shared.scheduled(state);
@@ -177,6 +193,7 @@ impl Port {
 
     /// Sends what was collected.
     pub fn flush(&mut self) {
+        self.at_once.clear();
         self.shared.flush(&mut self.outbox);
     }
 

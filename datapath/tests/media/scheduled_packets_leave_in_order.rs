@@ -178,6 +178,17 @@ fn one_that_is_due_leaves_with_the_flush_unless_others_wait_before_it() {
 }
 
 #[test]
+fn what_follows_one_that_is_due_does_not_overtake_it_though_nobody_flushes() {
+    let (socket, address) = relay();
+    let (mut port, path) = port(address);
+    let now = now_us();
+    for number in 0..5 {
+        port.schedule_rtp(1, Some(path), &packet(number), now + 1_000 * u64::from(number), now);
+    }
+    assert!(sequences(&socket, 5).into_iter().eq(0..5));
+}
+
+#[test]
 fn what_was_taken_back_never_leaves_and_its_numbers_are_free() {
     let (socket, address) = relay();
     let (mut port, path) = port(address);

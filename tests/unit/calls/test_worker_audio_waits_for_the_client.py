@@ -9,6 +9,7 @@ from typing import Any
 from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.realtime_scene import ECHO
+from tests.support.scheduled_frames import ScheduledFrames
 from tests.support.worker_scene import HandWorker, hand_worker, hello, open_session, pool_of, until
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
@@ -25,7 +26,7 @@ from transceiver.worker_link import LostReason
 FRAME_MS = 20
 
 
-class RecordingClient:
+class RecordingClient(ScheduledFrames):
     """A client side that keeps what it is told. Its event channel, number 1, is open from `reads_events` on."""
 
     id = "rtc_test"
@@ -36,7 +37,7 @@ class RecordingClient:
     fraction_lost = 0.0
 
     def __init__(self) -> None:
-        self.heard: list[bytes] = []
+        super().__init__(asyncio.get_running_loop().time)
         self.events: list[dict[str, Any]] = []
         self.reads_events = False
         self.end_reasons: list[CloseReason] = []
@@ -49,7 +50,7 @@ class RecordingClient:
         raise AssertionError("nothing is decoded here")
 
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
-        self.heard.append(payload)
+        raise AssertionError("a model's audio is scheduled")
 
     def send_event(self, event: str) -> None:
         assert self.reads_events

@@ -9,6 +9,7 @@ import pytest
 from offhook_datapath import AudioDecoder, decode_audio
 
 from tests.support.speech import decode, from_bytes, likeness, speech, to_bytes
+from tests.support.wire_clock import WireClock
 from transceiver.audio.interface import Audio, Playout
 from transceiver.audio.settings import AudioSettings
 from transceiver.audio.support import open_audio
@@ -28,7 +29,7 @@ def codecs() -> Iterator[Audio]:
 
 
 class Player:
-    """Releases at a clock that runs as fast as the codec threads do."""
+    """Plays at a clock that runs as fast as the codec threads do."""
 
     def __init__(self, audio: Audio, codec: str, *, max_buffered_ms: int = 10_000, fraction_lost: float = 0.0) -> None:
         self.ready = asyncio.Event()
@@ -40,8 +41,11 @@ class Player:
             reception=Reception(fec=True),
             fraction_lost=lambda: fraction_lost,
         )
-        self.frames: list[bytes] = []
-        self.now = asyncio.get_running_loop().time() + 3600
+        self.clock = WireClock(self.playout, asyncio.get_running_loop().time() + 3600)
+
+    @property
+    def frames(self) -> list[bytes]:
+        return [frame.payload for _, frame in self.clock.left]
 
     def say(self, samples: bytes, *, at_us: int = 0, response_id: str = "r1") -> bool:
         return self.playout.push(samples, media_time_us=at_us, duration_us=0, response_id=response_id)
@@ -51,15 +55,17 @@ class Player:
         wanted = len(self.frames) + frames
         async with asyncio.timeout(DEADLINE_S):
             while len(self.frames) < wanted:
-                due = self.playout.next_due(self.now)
-                if due is not None:
-                    self.now = max(self.now, due)
-                    self.frames += [frame.payload for frame in self.playout.release(self.now)]
+                if self.clock.next_at is not None:
+                    self.clock.step()
                 elif self.playout.buffered_ms == 0:
                     return
                 else:
                     self.ready.clear()
                     await self.ready.wait()
+
+    def flush(self, response_id: str) -> int:
+        self.clock.take_back()
+        return self.playout.flush(response_id)
 
 
 @pytest.mark.parametrize("codec", ["opus", "PCMU", "PCMA"])
@@ -92,7 +98,7 @@ async def test_an_interruption_drops_what_is_queued_encoded_or_not() -> None:
         player = Player(audio, "opus")
         player.say(to_bytes(speech()[: 2 * RATE]))
         await player.play(frames=10)
-        flushed_ms = player.playout.flush("r1")
+        flushed_ms = player.flush("r1")
         assert flushed_ms == 1800
         assert player.playout.buffered_ms == 0
         player.say(to_bytes(speech()[:RATE]), response_id="r2")
@@ -106,10 +112,10 @@ async def test_a_leap_of_media_time_is_silence_of_that_length() -> None:
         player = Player(audio, "opus")
         player.say(to_bytes(speech()[:320]))
         player.say(to_bytes(speech()[:320]), at_us=520_000)
-        started = player.now
+        started = player.clock.now
         await player.play()
         assert len(player.frames) == 2
-        assert player.now - started >= 0.5
+        assert player.clock.now - started >= 0.5
         assert player.playout.played_us("r1") == 40_000
 
 
