@@ -449,7 +449,9 @@ class SessionHub:
     def _forget(
         self, session: Session, reason: CloseReason, farewell: Sequence[actions.SendDatagram], now: float
     ) -> None:
-        if not farewell:
+        if farewell:
+            self._port.take_back_rtp(session.session_id)
+        else:
             self._port.stop(session.session_id)
         for path in session.paths:
             del self._by_path[path]

@@ -2,8 +2,11 @@
 
 from struct import pack, unpack_from
 
+import pytest
+
 from tests.support.transceiver_scene import CLIENT_B, Caller, TransceiverScene
 from tests.support.webrtc_client import ClientOptions
+from transceiver.session.actions import CloseReason
 
 NACK = ClientOptions(extra_attributes=("a=rtcp-fb:111 nack",))
 FRAME_S = 0.02
@@ -106,17 +109,21 @@ def test_what_is_scheduled_follows_a_client_that_moves() -> None:
     assert heard(caller)[-25:] == [b"speech" + number.to_bytes(2, "big") for number in range(15, 40)]
 
 
-def test_a_session_that_ends_sends_nothing_more() -> None:
+@pytest.mark.parametrize("hung_up", [True, False])
+def test_a_session_that_ends_sends_nothing_more(hung_up: bool) -> None:
     scene = TransceiverScene()
     caller = scene.connect(echo=False)
     speak(scene, caller, range(30))
     scene.run(0.1)
     count = len(caller.client.audio)
-    caller.client.close()
-    scene.flush(caller)
+    if hung_up:
+        scene.hub.close(caller.session, CloseReason.HANGUP, scene.now)
+    else:
+        caller.client.close()
+        scene.flush(caller)
     scene.run(1.0)
     assert caller.listener.closed_reason is not None
-    assert len(caller.client.audio) <= count + 1
+    assert len(caller.client.audio) <= count + 1, "what was under way"
     assert scene.hub.audio_waiting(caller.session) == 0
     scene.hub.schedule_audio(caller.session, b"late", 0, False, scene.now + 1, scene.now)
     assert scene.hub.take_back_audio(caller.session) == 0
