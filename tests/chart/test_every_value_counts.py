@@ -47,6 +47,8 @@ CHANGES: Mapping[str, object] = {
     "transceiver.defaultModel": "agent",
     "transceiver.candidates": ["dns:relays.example.com:3478"],
     "transceiver.drainSeconds": 7,
+    "transceiver.tlsSecret": "tls",
+    "transceiver.plainHttpNetworks": ["192.0.2.0/24"],
     "transceiver.service.type": "LoadBalancer",
     "transceiver.service.port": 8000,
     "transceiver.service.annotations": LABEL,
