@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from offhook.up.layout import new_api_key
 
 KEYS_FILE = "keys.json"
 API_KEYS_FILE = "api_keys"
+CLIENT_SECRET_KEYS_FILE = "client_secret_keys.json"
 LABELS = {"app.kubernetes.io/name": "offhook", "app.kubernetes.io/component": "keys"}
 
 app = typer.Typer(
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 
 KeyFileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The key file.")]
-KeySecret = Annotated[str, typer.Option("--secret", metavar="NAME", help="The Secret with the routing keys.")]
+KeySecretName = Annotated[str, typer.Option("--secret", metavar="NAME", help="The Secret with the routing keys.")]
 ApiKeySecret = Annotated[str | None, typer.Option("--api-secret", metavar="NAME", help="The Secret with the API keys.")]
 
 
@@ -64,17 +65,19 @@ def retire(path: KeyFileArgument, key_id: Annotated[str, typer.Argument(metavar=
 
 
 @app.command("ensure")
-def ensure(secret: KeySecret, api_secret: ApiKeySecret = None) -> None:
+def ensure(secret: OptionalKeySecret = None, api_secret: ApiKeySecret = None) -> None:
     """In Kubernetes: make the Secrets that are not there yet. What is there stays as it is."""
     with _one_line():
-        _ensure(secret, KEYS_FILE, json.dumps(new_key_file()))
+        if secret is not None:
+            _ensure(secret, {KEYS_FILE: json.dumps(new_key_file())})
         if api_secret is not None:
-            _ensure(api_secret, API_KEYS_FILE, new_api_key() + "\n")
+            client_secret_keys = json.dumps(new_key_file())
+            _ensure(api_secret, {API_KEYS_FILE: new_api_key() + "\n", CLIENT_SECRET_KEYS_FILE: client_secret_keys})
 
 
 @app.command("rotate")
 def rotate(
-    secret: KeySecret,
+    secret: KeySecretName,
     propagation_s: Annotated[
         float, typer.Option("--propagation-s", help="Until every pod has seen a changed Secret.")
     ] = 120.0,
@@ -83,43 +86,41 @@ def rotate(
 
     So the calls of a key have from one rotation to the next to end; rotate less often than the longest call.
     """
-    from offhook.keys.secret import StoredFile
+    from offhook.keys.secret import KeySecret
 
     with _one_line():
-        stored = StoredFile(secret, KEYS_FILE)
+        stored = KeySecret(secret)
         content = _read(stored)
         for key_id in key_file.idle_ids(content):
             content = key_file.without_key(content, key_id)
             typer.echo(f"retired key {key_id}")
         content, key_id = key_file.with_new_key(content)
-        stored.replace(json.dumps(content))
+        stored.replace(KEYS_FILE, json.dumps(content))
         typer.echo(f"added key {key_id}; minting with it in {propagation_s:g} s")
         time.sleep(propagation_s)
-        stored.replace(json.dumps(key_file.minting_with(_read(stored), key_id)))
+        stored.replace(KEYS_FILE, json.dumps(key_file.minting_with(_read(stored), key_id)))
         typer.echo(f"key {key_id} mints")
 
 
 @app.command("delete")
-def delete(secret: KeySecret, api_secret: ApiKeySecret = None) -> None:
+def delete(secret: OptionalKeySecret = None, api_secret: ApiKeySecret = None) -> None:
     """In Kubernetes: remove the Secrets. Every call ends, and every API key is void."""
-    from offhook.keys.secret import StoredFile
+    from offhook.keys.secret import KeySecret
 
     with _one_line():
-        for name, file in ((secret, KEYS_FILE), (api_secret, API_KEYS_FILE)):
-            if name is not None:
-                typer.echo(f"Secret {name}: {'removed' if StoredFile(name, file).delete() else 'not there'}")
+        for name in filter(None, (secret, api_secret)):
+            typer.echo(f"Secret {name}: {'removed' if KeySecret(name).delete() else 'not there'}")
 
 
-def _ensure(name: str, file: str, content: str) -> None:
-    from offhook.keys.secret import StoredFile
+def _ensure(name: str, files: Mapping[str, str]) -> None:
+    from offhook.keys.secret import KeySecret
 
-    stored = StoredFile(name, file)
-    made = stored.read() is None and stored.create(content, LABELS)
+    made = KeySecret(name).create(files, LABELS)
     typer.echo(f"Secret {name}: {'made' if made else 'there already'}")
 
 
-def _read(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - StoredFile, which is imported where it is needed
-    text = stored.read()
+def _read(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - KeySecret, which is imported where it is needed
+    text = stored.read(KEYS_FILE)
     if text is None:
         raise KeyMisuse(f"there is no Secret {stored.name} with {KEYS_FILE} in it: 'offhook keys ensure' first")
     content: dict[str, Any] = json.loads(text)

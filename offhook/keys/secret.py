@@ -1,8 +1,8 @@
-"""A Kubernetes Secret that holds one file, through the official client."""
+"""A Kubernetes Secret that holds key files, through the official client."""
 
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +18,18 @@ _CONFLICT: Final = 409
 REQUEST_WITHIN_S: Final = 10
 
 
-class StoredFile:
-    """One file in one Secret of this pod's namespace.
+class KeySecret:
+    """One Secret of this pod's namespace.
 
     Args:
         name: the Secret's.
-        file: the key within it.
 
     Raises:
         SecretUnreachable: this is no pod, and there is no kubeconfig.
     """
 
-    def __init__(self, name: str, file: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self._file = file
         try:
             if "KUBERNETES_SERVICE_HOST" in os.environ:
                 config.load_incluster_config()
@@ -43,24 +41,24 @@ class StoredFile:
         self._namespace = _own_namespace()
         self._version: str | None = None
 
-    def read(self) -> str | None:
-        """The file's content, or None if there is no such Secret or no such file in it."""
+    def read(self, file: str) -> str | None:
+        """A file's content, or None if there is no such Secret or no such file in it."""
         try:
             secret = self._ask(self._api.read_namespaced_secret, self.name, self._namespace)
         except _NotThere:
             return None
         self._version = secret.metadata.resource_version
-        held = (secret.data or {}).get(self._file)
+        held = (secret.data or {}).get(file)
         return None if held is None else base64.b64decode(held).decode("utf-8")
 
-    def create(self, content: str, labels: dict[str, str]) -> bool:
+    def create(self, files: Mapping[str, str], labels: dict[str, str]) -> bool:
         """Makes the Secret. False if somebody else has made it meanwhile.
 
         Raises:
             SecretUnreachable: it may not, or cannot.
         """
         body = client.V1Secret(
-            metadata=client.V1ObjectMeta(name=self.name, labels=labels), type="Opaque", data=self._data(content)
+            metadata=client.V1ObjectMeta(name=self.name, labels=labels), type="Opaque", data=_data(files)
         )
         try:
             self._ask(self._api.create_namespaced_secret, self._namespace, body)
@@ -68,13 +66,13 @@ class StoredFile:
             return False
         return True
 
-    def replace(self, content: str) -> None:
-        """Writes what was read before, changed.
+    def replace(self, file: str, content: str) -> None:
+        """Writes a file that was read before, changed.
 
         Raises:
             SecretUnreachable: it may not, or somebody else has written since.
         """
-        body = {"metadata": {"resourceVersion": self._version}, "data": self._data(content)}
+        body = {"metadata": {"resourceVersion": self._version}, "data": _data({file: content})}
         try:
             written = self._ask(self._api.patch_namespaced_secret, self.name, self._namespace, body)
         except _Conflict:
@@ -88,9 +86,6 @@ class StoredFile:
         except _NotThere:
             return False
         return True
-
-    def _data(self, content: str) -> dict[str, bytes | str]:
-        return {self._file: base64.b64encode(content.encode()).decode("ascii")}
 
     def _ask(self, method: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401 - the client is untyped
         try:
@@ -111,6 +106,10 @@ class _NotThere(Exception):
 
 class _Conflict(Exception):
     """409."""
+
+
+def _data(files: Mapping[str, str]) -> dict[str, bytes | str]:
+    return {file: base64.b64encode(content.encode()).decode("ascii") for file, content in files.items()}
 
 
 def _own_namespace() -> str:
