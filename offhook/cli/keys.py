@@ -16,7 +16,7 @@ from offhook.up.layout import new_api_key
 
 KEYS_FILE = "keys.json"
 API_KEYS_FILE = "api_keys"
-CLIENT_SECRET_KEYS_FILE = "client_secret_keys.json"
+SEALING_KEYS_FILE = "client_secret_keys.json"
 LABELS = {"app.kubernetes.io/name": "offhook", "app.kubernetes.io/component": "keys"}
 
 app = typer.Typer(
@@ -28,7 +28,13 @@ app = typer.Typer(
 
 KeyFileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The key file.")]
 KeySecretName = Annotated[str, typer.Option("--secret", metavar="NAME", help="The Secret with the routing keys.")]
-ApiKeySecret = Annotated[str | None, typer.Option("--api-secret", metavar="NAME", help="The Secret with the API keys.")]
+OptionalKeySecret = Annotated[
+    str | None, typer.Option("--secret", metavar="NAME", help="The Secret with the routing keys.")
+]
+ApiKeySecret = Annotated[
+    str | None,
+    typer.Option("--api-secret", metavar="NAME", help="The Secret with the API keys and those of ephemeral keys."),
+]
 
 
 @app.command("new")
@@ -72,7 +78,7 @@ def ensure(secret: OptionalKeySecret = None, api_secret: ApiKeySecret = None) ->
             _ensure(secret, {KEYS_FILE: json.dumps(new_key_file())})
         if api_secret is not None:
             client_secret_keys = json.dumps(new_key_file())
-            _ensure(api_secret, {API_KEYS_FILE: new_api_key() + "\n", CLIENT_SECRET_KEYS_FILE: client_secret_keys})
+            _ensure(api_secret, {API_KEYS_FILE: new_api_key() + "\n", SEALING_KEYS_FILE: client_secret_keys})
 
 
 @app.command("rotate")
