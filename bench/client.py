@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -54,10 +54,18 @@ def versions() -> dict[str, str]:
 
 
 class Load:
-    """A run of the load client. Use it as a context manager, and iterate over `events`."""
+    """A run of the load client. Use it as a context manager, and iterate over `events`.
 
-    def __init__(self, options: Mapping[str, Any], *, core: int | None) -> None:
-        command = [str(RELEASE / "caller"), json.dumps(options)]
+    Args:
+        options: what it is to do; its one argument, as JSON.
+        core: that it runs on.
+        program: another load that speaks as this one does.
+    """
+
+    def __init__(
+        self, options: Mapping[str, Any], *, core: int | None, program: Sequence[str] = (str(RELEASE / "caller"),)
+    ) -> None:
+        command = [*program, json.dumps(options)]
         self._command = command if core is None else pinned(core, command)
 
     def __enter__(self) -> Self:

@@ -26,6 +26,12 @@ CANDIDATE: Final = "203.0.113.1:3478"
 
 PORTS: Final = ("native", "python")
 MODELS: Final = ("loopback", "echo", "pcm")
+WORKERS: Final = {
+    "echo": "echo",
+    "pcm": "bench.transceiver.pcm_worker:PcmEchoWorker",
+    "parrot": "bench.transceiver.parrot_worker:ParrotWorker",
+}
+"""What serves a model; `parrot` is for WebSockets, where audio outside an answer has no place."""
 OTHERS: Final = ("str0m", "aiortc")
 CONTENDERS: Final = (*(f"{port}:{model}" for port in PORTS for model in MODELS), *OTHERS)
 
@@ -148,8 +154,7 @@ def _config(port: str, model: str, worker: str, folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _worker(model: str, listen: str, folder: Path, core: int | None) -> Iterator[None]:
-    name = "echo" if model == "echo" else "bench.transceiver.pcm_worker:PcmEchoWorker"
-    command = [sys.executable, "-m", "offhook_worker", name, "--listen", listen, "--max-sessions", "5000"]
+    command = [sys.executable, "-m", "offhook_worker", WORKERS[model], "--listen", listen, "--max-sessions", "5000"]
     line = command if core is None else pinned(core, command)
     with started(line, log=folder / "worker.log", environment={"PYTHONPATH": str(ROOT)}) as process:
         assert process.stdout is not None

@@ -216,6 +216,44 @@ def transceiver_churn(
     _write(result, output)
 
 
+@app.command("realtime-sessions")
+def realtime_sessions(
+    idle: Annotated[int, typer.Option(min=0, max=4000, help="Sessions that say nothing; 0: not measured.")] = 1000,
+    speaking: Annotated[
+        int, typer.Option(min=0, max=1000, help="Sessions that speak all the time, answered as much; 0: not measured.")
+    ] = 200,
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="Length of each steady stretch.")] = 10,
+    output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+) -> None:
+    """What sessions on WebSockets cost one transceiver process, in CPU and memory: idle ones, then speaking ones.
+
+    Speaking is 100 ms of PCM at 24 kHz in each event, a turn of two seconds, and an answer as long. The transceiver has
+    core 0, the clients and the worker core 1; all traffic is on the loopback interface.
+
+    Exit codes: as of `offhook bench transceiver`.
+    """
+    from bench.transceiver import sockets
+
+    console = Console(stderr=True, highlight=False)
+    console.print(f"About {(idle + speaking) / 100 + 2 * seconds + 20:.0f} s.")
+    wanted = sockets.Wanted(idle, speaking, seconds)
+    result = _measured(lambda: sockets.sessions(wanted, lambda stage: console.print(f"  {stage}")))
+    for kind in ("idle", "speaking"):
+        if kind in result:
+            console.print(_sessions(kind, result[kind]), soft_wrap=True)
+    _write(result, output)
+    if result.get("speaking", {}).get("invalid"):
+        raise _fail(1, f"the figures say more of the load than of the server: {result['speaking']['invalid']}")
+
+
+def _sessions(kind: str, figures: dict[str, Any]) -> str:
+    memory = figures["memory_kb_per_session_at_end"]["pss"]
+    return (
+        f"{figures['sessions']:>5} {kind}: {figures['cpu_ms_per_session_second']:.2f} ms CPU per session-second "
+        f"({figures['cpu_share_of_core']:.0%} of a core), {memory:.0f} KB per session"
+    )
+
+
 def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     from bench.client import LoadFailed
 

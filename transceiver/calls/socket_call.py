@@ -12,6 +12,7 @@ from transceiver.audio.interface import EventOutput
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.event_voice import CODECS, EventVoice
+from transceiver.calls.gathered_audio import GatheredAudio
 from transceiver.calls.realtime_side import RealtimeSide
 from transceiver.calls.worker_side import CLOSE_REASONS
 from transceiver.realtime.session import RealtimeSession
@@ -60,6 +61,7 @@ class SocketCall:
         self._realtime = RealtimeSide(session, client=self, ear=ear, voice=self, latency=latency, now=time.monotonic)
         self._worker: WorkerSession | None = None
         self._ungranted_us = 0
+        self._gathered = GatheredAudio(self._show)
         self.end_reason: CloseReason | None = None
         """Why it is over; None while it is not."""
 
@@ -110,6 +112,7 @@ class SocketCall:
         _log.info("socket session ended", call=self.id, reason=reason.value)
         self._realtime.close(reason)
         self._ear.close()
+        self._gathered.close()
         self._output.close()
         if self._worker is not None:
             self._worker.close(CLOSE_REASONS.get(reason, worker_pb2.SessionClose.REASON_ERROR))
@@ -135,10 +138,12 @@ class SocketCall:
     # WorkerSessionListener
 
     def worker_audio(self, frame: worker_pb2.AudioFrame) -> None:
-        """Converts a frame and shows it. What belongs to no response has no place among the events."""
+        """Converts and shows a frame, with those that come with it. Audio outside any response has no event."""
         self.give_back(frame.duration_us)
-        if not frame.response_id:
-            return
+        if frame.response_id:
+            self._gathered.add(frame)
+
+    def _show(self, frame: worker_pb2.AudioFrame) -> None:
         codec = CODECS[self._session.configuration.output_format.type]
         count = max(1, len(frame.payload) // BYTES_PER_SAMPLE)
         for begin in range(0, len(frame.payload), LONGEST_DELTA_BYTES):
@@ -166,10 +171,12 @@ class SocketCall:
 
     def worker_message(self, output: worker_pb2.SessionOutput) -> None:
         """Acts on the rest of the protocol, after the audio before it."""
+        self._gathered.flush()
         self._output.after(lambda: self._realtime.worker_output(output))
 
     def worker_ended(self) -> None:
         """The worker is done: so is the session, once the client has got everything."""
+        self._gathered.flush()
         self._output.after(lambda: self.end(CloseReason.WORKER_ENDED))
 
     def worker_lost(self, reason: LostReason) -> None:

@@ -1,0 +1,121 @@
+"""What sessions on WebSockets cost one transceiver process: CPU and memory of idle ones and of speaking ones."""
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from bench.client import Load
+from bench.machine import machine, require_cores
+from bench.process import Cpu, Memory
+from bench.transceiver.compare import LOAD_CORE, SCHEMA, SERVER_CORE
+from bench.transceiver.measure import LOAD_BUSY, LOAD_LATE_US, QUANTILES, per
+from bench.transceiver.scrape import Scrape, lag_quantile_ms, scrape
+from bench.transceiver.servers import Server, running
+
+PROGRAM: Final = (sys.executable, "-m", "bench.transceiver.socket_load")
+_WAITS: Final = frozenset({"ready", "idle_settled", "between", "speaking_settled"})
+
+
+class Wanted(NamedTuple):
+    """What to measure.
+
+    Attributes:
+        idle: sessions that say nothing.
+        speaking: sessions that speak all the time and are answered as much.
+        seconds: length of each steady stretch.
+    """
+
+    idle: int = 1000
+    speaking: int = 200
+    seconds: float = 10
+
+
+class _Sample(NamedTuple):
+    cpu: Cpu
+    memory: Memory
+    metrics: Scrape
+
+
+def sessions(wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Measures.
+
+    Raises:
+        CannotMeasure: this machine lacks something; the message says what.
+        LoadFailed: the load ended before its time.
+    """
+    require_cores(2)
+    samples: dict[str, _Sample] = {}
+    said: dict[str, dict[str, Any]] = {}
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running("native:parrot", Path(directory), server_core=SERVER_CORE, load_core=LOAD_CORE) as server,
+    ):
+        url = server.load["url"].replace("http", "ws", 1).replace("/v1/realtime/calls", "/v1/realtime")
+        options = {"url": url, "key": server.load["key"], **wanted._asdict()}
+        with Load(options, core=LOAD_CORE, program=PROGRAM) as load:
+            for name, event in load.events():
+                samples[name] = _sample(server, ending=name.endswith("_end"))
+                # Connections are counted twice: the last ones count.
+                said[name] = event
+                progress(name)
+                if name == "connected":
+                    said[f"connected_{'speaking' if 'between' in said else 'idle'}"] = event
+                if name in _WAITS:
+                    load.go_on()
+    result: dict[str, Any] = {"bench": "realtime-sessions", "schema": SCHEMA, "machine": machine()}
+    result["settings"] = wanted._asdict()
+    if wanted.idle:
+        result["idle"] = _figures("idle", wanted.idle, wanted.seconds, samples, said, before="ready")
+    if wanted.speaking:
+        result["speaking"] = _figures("speaking", wanted.speaking, wanted.seconds, samples, said, before="between")
+        result["speaking"]["invalid"] = _why_invalid(said["speaking_end"])
+    return result
+
+
+def _sample(server: Server, *, ending: bool) -> _Sample:
+    assert server.metrics is not None
+    # Reading the metrics costs the server some milliseconds, which belong to no stretch that is measured.
+    cpu = server.process.cpu() if ending else None
+    metrics = scrape(server.metrics)
+    return _Sample(cpu or server.process.cpu(), server.process.memory(), metrics)
+
+
+def _figures(
+    kind: str, count: int, seconds: float, samples: dict[str, _Sample], said: dict[str, dict[str, Any]], *, before: str
+) -> dict[str, Any]:
+    begin, end = samples[f"{kind}_begin"], samples[f"{kind}_end"]
+    settled, empty = samples[f"{kind}_settled"].memory, samples[before].memory
+    used = end.cpu.since(begin.cpu)
+    seconds = said[f"{kind}_end"].get("seconds", seconds)
+    return {
+        "sessions": count,
+        "connect_ms": said[f"connected_{kind}"]["connect_ms"],
+        "memory_kb_per_session": {
+            "pss": per(settled.pss_kb - empty.pss_kb, count),
+            "rss": per(settled.rss_kb - empty.rss_kb, count),
+        },
+        "memory_kb_per_session_at_end": {
+            "pss": per(end.memory.pss_kb - empty.pss_kb, count),
+            "rss": per(end.memory.rss_kb - empty.rss_kb, count),
+        },
+        "cpu_ms_per_session_second": per(used.running * 1000, count * seconds, 3),
+        "cpu_share_of_core": round(used.running / seconds, 3),
+        "loop_lag_ms_at_most": {
+            name: lag_quantile_ms(begin.metrics, end.metrics, share) for name, share in QUANTILES.items()
+        },
+        "load": said[f"{kind}_end"],
+    }
+
+
+def _why_invalid(load: dict[str, Any]) -> str | None:
+    """Why the figures say more of the load than of the server; None if they do not."""
+    if load["load_cpu_share_of_core"] > LOAD_BUSY:
+        return f"the load used {load['load_cpu_share_of_core']:.0%} of its core"
+    late_ms = load["load_late_ms"].get("p99", 0)
+    if late_ms > LOAD_LATE_US / 1000:
+        return f"the load sent {late_ms:.0f} ms late at the 99th percentile"
+    if load["errors"]:
+        return f"{load['errors']} events were refused"
+    return None
