@@ -79,8 +79,8 @@ class SctpAssociation:
         BufferFull if `max_buffered_bytes` would be exceeded, ValueError for an empty or too long message.
         """
 
-    def take_messages(self) -> list[tuple[int, int, bytes]]:
-        """Whole messages received, as (stream id, ppid, data), ordered within a stream; ppid 0 for an unknown one.
+    def take_message(self) -> tuple[int, int, bytes] | None:
+        """The next whole message, as (stream id, ppid, data), ordered within a stream; ppid 0 for an unknown one.
 
         What is not taken fills the receive window and so slows the peer down.
         """
@@ -94,11 +94,14 @@ class SctpAssociation:
     def buffered_amount(self, stream_id: int) -> int:
         """Bytes queued on the stream that the peer has not acknowledged. Raises SctpError if it is not open."""
 
+    def total_buffered(self) -> int:
+        """The same of all streams together."""
+
     def close(self) -> None:
         """Begins an orderly shutdown: what was queued is delivered first. Closing twice is harmless."""
 
-    def abort(self) -> None:
-        """Ends the association at once, without a word to the peer."""
+    def hang_up(self) -> bytes | None:
+        """Ends the association at once. Returns the ABORT that tells the peer; None if there is none to tell."""
 
 @final
 class AudioDecoder:

@@ -101,3 +101,9 @@ class DropReason(StrEnum):
     CHECK_BUDGET = "check_budget"
     # Relay: an authenticated check that would make one flow more per second than all sources together may.
     NEW_FLOW_BUDGET = "new_flow_budget"
+    # Transceiver: an SCTP packet or a data channel message that makes no sense, or is more than its sender may send.
+    REFUSED_DATA = "refused_data"
+    # Transceiver: RTCP of a type or feedback format that this end does not know; the rest of its compound is heard.
+    UNKNOWN_RTCP = "unknown_rtcp"
+    # Transceiver: an authentic check that demands an attribute unknown here; answered with error 420.
+    UNKNOWN_STUN_ATTRIBUTE = "unknown_stun_attribute"

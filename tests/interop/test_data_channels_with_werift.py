@@ -100,7 +100,7 @@ async def test_a_werift_channel_carries_text_and_binary_both_ways() -> None:
                 talk.channels.send_binary(opened.channel_id, data)
         await talk.run_until(lambda: len(talk.events) == 1 + len(sent))
         assert talk.events[1:] == [MessageReceived(opened.channel_id, data) for data in sent]
-        assert talk.channels.dropped_messages == 0
+        assert talk.channels.dropped == 0
 
 
 async def test_werift_accepts_a_channel_of_ours_and_closes_it() -> None:

@@ -24,6 +24,7 @@ from transceiver.session.data_channel_events import (
 )
 from transceiver.session.sctp import open_data_channels
 from transceiver.session.session import Session
+from wire.drop import DropReason
 
 if TYPE_CHECKING:
     # At run time only through open_data_channels: the module needs the native one.
@@ -62,6 +63,8 @@ class EventChannel:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._progressing = False
+        self._refusing = False
+        self._dropped = 0
 
     @property
     def channel_id(self) -> int | None:
@@ -94,14 +97,13 @@ class EventChannel:
             self._progress(self._channels, now)
 
     def hang_up(self, now: float) -> None:
-        """Closes all channels of the client, by which it knows that the call ends even if it misses close_notify.
+        """Ends SCTP, by which the client knows that the call ends even if it misses close_notify.
 
         Not every client can read that one: werift takes the first bytes of the encrypted alert for the alert itself,
         about one in ten of them for a fatal one, and ignores that.
         """
-        if self._channels is not None:
-            self._channels.close_channels()
-            self._progress(self._channels, now)
+        if self._channels is not None and (packet := self._channels.hang_up()) is not None:
+            self._hub.send_application_data(self._session, packet, now)
 
     def close(self) -> None:
         """Ends the timer for good; the DTLS connection below is gone."""
@@ -120,7 +122,13 @@ class EventChannel:
             else:
                 channels.send_binary(channel_id, data)
         except ChannelError as error:
-            _log.info("message not sent", call=self._session.call_id, why=str(error))
+            self._hub.counters.drops[DropReason.QUEUE_FULL] += 1
+            if not self._refusing:
+                # Once, and not for each message to a client that does not read.
+                _log.info("message not sent", call=self._session.call_id, why=str(error))
+            self._refusing = True
+        else:
+            self._refusing = False
 
     def _progress(self, channels: "DataChannels", now: float) -> None:
         if self._progressing:
@@ -128,15 +136,20 @@ class EventChannel:
             return
         self._progressing = True
         try:
-            events, packets = channels.take_events(), channels.take_datagrams()
-            while events or packets:
-                for event in events:
+            moving = True
+            while moving:
+                moving = False
+                for event in channels.take_events():
                     self._handle(event)
-                for packet in packets:
+                    moving = True
+                for packet in channels.take_datagrams():
                     self._hub.send_application_data(self._session, packet, now)
-                events, packets = channels.take_events(), channels.take_datagrams()
+                    moving = True
         finally:
             self._progressing = False
+        if channels.dropped > self._dropped:
+            self._hub.counters.drops[DropReason.REFUSED_DATA] += channels.dropped - self._dropped
+            self._dropped = channels.dropped
         self._arm(channels, now)
 
     def _handle(self, event: ChannelEvent) -> None:

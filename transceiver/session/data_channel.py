@@ -9,10 +9,16 @@ with a name. Its life:
 ```
 
 Inputs: DTLS application data and time. Outputs: `take_datagrams()` for DTLS, `take_events()` for the owner.
+
+**Back-pressure.** A message of the peer is taken from SCTP only while less than half of the send buffer waits for the
+peer, so one that asks and does not read the answers fills its receive window and is stopped by SCTP itself. Nothing
+that it was let send is lost, and there is room left for what the owner says unasked.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,7 +58,7 @@ class _Channel:
 class DataChannels:
     """The data channels of one session.
 
-    Nothing a peer sends raises: what makes no sense is counted in `dropped_messages` and its stream is closed.
+    Nothing a peer sends raises: what makes no sense is counted in `dropped` and its stream is closed.
     After any other call, send `take_datagrams()`, handle `take_events()` and arm `next_timeout()`.
     """
 
@@ -70,9 +76,10 @@ class DataChannels:
         # RFC 8832 section 6: the DTLS client opens even streams, the server odd ones, so that both can open at once.
         self._first_id = 0 if dtls_client else 1
         self._channels: dict[int, _Channel] = {}
-        self._events: list[ChannelEvent] = []
+        self._events: deque[ChannelEvent] = deque()
         self._closing = self._ended = False
-        self.dropped_messages = 0
+        self.dropped = 0
+        """Packets and messages of the peer that make no sense, or are more than it may send."""
 
     @property
     def connected(self) -> bool:
@@ -81,8 +88,8 @@ class DataChannels:
 
     def receive(self, datagram: bytes, now: float) -> None:
         """Takes one record of DTLS application data."""
-        self._association.receive(datagram, now)
-        self._process()
+        if not self._association.receive(datagram, now):
+            self.dropped += 1
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called."""
@@ -91,18 +98,18 @@ class DataChannels:
     def handle_timeout(self, now: float) -> None:
         """Lets SCTP retransmit."""
         self._association.handle_timeout(now)
-        self._process()
 
     def take_datagrams(self) -> list[bytes]:
         """SCTP packets to send now, each as one DTLS record."""
-        datagrams = self._association.take_datagrams()
-        self._process()
-        return datagrams
+        return self._association.take_datagrams()
 
-    def take_events(self) -> list[ChannelEvent]:
-        """What happened since the last call, in order."""
-        events, self._events = self._events, []
-        return events
+    def take_events(self) -> Iterator[ChannelEvent]:
+        """What happened since the last call, in order: each when the one before has been handled.
+
+        Ends early where the peer has to read first; a datagram of the peer makes it go on.
+        """
+        while self._events or self._process():
+            yield self._events.popleft()
 
     def open(self, label: str, *, protocol: str = "", ordered: bool = True) -> int:
         """Opens a channel and returns its id; `ChannelOpened` follows when the peer has acknowledged it.
@@ -141,16 +148,15 @@ class DataChannels:
         if channel_id in self._channels:
             self._reset(channel_id)
 
-    def close_channels(self) -> None:
-        """Closes every open channel, as `close_channel` does."""
-        for channel_id in self._channels:
-            self._reset(channel_id)
-
     def close(self) -> None:
         """Shuts SCTP down in order; `AssociationClosed` follows."""
         self._closing = True
         self._association.close()
-        self._process()
+
+    def hang_up(self) -> bytes | None:
+        """Ends SCTP at once, as closing a connection does in browsers. Returns the packet that tells the peer."""
+        self._closing = True
+        return self._association.hang_up()
 
     def _send(self, channel_id: int, data: bytes, ppid: int, ppid_empty: int) -> None:
         channel = self._channels.get(channel_id)
@@ -172,12 +178,16 @@ class DataChannels:
         except (SctpError, ValueError) as error:
             raise ChannelError(f"cannot send on channel {channel_id}: {error}") from error
 
-    def _process(self) -> None:
-        for stream_id, ppid, data in self._association.take_messages():
+    def _process(self) -> bool:
+        """Looks for what has happened; whether there is an event."""
+        while not self._events and self._has_room and (message := self._association.take_message()) is not None:
+            stream_id, ppid, data = message
             if ppid == _PPID_DCEP:
                 self._control_received(stream_id, data)
             else:
                 self._message_received(stream_id, ppid, data)
+        if self._events:
+            return True
         for stream_id in self._association.take_ended_streams():
             self._channel_ended(stream_id)
         # A peer that shuts down is gone, whether or not it waits for our answer.
@@ -188,6 +198,11 @@ class DataChannels:
                 self._channel_ended(stream_id)
             reason = self._association.close_reason or "shut down"
             self._events.append(AssociationClosed(reason, shut_down_by_peer or reason == _ABORTED_BY_PEER))
+        return bool(self._events)
+
+    @property
+    def _has_room(self) -> bool:
+        return 2 * self._association.total_buffered() < self._limits.max_buffered_bytes
 
     def _control_received(self, stream_id: int, data: bytes) -> None:
         try:
@@ -205,7 +220,7 @@ class DataChannels:
             channel.acknowledged = True
             self._announce(stream_id, channel.parameters)
         else:
-            self.dropped_messages += 1
+            self.dropped += 1
 
     def _acceptable(self, message: OpenMessage) -> bool:
         longest = max(len(message.label.encode()), len(message.protocol.encode()))
@@ -219,7 +234,7 @@ class DataChannels:
             return
         except SctpError:
             # The stream or the association ended behind this message; there is no one to answer.
-            self.dropped_messages += 1
+            self.dropped += 1
             return
         self._channels[stream_id] = _Channel(message, acknowledged=True)
         self._announce(stream_id, message)
@@ -244,7 +259,7 @@ class DataChannels:
 
     def _refuse(self, stream_id: int) -> None:
         """RFC 8832 section 6: what does not fit is answered by closing its stream."""
-        self.dropped_messages += 1
+        self.dropped += 1
         self._reset(stream_id)
 
     def _reset(self, stream_id: int) -> None:

@@ -113,9 +113,9 @@ impl SctpAssociation {
         self.guarded((), |sctp| sctp.send(stream_id, ppid, data, ordered, reliability))
     }
 
-    fn take_messages<'py>(&mut self, py: Python<'py>) -> PyResult<Vec<(u16, u32, Bound<'py, PyBytes>)>> {
-        let messages = self.guarded(Vec::new(), |sctp| Ok(sctp.take_messages()))?;
-        Ok(messages.iter().map(|m| (m.stream_id, m.ppid, PyBytes::new(py, &m.data))).collect())
+    fn take_message<'py>(&mut self, py: Python<'py>) -> PyResult<Option<(u16, u32, Bound<'py, PyBytes>)>> {
+        let message = self.guarded(None, |sctp| Ok(sctp.take_message()))?;
+        Ok(message.map(|m| (m.stream_id, m.ppid, PyBytes::new(py, &m.data))))
     }
 
     fn close_stream(&mut self, stream_id: u16) -> PyResult<()> {
@@ -130,6 +130,10 @@ impl SctpAssociation {
         Ok(self.inner.buffered_amount(stream_id)?)
     }
 
+    fn total_buffered(&mut self) -> usize {
+        self.inner.total_buffered()
+    }
+
     fn close(&mut self) -> PyResult<()> {
         self.guarded((), |sctp| {
             sctp.close();
@@ -137,7 +141,7 @@ impl SctpAssociation {
         })
     }
 
-    fn abort(&mut self) {
-        self.inner.abort("aborted");
+    fn hang_up<'py>(&mut self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.inner.hang_up().map(|packet| PyBytes::new(py, &packet))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use bytes::Bytes;
 use sctp_proto::{
@@ -12,6 +13,7 @@ use sctp_proto::{
 use super::backlog::Backlog;
 use super::clock::Clock;
 use super::limits::{MAX_DATAGRAM_BYTES, MAX_STREAMS, MTU_BYTES};
+use super::packet;
 use super::{Limits, SctpError};
 
 /// `sctp-proto` wants an address for the peer; over DTLS there is one peer and no address.
@@ -77,6 +79,10 @@ pub struct Sctp {
     backlog: Backlog,
     endpoint: Endpoint,
     association: Option<(AssociationHandle, Association)>,
+    /// Of what is sent.
+    header: Option<packet::Header>,
+    /// The last packet that brought DATA, to be shown again when the window has reopened.
+    last_data: Option<Bytes>,
     state: State,
     close_reason: Option<String>,
     streams: HashSet<u16>,
@@ -105,6 +111,8 @@ impl Sctp {
             backlog: Backlog::new(limits.max_buffered_bytes),
             endpoint,
             association,
+            header: None,
+            last_data: None,
             state: State::Connecting,
             close_reason: None,
             streams: HashSet::new(),
@@ -132,11 +140,24 @@ impl Sctp {
             return Ok(false);
         }
         if !self.backlog.received(datagram) {
-            self.abort("the peer left too many fragments");
+            // Where whole messages wait it is the owner who is late: the peer will send this again. Where none does,
+            // nothing that the owner takes would make room.
+            if self.readable.is_empty() {
+                self.abort("the peer left too many fragments");
+            }
             return Ok(false);
         }
         let data = Bytes::copy_from_slice(datagram);
-        let taken = match self.endpoint.handle(now, PEER, None, None, data) {
+        if Backlog::brings_data(datagram) {
+            self.last_data = Some(data.clone());
+        }
+        let taken = self.handle(data, now);
+        self.process_events();
+        Ok(taken)
+    }
+
+    fn handle(&mut self, packet: Bytes, now: Instant) -> bool {
+        match self.endpoint.handle(now, PEER, None, None, packet) {
             None => false,
             Some((handle, DatagramEvent::NewAssociation(association))) => {
                 // One DTLS connection carries one association; the endpoint must not grow a second.
@@ -150,9 +171,7 @@ impl Sctp {
                 }
                 true
             }
-        };
-        self.process_events();
-        Ok(taken)
+        }
     }
 
     /// When [`Sctp::handle_timeout`] wants to be called, in the caller's seconds.
@@ -186,6 +205,7 @@ impl Sctp {
                 if let Payload::RawEncode(packets) = transmit.payload {
                     for packet in &packets {
                         self.backlog.sent(packet);
+                        self.header = packet::header(packet);
                     }
                     datagrams.extend(packets);
                 }
@@ -198,11 +218,21 @@ impl Sctp {
             }
         }
         if datagrams.iter().any(|packet| packet.len() > MTU_BYTES as usize) {
-            // `sctp-proto` tells of every gap in one SACK. No honest peer has that many packets under way.
-            self.abort("the peer leaves more gaps than a packet can tell of");
-            datagrams.clear();
+            return self.fit(&datagrams);
         }
         datagrams
+    }
+
+    /// `sctp-proto` forgets chunk headers and padding when it bundles small messages, and tells of every gap in one
+    /// SACK. The former can be put right. No honest peer has so many packets under way that the latter matters.
+    fn fit(&mut self, datagrams: &[Bytes]) -> Vec<Bytes> {
+        let fitting: Option<Vec<_>> =
+            datagrams.iter().map(|packet| packet::split(packet, MTU_BYTES as usize)).collect();
+        if let Some(fitting) = fitting {
+            return fitting.concat();
+        }
+        self.abort("the peer leaves more gaps than a packet can tell of");
+        Vec::new()
     }
 
     /// Opens a stream in both directions. Nothing is sent: in SCTP a stream exists once a message uses it.
@@ -245,23 +275,41 @@ impl Sctp {
         Ok(())
     }
 
-    /// The whole messages received since the last call, in order within each stream. Messages that nobody takes fill
-    /// the receive window, so the peer is slowed down rather than the memory filled.
-    pub fn take_messages(&mut self) -> Vec<Message> {
-        let mut messages = Vec::new();
-        while let Some(stream_id) = self.readable.pop_front() {
-            let Some((_, association)) = &mut self.association else { break };
-            let Ok(mut stream) = association.stream(stream_id) else { continue };
-            while let Ok(Some(chunks)) = stream.read_sctp() {
-                self.backlog.delivered(chunks.chunks.len());
-                let mut data = vec![0; chunks.len()];
-                if chunks.read(&mut data).is_ok() {
-                    messages.push(Message { stream_id, ppid: ppid_number(chunks.ppi), data });
-                }
-            }
+    /// The next whole message, in order within each stream, the streams in turns. Messages that nobody takes fill the
+    /// receive window, so the peer is slowed down rather than the memory filled.
+    pub fn take_message(&mut self) -> Option<Message> {
+        loop {
+            let stream_id = *self.readable.front()?;
+            let (_, association) = self.association.as_mut()?;
+            let read = association.stream(stream_id).ok().and_then(|mut stream| stream.read_sctp().ok().flatten());
+            let Some(chunks) = read else {
+                self.readable.pop_front();
+                continue;
+            };
+            self.readable.rotate_left(1);
+            self.backlog.delivered(chunks.chunks.len(), chunks.len());
+            let mut data = vec![0; chunks.len()];
+            let whole = chunks.read(&mut data).is_ok();
             self.process_events();
+            if self.backlog.window_has_reopened() {
+                self.announce_window();
+            }
+            if whole {
+                return Some(Message { stream_id, ppid: ppid_number(chunks.ppi), data });
+            }
         }
-        messages
+    }
+
+    /// Tells a peer that had filled the window that it may go on ([RFC 9260 section
+    /// 6.2](https://www.rfc-editor.org/rfc/rfc9260#section-6.2)). `sctp-proto` says so only when asked, and a blocked
+    /// peer asks ever more seldom. A packet that it has already is answered with a SACK: the first copy after a while,
+    /// the second at once.
+    fn announce_window(&mut self) {
+        let now = self.clock.latest();
+        for packet in [self.last_data.clone(), self.last_data.clone()].into_iter().flatten() {
+            self.handle(packet, now);
+        }
+        self.process_events();
     }
 
     /// Closes one stream in both directions by RFC 6525 resets; what was queued is delivered first.
@@ -284,6 +332,21 @@ impl Sctp {
         association.stream(stream_id).map_err(not_open)?.buffered_amount().map_err(not_open)
     }
 
+    /// Bytes of all streams together that were queued and not yet acknowledged by the peer.
+    pub fn total_buffered(&mut self) -> usize {
+        let Some((_, association)) = &mut self.association else { return 0 };
+        let buffered = |id: &u16| association.stream(*id).and_then(|stream| stream.buffered_amount()).unwrap_or(0);
+        self.streams.iter().map(buffered).sum()
+    }
+
+    /// Ends the association at once and frees it. Returns the ABORT that tells the peer, if there is one to tell.
+    pub fn hang_up(&mut self) -> Option<Bytes> {
+        let connected = self.state == State::Connected || self.state == State::Closing;
+        let header = self.header.filter(|_| connected);
+        self.abort("hung up");
+        header.map(packet::abort)
+    }
+
     /// Begins an orderly shutdown, or ends at once what never connected. Closing twice is harmless.
     ///
     /// What was queued is sent first. `sctp-proto` starts its shutdown without looking at unsent data, so it is told
@@ -304,6 +367,7 @@ impl Sctp {
     pub fn abort(&mut self, reason: &str) {
         self.finish(reason.to_owned());
         self.association = None;
+        self.last_data = None;
         self.readable.clear();
     }
 
@@ -318,12 +382,6 @@ impl Sctp {
     /// anything; `sctp-proto` would close the association instead.
     fn is_stale_init(&self, datagram: &[u8]) -> bool {
         self.state != State::Connecting && datagram.get(CHUNK_TYPE_OFFSET) == Some(&CHUNK_TYPE_INIT)
-    }
-
-    fn total_buffered(&mut self) -> usize {
-        let Some((_, association)) = &mut self.association else { return 0 };
-        let buffered = |id: &u16| association.stream(*id).and_then(|stream| stream.buffered_amount()).unwrap_or(0);
-        self.streams.iter().map(buffered).sum()
     }
 
     fn process_events(&mut self) {

@@ -10,6 +10,7 @@ mod backlog;
 mod clock;
 mod error;
 mod limits;
+mod packet;
 
 pub use association::{Message, Reliability, Sctp, State};
 pub use error::SctpError;

@@ -110,6 +110,12 @@ drop_reasons! {
     CheckBudget = "check_budget",
     /// Relay: an authenticated check that would make one flow more per second than all sources together may.
     NewFlowBudget = "new_flow_budget",
+    /// Transceiver: an SCTP packet or a data channel message that makes no sense, or is more than its sender may send.
+    RefusedData = "refused_data",
+    /// Transceiver: RTCP of a type or feedback format that this end does not know; the rest of its compound is heard.
+    UnknownRtcp = "unknown_rtcp",
+    /// Transceiver: an authentic check that demands an attribute unknown here; answered with error 420.
+    UnknownStunAttribute = "unknown_stun_attribute",
 }
 
 /// How many reasons there are.

@@ -1,6 +1,6 @@
 //! Whatever bytes arrive, nothing panics, nothing grows without bound, and a working association stays one.
 
-use crate::pair::{Dice, Pair, LIMITS};
+use crate::pair::{messages, Dice, Pair, LIMITS};
 use offhook_datapath::sctp::{Reliability, Sctp, State};
 
 const BINARY: u32 = 53;
@@ -74,7 +74,7 @@ fn mutated_packets_with_good_checksums_never_panic() {
             }
             pair.server.receive(&with_checksum(datagram), 0.0).unwrap();
             pair.server.take_datagrams();
-            pair.server.take_messages();
+            messages(&mut pair.server);
             pair.server.handle_timeout(0.5).unwrap();
         }
     }
@@ -123,7 +123,7 @@ fn a_peer_that_opens_streams_without_end_is_cut_off() {
         forged[16..20].copy_from_slice(&first_tsn.wrapping_add(u32::from(stream_id)).to_be_bytes());
         forged[20..22].copy_from_slice(&stream_id.to_be_bytes());
         pair.server.receive(&with_checksum(forged), 0.0).unwrap();
-        pair.server.take_messages();
+        messages(&mut pair.server);
     }
     assert_eq!(pair.server.state(), State::Closed);
     assert_eq!(pair.server.close_reason(), Some("the peer opened too many streams"));
@@ -169,7 +169,7 @@ fn a_long_conversation_is_not_taken_for_an_attack() {
             pair.server.receive(&datagram, pair.now).unwrap();
             pair.server.receive(&datagram, pair.now).unwrap();
         }
-        received += pair.server.take_messages().len();
+        received += messages(&mut pair.server).len();
         pair.run();
     }
     assert_eq!((received, pair.server.state()), (5_000, State::Connected));

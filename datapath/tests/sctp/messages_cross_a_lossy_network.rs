@@ -1,6 +1,6 @@
 //! Messages arrive whole, once and in order, whatever the network loses.
 
-use crate::pair::Pair;
+use crate::pair::{messages, Pair};
 use offhook_datapath::sctp::{Message, Reliability, SctpError, State};
 
 const BINARY: u32 = 53;
@@ -32,7 +32,7 @@ fn messages_of_every_size_arrive_in_order_through_loss() {
     let mut received = Vec::new();
     pair.run();
     for _ in 0..10_000 {
-        received.extend(pair.server.take_messages());
+        received.extend(messages(&mut pair.server));
         if received.len() == sent.len() {
             break;
         }
@@ -53,6 +53,25 @@ fn every_packet_fits_the_path() {
 }
 
 #[test]
+fn every_bundle_fits_the_path() {
+    for size in 1..1200 {
+        let mut pair = Pair::connected();
+        pair.client.open_stream(0).unwrap();
+        let first = vec![1; 1 + size % 7];
+        for data in [&first, &vec![2; size], &first, &vec![3; 1200 - size], &first] {
+            pair.client.send(0, BINARY, data, true, Reliability::Reliable).unwrap();
+        }
+        let datagrams = pair.client.take_datagrams();
+        assert!(datagrams.iter().all(|datagram| datagram.len() <= 1148), "{size}");
+        for datagram in datagrams {
+            assert!(pair.server.receive(&datagram, 0.0).unwrap());
+        }
+        pair.run();
+        assert_eq!(messages(&mut pair.server).len(), 5, "{size}");
+    }
+}
+
+#[test]
 fn an_expired_message_is_given_up() {
     let mut pair = Pair::connected();
     pair.client.open_stream(0).unwrap();
@@ -65,7 +84,7 @@ fn an_expired_message_is_given_up() {
     while pair.client.buffered_amount(0).unwrap() > 0 {
         assert!(pair.advance());
     }
-    let received: Vec<Vec<u8>> = pair.server.take_messages().into_iter().map(|message| message.data).collect();
+    let received: Vec<Vec<u8>> = messages(&mut pair.server).into_iter().map(|message| message.data).collect();
     assert_eq!(received, [b"fresh".to_vec()]);
 }
 
@@ -85,7 +104,7 @@ fn the_send_buffer_is_bounded_and_drains() {
     let mut received = 0;
     while received < queued {
         pair.run();
-        received += pair.server.take_messages().len();
+        received += messages(&mut pair.server).len();
         pair.advance();
     }
     assert_eq!(pair.client.buffered_amount(0), Ok(0));

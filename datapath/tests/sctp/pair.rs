@@ -1,6 +1,6 @@
 //! Two associations and a network between them that loses packets by a seeded generator, in virtual time.
 
-use offhook_datapath::sctp::{Limits, Sctp, State};
+use offhook_datapath::sctp::{Limits, Message, Sctp, State};
 
 pub const LIMITS: Limits = Limits { max_message_bytes: 65_536, max_buffered_bytes: 262_144 };
 
@@ -72,4 +72,9 @@ impl Pair {
         self.run();
         true
     }
+}
+
+/// All messages that wait.
+pub fn messages(sctp: &mut Sctp) -> Vec<Message> {
+    std::iter::from_fn(|| sctp.take_message()).collect()
 }

@@ -1,6 +1,6 @@
 //! The life of streams and of the association.
 
-use crate::pair::Pair;
+use crate::pair::{messages, Pair};
 use offhook_datapath::sctp::{Limits, Reliability, Sctp, SctpError, State};
 
 const TEXT: u32 = 51;
@@ -12,7 +12,7 @@ fn a_closed_stream_ends_on_both_sides_after_its_last_message() {
     pair.client.send(3, TEXT, b"last words", true, Reliability::Reliable).unwrap();
     pair.client.close_stream(3).unwrap();
     pair.run();
-    assert_eq!(pair.server.take_messages().len(), 1);
+    assert_eq!(messages(&mut pair.server).len(), 1);
     while pair.client.take_ended_streams() != [3] {
         assert!(pair.advance(), "the reset must finish");
     }
@@ -30,7 +30,7 @@ fn an_orderly_close_delivers_what_was_queued() {
     let mut received = Vec::new();
     for _ in 0..20 {
         pair.run();
-        received.extend(pair.server.take_messages());
+        received.extend(messages(&mut pair.server));
         pair.advance();
     }
     assert_eq!(received.len(), 1);
@@ -71,4 +71,22 @@ fn an_abort_is_final() {
     assert!(pair.client.take_datagrams().is_empty());
     pair.client.abort("again");
     assert_eq!(pair.client.close_reason(), Some("enough"));
+}
+
+#[test]
+fn a_peer_that_hangs_up_is_gone_at_once_whatever_it_had_to_send() {
+    let mut pair = Pair::connected();
+    pair.client.open_stream(0).unwrap();
+    pair.client.send(0, TEXT, &vec![b'x'; 50_000], true, Reliability::Reliable).unwrap();
+    let abort = pair.client.hang_up().unwrap();
+    assert_eq!(pair.client.state(), State::Closed);
+    assert!(pair.client.take_datagrams().is_empty());
+    pair.server.receive(&abort, 0.0).unwrap();
+    assert_eq!((pair.server.state(), pair.server.close_reason()), (State::Closed, Some("aborted by peer")));
+    assert_eq!(pair.client.hang_up(), None);
+}
+
+#[test]
+fn there_is_nobody_to_tell_before_the_handshake() {
+    assert_eq!(Pair::new().server.hang_up(), None);
 }

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from transceiver.calls.event_channel import EventChannel
-from transceiver.hub import SessionHub
+from transceiver.hub import HubCounters, SessionHub
 from transceiver.session.data_channel_events import ChannelLimits, MessageReceived
 from transceiver.session.session import Session
 
@@ -32,6 +32,7 @@ class Wire:
             now=time.monotonic(),
         )
         self.client = DataChannels(association, dtls_client=False, limits=limits)
+        self.counters = HubCounters()
         self.heard: list[MessageReceived] = []
         self.answers = False
         self.channel = EventChannel(
