@@ -98,6 +98,10 @@ test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
 interop-table: setup-test ## Write the rows of docs/interop.md anew, from what the clients do now
 	@OFFHOOK_WRITE_INTEROP=1 $(BIN)/pytest tests/interop/test_every_client_does_what_the_table_says.py
 
+.PHONY: realtime-page
+realtime-page: setup-test ## Write the tables of docs/realtime-api.md anew, from the marks of the tests
+	@$(BIN)/python scripts/realtime_page.py
+
 .PHONY: test-rust
 test-rust: $(STAMPS)/runtime ## cargo test, without Python
 	@scripts/with-cargo.sh test --quiet --locked --no-default-features --features transceiver \

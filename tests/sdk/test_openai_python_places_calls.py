@@ -47,6 +47,7 @@ async def placed(stage: Stage, client: AsyncOpenAI, **given: Any) -> AsyncIterat
                 check_server_event(event)
 
 
+@pytest.mark.realtime("POST /v1/realtime/calls", "POST /v1/realtime/client_secrets")
 async def test_a_conversation_in_a_call_with_an_ephemeral_key(stage: Stage) -> None:
     from tests.support.agent_scene import spoken  # noqa: PLC0415 - needs the models
 
@@ -78,6 +79,9 @@ async def test_a_conversation_in_a_call_with_an_ephemeral_key(stage: Stage) -> N
             assert "78" in response["output"][0]["content"][0]["transcript"]
 
 
+@pytest.mark.realtime(
+    "POST /v1/realtime/calls", "POST /v1/realtime/calls/{call_id}/hangup", "GET /v1/realtime?call_id="
+)
 async def test_a_call_with_its_session_is_steered_from_beside_and_ended(stage: Stage) -> None:
     async with client_of(stage) as server, placed(stage, server, session=SESSION) as caller:
         call_id = caller.caller.call_id

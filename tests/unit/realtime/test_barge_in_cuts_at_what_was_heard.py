@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.realtime_scene import FRAME_US, RealtimeScene, kinds
@@ -29,6 +30,7 @@ def answering(
     return scene, response_id
 
 
+@pytest.mark.realtime("output_audio_buffer.cleared", "conversation.item.truncated")
 def test_the_callers_voice_ends_the_response_the_playout_and_the_item() -> None:
     scene, response_id = answering()
     scene.plays(response_id, 6)
@@ -108,6 +110,7 @@ def test_interrupt_response_false_lets_the_answer_finish_and_the_next_one_follow
     assert len(scene.told("response_request")) == requests + 1
 
 
+@pytest.mark.realtime("response.cancel", "output_audio_buffer.clear")
 def test_a_clients_stop_is_a_cancel_and_a_clear() -> None:
     scene, response_id = answering()
     scene.plays(response_id, 3)
@@ -148,6 +151,7 @@ def test_cancelling_nothing_says_so_in_openais_words() -> None:
     assert error["error"]["event_id"] == "e1"
 
 
+@pytest.mark.realtime("conversation.item.truncate", "conversation.item.truncated")
 def test_on_a_websocket_the_client_truncates() -> None:
     scene, response_id = answering(transport=WEBSOCKET)
     events = scene.interrupts(2_000_000)

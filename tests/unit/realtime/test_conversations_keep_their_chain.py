@@ -23,6 +23,7 @@ def order(scene: RealtimeScene) -> list[str | None]:
     return [item.item_id for item in scene.session.history()]
 
 
+@pytest.mark.realtime("conversation.item.create")
 def test_items_go_where_the_client_says() -> None:
     scene = RealtimeScene().open()
     added, done = scene.send("conversation.item.create", item=message("b", id="b"))
@@ -36,6 +37,7 @@ def test_items_go_where_the_client_says() -> None:
     assert order(scene) == ["a", "b", "c", "d"]
 
 
+@pytest.mark.realtime("image input")
 def test_the_worker_hears_of_items_in_the_shape_it_needs() -> None:
     scene = RealtimeScene().open()
     content = [{"type": "input_text", "text": "Look:"}, {"type": "input_image", "image_url": PIXEL}]
@@ -54,6 +56,9 @@ def test_the_worker_hears_of_items_in_the_shape_it_needs() -> None:
     assert scene.told("history_edit")[-1].delete_item_id == "u"
 
 
+@pytest.mark.realtime(
+    "conversation.item.retrieve", "conversation.item.retrieved", "conversation.item.delete", "conversation.item.deleted"
+)
 def test_an_item_is_retrieved_and_deleted_by_its_id() -> None:
     scene = RealtimeScene().open()
     scene.send("conversation.item.create", item=message("a", id="a"))

@@ -11,6 +11,7 @@ from transceiver.realtime.effects import AppendAudio
 from transceiver.realtime.transport import WEBSOCKET
 
 
+@pytest.mark.realtime("error")
 def test_an_unknown_type_lists_what_there_is() -> None:
     (error,) = RealtimeScene().open().send("session.destroy", event_id="e")
     assert (error["error"]["code"], error["error"]["param"]) == ("invalid_value", "type")
@@ -58,6 +59,7 @@ def test_audio_in_events_is_refused_where_audio_has_a_track() -> None:
     assert error["error"]["code"] == "invalid_event_for_transport"
 
 
+@pytest.mark.realtime("input_audio_buffer.append")
 def test_audio_in_events_has_its_place_in_time() -> None:
     scene = RealtimeScene(transport=WEBSOCKET).open()
     second = base64.b64encode(bytes(48_000)).decode()

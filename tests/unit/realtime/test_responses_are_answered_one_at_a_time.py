@@ -20,6 +20,8 @@ def test_a_second_response_is_refused_while_one_is_active() -> None:
     assert kinds(scene.send("response.create")) == ["response.created"]
 
 
+@pytest.mark.realtime("response.create")
+@pytest.mark.realtime("metadata of responses")
 def test_overrides_hold_for_one_response() -> None:
     scene = RealtimeScene({"instructions": "Be brief."}).open()
     (created,) = scene.send(
@@ -50,6 +52,8 @@ def test_overrides_hold_for_one_response() -> None:
     assert scene.asked.config.instructions == "Be brief."
 
 
+@pytest.mark.realtime("response.create")
+@pytest.mark.realtime("out-of-band responses")
 def test_out_of_band_responses_run_beside_and_leave_no_items() -> None:
     scene = RealtimeScene().open()
     scene.send("response.create")
@@ -202,6 +206,7 @@ def test_a_session_moves_to_another_worker() -> None:
     assert done["response"]["status_details"]["error"]["code"] == "worker_lost"
 
 
+@pytest.mark.realtime("expiry of sessions")
 def test_an_hour_is_the_longest_session() -> None:
     scene = RealtimeScene().open()
     (error,) = scene.waits(3600)

@@ -30,6 +30,7 @@ def refused(scene: RealtimeScene, **session: object) -> dict[str, Any]:
     return error
 
 
+@pytest.mark.realtime("session.update", "session.updated")
 def test_present_fields_are_merged_and_the_whole_is_echoed() -> None:
     scene = RealtimeScene({"instructions": "Be brief.", "audio": {"output": {"voice": "marin"}}}).open()
     session = update(scene, audio={"output": {"speed": 1.2}}, max_output_tokens=100)["session"]
@@ -164,6 +165,7 @@ def test_tools_reach_the_worker_with_their_schema() -> None:
         ({"instructions": "\ud800"}, "invalid_value", None),
     ],
 )
+@pytest.mark.realtime("error")
 def test_what_is_wrong_is_refused_with_its_place(session: dict[str, Any], code: str, param: str | None) -> None:
     error = refused(RealtimeScene().open(), **session)
     assert error["code"] == code, error
@@ -188,6 +190,7 @@ def test_the_voice_is_fixed_once_the_model_was_heard() -> None:
     assert refused(scene, audio={"output": {"voice": "cedar"}})["code"] == "cannot_update_voice"
 
 
+@pytest.mark.realtime("transcription sessions")
 def test_a_transcription_session_has_no_answers() -> None:
     scene = RealtimeScene({"type": "transcription", "audio": {"input": {"transcription": {"model": "m"}}}})
     scene.session.open(scene.now)

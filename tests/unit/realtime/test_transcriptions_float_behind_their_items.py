@@ -1,5 +1,6 @@
 """What the caller said, as text."""
 
+import pytest
 from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.realtime_scene import RealtimeScene, kinds
@@ -14,6 +15,9 @@ def heard(scene: RealtimeScene, **fields: object) -> list[dict[str, object]]:
     return scene.worker(input_transcription=pb.InputTranscription(**fields))  # type: ignore[arg-type]
 
 
+@pytest.mark.realtime(
+    "conversation.item.input_audio_transcription.delta", "conversation.item.input_audio_transcription.completed"
+)
 def test_deltas_and_the_whole_with_usage() -> None:
     scene = RealtimeScene(WANTED).open()
     item_id = scene.says(0, 1_500_000)[0]["item_id"]
@@ -53,6 +57,7 @@ def test_unasked_transcripts_are_kept_and_not_told() -> None:
     assert retrieved["item"]["content"][0]["transcript"] == "Hello."
 
 
+@pytest.mark.realtime("conversation.item.input_audio_transcription.failed")
 def test_failures_are_told() -> None:
     scene = RealtimeScene(WANTED).open()
     item_id = scene.says(0, 500_000)[0]["item_id"]

@@ -176,6 +176,7 @@ def _hearing(**given: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 
 @pytest.mark.parametrize("response", [{}, None, {"instructions": None}, {"tools": 7}, {"conversation": "other"}])
+@pytest.mark.realtime("response.create")
 def test_trap_4_every_response_create_is_answered_by_its_event_id(transport: Transport, response: Any) -> None:  # noqa: ANN401 - JSON
     scene = opened(transport)
     for event_id in ("first", "second"):
@@ -200,6 +201,7 @@ def test_trap_5_truncation_beyond_the_end_is_clamped(transport: Transport) -> No
         assert event["audio_end_ms"] == 100
 
 
+@pytest.mark.realtime("input_audio_buffer.clear", "input_audio_buffer.cleared")
 def test_trap_5_clearing_what_does_not_play_is_no_error(transport: Transport) -> None:
     scene = opened(transport)
     assert kinds(scene.send("input_audio_buffer.clear")) == ["input_audio_buffer.cleared"]

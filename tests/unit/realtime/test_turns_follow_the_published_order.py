@@ -1,5 +1,6 @@
 """The order of events of a turn, as section 3.4 of the API's reference has it."""
 
+import pytest
 from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.realtime_scene import ECHO, RealtimeScene, kinds
@@ -18,6 +19,7 @@ END_OF_SPEECH = [
 ]
 
 
+@pytest.mark.realtime("session.created", "conversation.created")
 def test_a_session_opens_with_its_whole_configuration() -> None:
     scene = RealtimeScene()
     scene.session.open(scene.now)
@@ -32,6 +34,23 @@ def test_a_session_opens_with_its_whole_configuration() -> None:
     assert conversation["type"] == "conversation.created"
 
 
+@pytest.mark.realtime(
+    "input_audio_buffer.speech_started",
+    "input_audio_buffer.speech_stopped",
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.done",
+    "response.created",
+    "response.output_item.added",
+    "response.content_part.added",
+    "response.output_audio_transcript.delta",
+    "response.output_audio.delta",
+    "response.output_audio.done",
+    "response.output_audio_transcript.done",
+    "response.content_part.done",
+    "response.output_item.done",
+    "response.done",
+)
 def test_a_spoken_turn_on_a_websocket() -> None:
     scene = RealtimeScene(transport=WEBSOCKET).open()
     events = scene.says(100_000, 900_000)
@@ -72,6 +91,7 @@ def test_a_spoken_turn_on_a_websocket() -> None:
     assert response["usage"]["input_token_details"]["audio_tokens"] == 8
 
 
+@pytest.mark.realtime("output_audio_buffer.started", "output_audio_buffer.stopped")
 def test_a_spoken_turn_on_a_data_channel_tells_of_playout_instead_of_audio() -> None:
     scene = RealtimeScene().open()
     scene.says(0, 500_000)
@@ -93,6 +113,7 @@ def test_an_answer_heard_before_it_is_done_stops_when_it_is_done() -> None:
     assert kinds(scene.finishes(response_id))[-1] == "output_audio_buffer.stopped"
 
 
+@pytest.mark.realtime("response.output_text.delta", "response.output_text.done")
 def test_a_written_turn() -> None:
     scene = RealtimeScene({"output_modalities": ["text"]}).open()
     item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Two and two?"}]}
@@ -124,6 +145,7 @@ def test_a_worker_that_speaks_although_text_is_wanted_is_read_not_heard() -> Non
     assert not scene.playout
 
 
+@pytest.mark.realtime("response.function_call_arguments.delta", "response.function_call_arguments.done")
 def test_a_function_call_is_one_item_and_the_server_does_not_go_on() -> None:
     tool = {"type": "function", "name": "weather", "description": "d", "parameters": {"type": "object"}}
     scene = RealtimeScene({"tools": [tool]}).open()
@@ -152,6 +174,7 @@ def test_a_function_call_is_one_item_and_the_server_does_not_go_on() -> None:
     assert kinds(scene.send("response.create")) == ["response.created"]
 
 
+@pytest.mark.realtime("input_audio_buffer.commit", "input_audio_buffer.committed")
 def test_push_to_talk_has_no_speech_events() -> None:
     scene = RealtimeScene({"audio": {"input": {"turn_detection": None}}}).open()
     scene.session.detect_turns(scene.now)
@@ -187,6 +210,7 @@ def test_turns_without_create_response_end_with_the_item() -> None:
     ]
 
 
+@pytest.mark.realtime("input_audio_buffer.timeout_triggered")
 def test_a_silent_caller_is_spoken_to_after_the_idle_timeout() -> None:
     scene = RealtimeScene(
         {"audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 6000}}}}

@@ -53,6 +53,7 @@ async def text_turn(client: SocketClient, text: str) -> str:
     return answer
 
 
+@pytest.mark.realtime("GET /v1/realtime?call_id=")
 async def test_both_sides_get_every_event_and_either_may_steer(house: WholeTransceiver) -> None:
     async with browser(house) as (caller, reader), connected(house, f"call_id={caller.call_id}") as server:
         created = await server.event("session.created")

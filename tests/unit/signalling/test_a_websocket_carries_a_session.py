@@ -58,6 +58,7 @@ async def test_a_text_turn(house: WholeTransceiver) -> None:
 
 
 @pytest.mark.parametrize(("kind", "codec"), [("pcm", "PCM24"), ("pcmu", "PCMU"), ("pcma", "PCMA")])
+@pytest.mark.realtime("GET /v1/realtime?model=", "input_audio_buffer.append", "response.output_audio.delta")
 async def test_speech_goes_to_the_model_and_comes_back_in_the_clients_format(
     house: WholeTransceiver, kind: str, codec: str, show: Callable[[str], None]
 ) -> None:
@@ -114,6 +115,7 @@ async def test_an_unknown_event_is_refused_and_the_connection_stays(house: Whole
         await client.configure(instructions="Be brief.")
 
 
+@pytest.mark.realtime("GET /v1/realtime?intent=transcription", "transcription sessions")
 async def test_a_transcription_session(house: WholeTransceiver) -> None:
     async with connected(house, f"intent=transcription&model={MODEL}") as client:
         assert (await client.event("session.created"))["session"]["type"] == "transcription"

@@ -32,6 +32,7 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+@pytest.mark.realtime("POST /v1/realtime/client_secrets")
 async def test_the_official_sdk_mints_one(house: WholeTransceiver) -> None:
     async with AsyncOpenAI(base_url=f"{house.http}/v1", api_key=KEY) as client:
         before = int(time.time())
@@ -141,6 +142,7 @@ async def test_calls_of_either_form_take_one(house: WholeTransceiver) -> None:
             assert answer.response.headers["location"].startswith(f"{CALLS}/rtc_")
 
 
+@pytest.mark.realtime("POST /v1/realtime")
 async def test_the_betas_address_takes_an_offer_too(house: WholeTransceiver) -> None:
     headers = {"Content-Type": "application/sdp"}
     status, answer, _ = await post(f"{house.http}/v1/realtime?model={MODEL}", WebRtcClient().offer(), headers=headers)
@@ -148,6 +150,7 @@ async def test_the_betas_address_takes_an_offer_too(house: WholeTransceiver) -> 
     assert answer.startswith("v=0")
 
 
+@pytest.mark.realtime("POST /v1/realtime/sessions")
 async def test_the_betas_sessions_endpoint_mints_one(house: WholeTransceiver) -> None:
     async with AsyncOpenAI(base_url=f"{house.http}/v1", api_key=KEY) as client:
         wanted: Any = MODEL
@@ -177,6 +180,7 @@ async def test_the_betas_sessions_endpoint_mints_one(house: WholeTransceiver) ->
             assert created["max_output_tokens"] == 100
 
 
+@pytest.mark.realtime("POST /v1/realtime/transcription_sessions")
 async def test_the_betas_transcription_sessions_endpoint_mints_one(house: WholeTransceiver) -> None:
     async with AsyncOpenAI(base_url=f"{house.http}/v1", api_key=KEY) as client:
         made = await client.beta.realtime.transcription_sessions.create(
@@ -205,6 +209,7 @@ async def test_the_betas_endpoints_say_what_is_wrong(house: WholeTransceiver, bo
     assert (status, answer["error"]["param"]) == (400, param)
 
 
+@pytest.mark.realtime("GET /v1/models", "GET /v1/models/{model}")
 async def test_models_are_listed_and_described(house: WholeTransceiver) -> None:
     async with AsyncOpenAI(base_url=f"{house.http}/v1", api_key=KEY) as client:
         names = [model.id async for model in client.models.list()]
@@ -227,6 +232,11 @@ async def test_models_are_listed_and_described(house: WholeTransceiver) -> None:
         ("refer", {"target_uri": "tel:+15551234"}, "unsupported_call_type"),
         ("refer", {}, "missing_required_parameter"),
     ],
+)
+@pytest.mark.realtime(
+    "POST /v1/realtime/calls/{call_id}/accept",
+    "POST /v1/realtime/calls/{call_id}/reject",
+    "POST /v1/realtime/calls/{call_id}/refer",
 )
 async def test_what_is_for_sip_calls_is_refused_on_others(
     house: WholeTransceiver, action: str, body: dict[str, Any], code: str
