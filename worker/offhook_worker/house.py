@@ -48,7 +48,7 @@ class House:
 
     def take_seat(self) -> bool:
         """Whether one more session fits; if so it counts from now on."""
-        if self._sessions >= self.options.max_sessions:
+        if self._sessions >= self._seats:
             return False
         self._sessions += 1
         self._on_load_change()
@@ -67,11 +67,16 @@ class House:
         """The seats taken now, and the load as last sampled."""
         return worker_pb2.LoadReport(
             sessions=self._sessions,
-            max_sessions=self.options.max_sessions,
+            max_sessions=self._seats,
             queue_delay_ms_p95=max(self._queue_delay_ms_p95, self._load.queue_delay_ms),
             real_time_factor=self._load.real_time_factor,
             utilization=self._load.utilization,
         )
+
+    @property
+    def _seats(self) -> int:
+        most = self.options.max_sessions
+        return min(self._sessions, most) if self._load.is_full else most
 
     def sample(self) -> None:
         """Ends a period: what was read in it gives the queue delay, and the author is asked for the rest."""

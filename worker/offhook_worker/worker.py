@@ -42,11 +42,14 @@ class Load:
         real_time_factor: compute time per second of audio; above 1 the worker falls behind. 0: unknown.
         queue_delay_ms: how long work waited for that resource, 95th percentile. What inputs wait before the session's
             code reads them is measured anyway; the larger of the two is reported.
+        is_full: it can hold the calls that it has and no more, whatever `ServeOptions.max_sessions` allows: no other
+            seats are reported, and new calls are refused.
     """
 
     utilization: float = 0.0
     real_time_factor: float = 0.0
     queue_delay_ms: float = 0.0
+    is_full: bool = False
 
 
 class VoiceWorker(ABC):

@@ -138,4 +138,5 @@ def busiest(loads: Sequence[Load]) -> Load:
         utilization=max(load.utilization for load in loads),
         real_time_factor=max(load.real_time_factor for load in loads),
         queue_delay_ms=max(load.queue_delay_ms for load in loads),
+        is_full=any(load.is_full for load in loads),
     )
