@@ -4,13 +4,15 @@ import struct
 
 from aioice import stun
 
-from tests.support.transceiver_scene import CLIENT_B, PUBLIC, Caller, TransceiverScene
+from tests.support.transceiver_scene import CLIENT_A, CLIENT_B, PUBLIC, Caller, TransceiverScene
 from tests.support.webrtc_client import ClientOptions
 from transceiver.media_port.interface import Path
 from transceiver.session.actions import CloseReason
 from wire.address import Address
 from wire.drop import DropReason
 
+UNKNOWN = 0x7FFF
+"""Below 0x8000: whoever does not know it must say so."""
 NOMINATION = 0xC001
 """libwebrtc's attribute for re-nomination (draft-thatcher-ice-renomination); aioice does not know it."""
 
@@ -22,8 +24,8 @@ def speaks(scene: TransceiverScene, caller: Caller) -> bool:
     return [packet.payload for packet in caller.client.audio[heard:]] == sent
 
 
-def with_nomination(check: bytes, pwd: str) -> bytes:
-    """The check with NOMINATION in front of its MESSAGE-INTEGRITY, which is made anew."""
+def with_attribute(check: bytes, pwd: str, attribute_type: int) -> bytes:
+    """The check with an attribute in front of its MESSAGE-INTEGRITY, which is made anew."""
     message = stun.parse_message(check)
     names = [name for name in message.attributes if name not in ("MESSAGE-INTEGRITY", "FINGERPRINT")]
     bare = stun.Message(
@@ -32,7 +34,7 @@ def with_nomination(check: bytes, pwd: str) -> bytes:
         message.transaction_id,
         {name: message.attributes[name] for name in names},
     )
-    data = bytes(bare) + struct.pack("!HHI", NOMINATION, 4, 1)
+    data = bytes(bare) + struct.pack("!HHI", attribute_type, 4, 1)
     data = data[:2] + struct.pack("!H", len(data) - 20 + 24) + data[4:]
     return data + struct.pack("!HH", 0x0008, 20) + stun.message_integrity(data, pwd.encode())
 
@@ -56,12 +58,27 @@ def test_a_client_that_nominates_with_every_check_is_served() -> None:
     assert speaks(scene, scene.connect(ClientOptions(nominate_from=0)))
 
 
+def test_an_attribute_that_must_be_known_and_is_not_is_named_in_the_answer() -> None:
+    scene = TransceiverScene()
+    caller = scene.call(start=False)
+    ice = caller.client.ice
+    caller.client.accept(caller.session.answer, scene.now)
+    ice.stop()
+    check = with_attribute(ice.check(scene.now, nominate=True), ice.remote_pwd, UNKNOWN)
+    scene.inject(check, client=CLIENT_A)
+    scene.run(0.1)
+    assert ice.last_error == 420
+    assert scene.drops == {DropReason.UNKNOWN_STUN_ATTRIBUTE: 1}
+    # It has not counted as a check: no handshake begins.
+    assert caller.listener.connected_at is None
+
+
 def test_the_nomination_attribute_of_libwebrtc_does_no_harm() -> None:
     scene = TransceiverScene()
     caller = scene.connect()
     ice = caller.client.ice
     before = scene.sent_to[CLIENT_B]
-    scene.inject(with_nomination(ice.check(scene.now, nominate=True), ice.remote_pwd), client=CLIENT_B)
+    scene.inject(with_attribute(ice.check(scene.now, nominate=True), ice.remote_pwd, NOMINATION), client=CLIENT_B)
     scene.run(0.1)
     assert scene.sent_to[CLIENT_B] > before
     assert Path(CLIENT_B, PUBLIC) in caller.session.paths

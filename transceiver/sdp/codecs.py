@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from transceiver.sdp.lines import Section
+from transceiver.sdp.lines import Section, read_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ _KNOWN = {
 }
 _PREFERENCE = ("opus", "PCMU", "PCMA")
 _EVENT_CLOCK_RATE = 8000
+_MAX_PAYLOAD_TYPE = 127
 
 
 def choose_format(audio: Section, formats: list[str]) -> AudioFormat | None:
@@ -98,7 +99,8 @@ def _encodings(audio: Section, formats: list[str]) -> list[tuple[int, str]]:
     mapped = dict(_STATIC)
     for rtpmap in audio.every("rtpmap"):
         number, _, encoding = rtpmap.partition(" ")
-        if number.isdecimal() and int(number) < 128:
-            mapped[int(number)] = encoding.strip()
-    numbers = (int(text) for text in formats if text.isdecimal())
-    return [(number, mapped[number].lower().removesuffix("/1")) for number in numbers if number in mapped]
+        payload_type = read_number(number, _MAX_PAYLOAD_TYPE)
+        if payload_type is not None:
+            mapped[payload_type] = encoding.strip()
+    numbers = (read_number(text, _MAX_PAYLOAD_TYPE) for text in formats)
+    return [(each, mapped[each].lower().removesuffix("/1")) for each in numbers if each is not None and each in mapped]

@@ -14,6 +14,16 @@ MAX_SDP_BYTES = 65_536
 MAX_MEDIA_SECTIONS = 32
 """More than any client of a voice service offers; the answer has to repeat each of them."""
 
+_MAX_DIGITS = 20
+
+
+def read_number(text: str | None, most: int) -> int | None:
+    """A decimal number of at most `most`; None for whatever else stands there, however long it is."""
+    if text is None or not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        return None
+    number = int(text)
+    return number if number <= most else None
+
 
 @dataclass(slots=True)
 class Section:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from transceiver.sdp.codecs import AudioFormat, EventFormat, choose_events, choose_format
 from transceiver.sdp.credentials import Direction, DtlsRole, Fingerprint, IceCredentials
 from transceiver.sdp.errors import OfferError
-from transceiver.sdp.lines import Section, split_sections
+from transceiver.sdp.lines import Section, read_number, split_sections
 from transceiver.sdp.reception import Reception, read_reception
 
 AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
@@ -29,7 +29,11 @@ _SRTP_PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF
 _SCTP_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "DTLS/SCTP"})
 _MAX_SSRCS = 32
 _DEFAULT_MAX_MESSAGE_BYTES = 65_536
-_MAX_SIZE_DIGITS = 20
+_MAX_SIZE = (1 << 64) - 1
+_MAX_SSRC = 0xFFFF_FFFF
+_MAX_EXTENSION_ID = 255
+_RESERVED_EXTENSION_ID = 15
+"""RFC 8285 section 4.2."""
 
 
 class MediaLine(NamedTuple):
@@ -161,10 +165,8 @@ def _application_index(media: tuple[MediaLine, ...], bundled: tuple[str, ...]) -
 
 def _max_message_bytes(application: Section) -> int | None:
     """RFC 8841 section 6: 64 KiB where nothing is said; 0 means any length."""
-    value = application.first("max-message-size")
-    if value is None or not (value.isascii() and value.isdecimal() and len(value) <= _MAX_SIZE_DIGITS):
-        return _DEFAULT_MAX_MESSAGE_BYTES
-    return int(value) or None
+    size = read_number(application.first("max-message-size"), _MAX_SIZE)
+    return _DEFAULT_MAX_MESSAGE_BYTES if size is None else size or None
 
 
 def _bundle_of(session: Section, audio_mid: str | None) -> tuple[str, ...]:
@@ -207,10 +209,10 @@ def _extension_ids(section: Section, session: Section) -> dict[str, int]:
     ids: dict[str, int] = {}
     for extmap in (*section.every("extmap"), *session.every("extmap")):
         number, _, rest = extmap.partition(" ")
-        number = number.partition("/")[0]
+        extension_id = read_number(number.partition("/")[0], _MAX_EXTENSION_ID)
         uri = rest.split(" ", 1)[0]
-        if number.isdecimal() and 1 <= int(number) <= 255 and int(number) != 15:
-            ids.setdefault(uri, int(number))
+        if extension_id and extension_id != _RESERVED_EXTENSION_ID:
+            ids.setdefault(uri, extension_id)
     return ids
 
 
@@ -225,9 +227,9 @@ def _feedback(section: Section, line: MediaLine, payload_type: int) -> frozenset
 def _ssrcs(section: Section) -> frozenset[int]:
     found: set[int] = set()
     for value in section.every("ssrc"):
-        number = value.partition(" ")[0]
-        if number.isdecimal() and int(number) <= 0xFFFF_FFFF and len(found) < _MAX_SSRCS:
-            found.add(int(number))
+        ssrc = read_number(value.partition(" ")[0], _MAX_SSRC)
+        if ssrc is not None and len(found) < _MAX_SSRCS:
+            found.add(ssrc)
     return frozenset(found)
 
 

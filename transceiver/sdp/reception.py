@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from transceiver.sdp.codecs import AudioFormat
-from transceiver.sdp.lines import Section
+from transceiver.sdp.lines import Section, read_number
 
 _FRAME_MS: Final = (10, 20, 40, 60)
 """What is sent: common to Opus and to G.711."""
@@ -66,6 +66,5 @@ def _parameters(audio: Section, payload_type: int) -> dict[str, str]:
 
 
 def _number(text: str | None, least: int, most: int) -> int | None:
-    if text is None or not text.isdecimal() or len(text) > 9:
-        return None
-    return int(text) if least <= int(text) <= most else None
+    number = read_number(text, most)
+    return number if number is not None and number >= least else None

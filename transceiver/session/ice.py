@@ -12,11 +12,21 @@ from aioice import stun
 
 from transceiver.media_port.interface import Path
 from transceiver.sdp.credentials import IceCredentials
-from transceiver.session.stun_success import build_success
+from transceiver.session.stun_response import build_role_conflict, build_success, build_unknown_attributes
 from wire.drop import DropReason
-from wire.stun import BindingRequest, verify_integrity
+from wire.stun import HEADER_BYTES, BindingRequest, verify_integrity
 
-_ROLE_CONFLICT: Final = (487, "Role Conflict")
+_ATTRIBUTE: Final = struct.Struct("!HH")
+_OPTIONAL_FROM: Final = 0x8000
+"""Attributes from here on may be ignored by whoever does not know them (RFC 8489 section 14)."""
+_KNOWN: Final = frozenset(
+    (
+        *(0x0001, 0x0006, 0x0008, 0x0009, 0x000A, 0x0014, 0x0015, 0x001C, 0x001D, 0x001E, 0x0020),  # RFC 8489, 18.3.1
+        *(0x0024, 0x0025),  # PRIORITY and USE-CANDIDATE
+    )
+)
+_MAX_NAMED: Final = 8
+"""Unknown attributes that one response names: more would make it longer than some request."""
 
 
 class Check(NamedTuple):
@@ -30,10 +40,11 @@ class Check(NamedTuple):
     retired: str | None
 
 
-class Conflict(NamedTuple):
-    """An authentic check of a client that believes to be controlled, as we are: the error response to send."""
+class Refusal(NamedTuple):
+    """An authentic check that cannot be granted: the error response to send, and the reason."""
 
     response: bytes
+    reason: DropReason
 
 
 class IceAgent:
@@ -58,7 +69,7 @@ class IceAgent:
         self._former, self.local = self.local, local
         return retired.ufrag if retired is not None else None
 
-    def receive(self, request: BindingRequest, datagram: bytes, path: Path) -> Check | Conflict | DropReason:
+    def receive(self, request: BindingRequest, datagram: bytes, path: Path) -> Check | Refusal | DropReason:
         """Judges a Binding request whose ufrag is one of ours."""
         credentials = self._credentials(request.local_ufrag)
         if credentials is None:
@@ -71,9 +82,14 @@ class IceAgent:
             return DropReason.MALFORMED_STUN
         if not self._seen.admit(request.transaction_id, path):
             return DropReason.REPLAYED_CHECK
+        unknown = _unknown_attributes(datagram, request.integrity_offset)
+        if unknown:
+            # RFC 8489 section 6.3.1.
+            response = build_unknown_attributes(request.transaction_id, unknown[:_MAX_NAMED], pwd)
+            return Refusal(response, DropReason.UNKNOWN_STUN_ATTRIBUTE)
         if "ICE-CONTROLLED" in attributes:
             # Section 7.3.1.1; we are lite, so we do not switch: the client must.
-            return Conflict(_role_conflict(request.transaction_id, pwd))
+            return Refusal(build_role_conflict(request.transaction_id, pwd), DropReason.ROLE_CONFLICT)
         retired = None
         if self._former is not None and credentials is self.local:
             retired, self._former = self._former.ufrag, None
@@ -96,10 +112,16 @@ def _attributes(datagram: bytes) -> set[str] | None:
         return None
 
 
-def _role_conflict(transaction_id: bytes, pwd: bytes) -> bytes:
-    message = stun.Message(stun.Method.BINDING, stun.Class.ERROR, transaction_id, {"ERROR-CODE": _ROLE_CONFLICT})
-    message.add_message_integrity(pwd)
-    return bytes(message)
+def _unknown_attributes(datagram: bytes, end: int) -> list[int]:
+    """Types before `end` that a receiver must know and this one does not. Every attribute fits the message."""
+    unknown: dict[int, None] = {}
+    offset = HEADER_BYTES
+    while offset < end:
+        attribute_type, length = _ATTRIBUTE.unpack_from(datagram, offset)
+        if attribute_type < _OPTIONAL_FROM and attribute_type not in _KNOWN:
+            unknown[attribute_type] = None
+        offset += _ATTRIBUTE.size + length + (-length % 4)
+    return list(unknown)
 
 
 class _TransactionRing:

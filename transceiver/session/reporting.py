@@ -18,6 +18,7 @@ from transceiver.session.rtcp import (
     ReceiverReport,
     ReportBlock,
     SenderReport,
+    Unknown,
     build_bye,
     build_cname,
     build_receiver_report,
@@ -80,7 +81,7 @@ class Reporter:
         return self._report(now) + build_bye(self._sender.ssrc)
 
     def receive(self, compound: bytes, now: float) -> DropReason | None:
-        """Takes an authentic compound packet; a reason if it is malformed, or asks for more than it gets."""
+        """Takes an authentic compound packet; a reason if not all of it: malformed, unknown, or too much asked for."""
         packets = parse_rtcp(compound)
         if isinstance(packets, DropReason):
             return packets
@@ -97,9 +98,9 @@ class Reporter:
                 case Bye():
                     # The end of a source is not the end of the session: another may follow it.
                     self._receiver.sources_left(packet.ssrcs)
-                case Feedback():
+                case Feedback() | Unknown():
                     # Other feedback is about video.
-                    pass
+                    drop = drop or DropReason.UNKNOWN_RTCP
         return drop
 
     def take_repeats(self) -> list[bytes]:

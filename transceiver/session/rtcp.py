@@ -1,4 +1,4 @@
-"""RTCP packets: SR, RR, SDES and BYE both ways, and the frame of feedback; anything else is stepped over.
+"""RTCP packets: SR, RR, SDES and BYE both ways, and the frame of feedback; anything else is named and stepped over.
 
 A compound packet is a row of these (RFC 3550 section 6.1, https://www.rfc-editor.org/rfc/rfc3550#section-6.1):
 
@@ -82,11 +82,17 @@ class Feedback(NamedTuple):
     control_information: bytes
 
 
-RtcpPacket = SenderReport | ReceiverReport | Bye | Feedback
+class Unknown(NamedTuple):
+    """A packet of a type that is not known here, such as APP or XR."""
+
+    packet_type: int
+
+
+RtcpPacket = SenderReport | ReceiverReport | Bye | Feedback | Unknown
 
 
 def parse_rtcp(compound: bytes) -> list[RtcpPacket] | DropReason:
-    """Reads a compound (or reduced-size, RFC 5506) packet; types not listed here are left out.
+    """Reads a compound (or reduced-size, RFC 5506) packet; SDES is left out.
 
     MALFORMED_RTCP if any part does not fit its length: then nothing of it is believed.
     """
@@ -122,8 +128,10 @@ def _parse_one(packet_type: int, count: int, body: bytes) -> RtcpPacket | DropRe
             if len(body) < 8:
                 return DropReason.MALFORMED_RTCP
             return Feedback(packet_type, count, int.from_bytes(body[4:8], "big"), body[8:])
-        case _:
+        case 202:
             return None
+        case _:
+            return Unknown(packet_type)
 
 
 def _parse_sender_report(count: int, body: bytes) -> SenderReport | DropReason:

@@ -43,7 +43,7 @@ from transceiver.session.certificate import Certificate
 from transceiver.session.deadlines import Deadlines
 from transceiver.session.dtls import DtlsState, DtlsTransport
 from transceiver.session.handshake_budget import HandshakeBudget
-from transceiver.session.ice import Conflict, IceAgent
+from transceiver.session.ice import IceAgent, Refusal
 from transceiver.session.negotiation import LocalTransport, Negotiation
 from transceiver.session.paths import PathTable
 from transceiver.session.playout_delay import PlayoutDelay
@@ -210,11 +210,11 @@ class Session:
         check = self._ice.receive(request, datagram, path)
         if isinstance(check, DropReason):
             return check
-        if isinstance(check, Conflict):
+        if isinstance(check, Refusal):
             # The client is authentic, so it gets the answer; but this check does not count as one.
             self._bind(path, len(datagram), nominated=False, now=now)
             self._send_stun(path, check.response)
-            return DropReason.ROLE_CONFLICT
+            return check.reason
         self._deadlines.consent_given(now)
         self._timeouts_changed()
         if check.retired is not None:

@@ -89,10 +89,10 @@ def test_compound_round_trip() -> None:
     assert rtcp.parse_rtcp(compound) == [sender, receiver, rtcp.Bye((5,))]
 
 
-def test_feedback_and_unknown_types_are_stepped_over() -> None:
+def test_feedback_is_read_and_unknown_types_are_named() -> None:
     nack = bytes([0x81, 205, 0, 3]) + bytes(4) + (9).to_bytes(4, "big") + bytes(4)
     extended_report = bytes([0x80, 207, 0, 1]) + bytes(4)
-    assert rtcp.parse_rtcp(nack + extended_report) == [rtcp.Feedback(205, 1, 9, bytes(4))]
+    assert rtcp.parse_rtcp(nack + extended_report) == [rtcp.Feedback(205, 1, 9, bytes(4)), rtcp.Unknown(207)]
 
 
 def test_truncated_compound_is_refused_as_a_whole() -> None:
