@@ -17,6 +17,8 @@ from bench.machine import CannotMeasure
 
 CRATE: Final = Path(__file__).parent / "caller"
 RELEASE: Final = CRATE / "target" / "release"
+INSTALLED: Final = "offhook-caller"
+"""What the load client is called where it comes with an image."""
 
 
 class LoadFailed(Exception):
@@ -24,11 +26,13 @@ class LoadFailed(Exception):
 
 
 def build() -> None:
-    """Builds the load client and the echo server that comes with it; quick if they are built.
+    """Builds the load client and the echo server that comes with it; quick if they are built, or come with an image.
 
     Raises:
         CannotMeasure: there is no cargo, or the crate does not build here.
     """
+    if shutil.which(INSTALLED):
+        return
     path = f"{os.environ.get('PATH', '')}:{Path.home() / '.cargo' / 'bin'}"
     cargo = shutil.which("cargo", path=path)
     if cargo is None:
@@ -59,13 +63,12 @@ class Load:
     Args:
         options: what it is to do; its one argument, as JSON.
         core: that it runs on.
-        program: another load that speaks as this one does.
+        program: another load that speaks as this one does; None: the callers.
     """
 
-    def __init__(
-        self, options: Mapping[str, Any], *, core: int | None, program: Sequence[str] = (str(RELEASE / "caller"),)
-    ) -> None:
-        command = [*program, json.dumps(options)]
+    def __init__(self, options: Mapping[str, Any], *, core: int | None, program: Sequence[str] | None = None) -> None:
+        callers = [shutil.which(INSTALLED) or str(RELEASE / "caller")]
+        command = [*(program or callers), json.dumps(options)]
         self._command = command if core is None else pinned(core, command)
 
     def __enter__(self) -> Self:
