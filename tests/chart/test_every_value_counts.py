@@ -87,6 +87,8 @@ CHANGES: Mapping[str, object] = {
     "monitoring.enabled": True,
     "monitoring.labels": LABEL,
     "monitoring.interval": "30s",
+    "test.model": "echo",
+    "test.target": "http://192.0.2.1:8080",
     "serviceAccount.annotations": LABEL,
     "commonLabels": LABEL,
     "logLevel": "debug",
