@@ -12,6 +12,7 @@ from offhook.service.discovery import parse_target
 from transceiver.audio.settings import AudioSettings
 from transceiver.candidates import ANNOUNCED
 from transceiver.media_port.choice import MediaPortName
+from transceiver.signalling.access.rates import RequestRates
 from wire.address import Address, parse_address
 
 
@@ -122,6 +123,9 @@ class TransceiverConfig(Config):
     )
     drain_s: float = Field(
         30.0, ge=0, description="After SIGTERM: how long calls may still end by themselves before they are ended."
+    )
+    request_rates: RequestRates = Field(
+        default_factory=RequestRates, description="How many requests a key may make; more get 429."
     )
     cors_origins: tuple[str, ...] = Field(("*",), description="Origins whose pages may call the API.")
     audio: AudioSettings = Field(default_factory=AudioSettings, description="Codecs, for models that want samples.")

@@ -255,7 +255,8 @@ class Transceiver:
         config = self._config
         path = config.client_secret_keys_file
         secrets = ClientSecrets(path, time.time) if path is not None else None
-        return Access(ApiKeys(config.api_keys_file), secrets, PlainHttp(config.plain_http_networks, inner))
+        plain_http = PlainHttp(config.plain_http_networks, inner)
+        return Access(ApiKeys(config.api_keys_file), secrets, plain_http, config.request_rates, time.monotonic)
 
     def _tls(self) -> ssl.SSLContext | None:
         certificate, key = self._config.tls_certificate_file, self._config.tls_key_file

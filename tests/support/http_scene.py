@@ -27,6 +27,7 @@ from transceiver.signalling.access.api_keys import ApiKeys
 from transceiver.signalling.access.client_secrets import ClientSecrets
 from transceiver.signalling.access.plain_http import PlainHttp
 from transceiver.signalling.access.principal import Access
+from transceiver.signalling.access.rates import RequestRates
 from transceiver.signalling.app import make_app
 from transceiver.signalling.owner import CallOwner
 from transceiver.worker_link import WorkerPool
@@ -40,12 +41,13 @@ CLUSTER_ID = 7
 MAX_BODY_BYTES = 65_536
 
 
-def access_of(directory: Path, unix_time: Callable[[], float]) -> Access:
+def access_of(directory: Path, unix_time: Callable[[], float], rates: RequestRates | None) -> Access:
     """The keys of `api_keys`, and ephemeral keys sealed with those of a file that is made where there is none."""
     sealing = directory / "client_secret_keys.json"
     if not sealing.exists():
         sealing.write_text(json.dumps(new_key_file()))
-    return Access(ApiKeys(directory / "api_keys"), ClientSecrets(sealing, unix_time), PlainHttp())
+    secrets = ClientSecrets(sealing, unix_time)
+    return Access(ApiKeys(directory / "api_keys"), secrets, PlainHttp(), rates or RequestRates(), time.monotonic)
 
 
 class HttpTransceiver:
@@ -66,6 +68,7 @@ class HttpTransceiver:
         *,
         timeout_s: float = 10.0,
         request_timeout_s: float = 20.0,
+        rates: RequestRates | None = None,
     ) -> None:
         self.transceiver_id = transceiver_id
         self.url = ""
@@ -79,6 +82,7 @@ class HttpTransceiver:
         self._directory = directory
         self._timeout_s = timeout_s
         self._request_timeout_s = request_timeout_s
+        self._rates = rates
 
     async def open(self, stack: AsyncExitStack) -> "HttpTransceiver":
         """Begins to listen."""
@@ -87,7 +91,7 @@ class HttpTransceiver:
         stack.push_async_callback(owner.close)
         app = make_app(
             self.calls,
-            access_of(self._directory, lambda: time.time() + self.clock_ahead_s),
+            access_of(self._directory, lambda: time.time() + self.clock_ahead_s, self._rates),
             owner,
             cors_origins=["*"],
             max_body_bytes=MAX_BODY_BYTES,

@@ -1,6 +1,7 @@
 """Minting ephemeral keys over HTTP, and asking with any key."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -15,13 +16,13 @@ SDP = {"Content-Type": "application/sdp"}
 
 async def post(
     url: str, body: object = None, *, key: str = KEY, headers: dict[str, str] | None = None
-) -> tuple[int, Any, dict[str, str]]:
+) -> tuple[int, Any, Mapping[str, str]]:
     """Posts JSON (or text as it is): status, body and headers of the answer."""
     data = body if isinstance(body, str) else json.dumps(body) if body is not None else None
     sent = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"} | (headers or {})
     async with aiohttp.ClientSession() as client, client.post(url, data=data, headers=sent) as answer:
         is_json = answer.content_type == "application/json"
-        return answer.status, await (answer.json() if is_json else answer.text()), dict(answer.headers)
+        return answer.status, await (answer.json() if is_json else answer.text()), answer.headers
 
 
 async def minted(base_url: str, body: dict[str, Any] | None = None, *, key: str = KEY) -> str:

@@ -7,13 +7,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from transceiver.calls.call_service import CallService
-from transceiver.signalling.access.principal import Access
-from transceiver.signalling.call_request import MAX_BODY_BYTES
+from transceiver.signalling.access.principal import ALLOWANCE, Access
 from transceiver.signalling.calls_api import CallsApi
 from transceiver.signalling.client_secrets_api import ClientSecretsApi
 from transceiver.signalling.cors import cors_middleware
 from transceiver.signalling.deadline import deadline_middleware
 from transceiver.signalling.errors import error_middleware
+from transceiver.signalling.idempotency import Answers, idempotency_middleware
 from transceiver.signalling.models_api import ModelsApi
 from transceiver.signalling.owner import CallOwner
 from transceiver.signalling.realtime_socket import RealtimeSocketApi
@@ -55,10 +55,11 @@ def make_app(
             _page_headers,
             error_middleware,
             deadline_middleware(request_timeout_s),
+            idempotency_middleware(Answers(), access),
         ],
         client_max_size=max_body_bytes,
     )
-    app[MAX_BODY_BYTES] = max_body_bytes
+    app.on_response_prepare.append(_tell_allowance)
     CallsApi(calls, access, owner).add_routes(app)
     ClientSecretsApi(calls, access).add_routes(app)
     ModelsApi(calls, access).add_routes(app)
@@ -67,6 +68,12 @@ def make_app(
     app.router.add_get("/", _index)
     app.router.add_static("/page/", PAGE)
     return app
+
+
+async def _tell_allowance(request: web.Request, response: web.StreamResponse) -> None:
+    allowance = request.get(ALLOWANCE)
+    if allowance is not None:
+        response.headers.update(allowance.headers())
 
 
 async def _index(_request: web.Request) -> web.FileResponse:

@@ -1,10 +1,12 @@
 """What a client asks for when it places a call: an offer, and the session that is wanted."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError
 
 from transceiver.calls.call import Call
@@ -19,7 +21,6 @@ from transceiver.signalling.json_body import parse_object
 SDP = "application/sdp"
 # The API has two. An empty part has no content to count, so parts are bounded themselves.
 MAX_PARTS = 16
-MAX_BODY_BYTES: web.AppKey[int] = web.AppKey("max_body_bytes", int)
 
 
 @dataclass(frozen=True)
@@ -113,23 +114,21 @@ async def _text(request: web.Request) -> str:
 
 async def _parts(request: web.Request) -> dict[str, str]:
     # The SDKs' parts carry a content type but no file name, so they are read as plain parts, not as uploads.
-    limit = request.app[MAX_BODY_BYTES]
+    # Read whole first, which is bounded, because whether it has been sent before is seen by the whole body.
+    body = await request.read()
+    loop = asyncio.get_running_loop()
+    stream = StreamReader(BaseProtocol(loop), limit=len(body) + 1, loop=loop)
+    stream.feed_data(body)
+    stream.feed_eof()
     parts: dict[str, str] = {}
-    read = count = 0
+    count = 0
     try:
-        async for part in await request.multipart():
+        async for part in MultipartReader(request.headers, stream):
             count += 1
             if count > MAX_PARTS:
                 raise ApiError(400, f"The form has more than {MAX_PARTS} parts.", code="invalid_form")
-            if not isinstance(part, BodyPartReader) or part.name is None:
-                continue
-            content = bytearray()
-            while chunk := await part.read_chunk():
-                read += len(chunk)
-                if read > limit:
-                    raise web.HTTPRequestEntityTooLarge(limit, read)
-                content += chunk
-            parts[part.name] = content.decode()
+            if isinstance(part, BodyPartReader) and part.name is not None:
+                parts[part.name] = (await part.read()).decode()
     except (ValueError, HttpProcessingError):
         raise ApiError(400, "The multipart form is malformed.", code="invalid_form") from None
     return parts

@@ -9,9 +9,14 @@ from collections.abc import Collection
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, X-OpenAI-Agents-SDK, OpenAI-Beta, OpenAI-Safety-Identifier"
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, If-Match, Idempotency-Key, X-OpenAI-Agents-SDK, OpenAI-Beta, OpenAI-Safety-Identifier"
+)
 ALLOWED_METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
-EXPOSED_HEADERS = "Location, ETag, Accept-Patch, Retry-After, x-request-id"
+EXPOSED_HEADERS = (
+    "Location, ETag, Accept-Patch, Retry-After, x-request-id, "
+    "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests"
+)
 
 
 def cors_middleware(origins: Collection[str]) -> Middleware:

@@ -28,6 +28,7 @@ class ApiError(Exception):
         param: the offending part of the request, if one is.
         retry: whether the official clients may send the same request again by themselves.
         elsewhere: whether they are to do so on a new connection, which may reach another transceiver.
+        retry_after_s: when, if that is known; a 503 that passes has a time of its own.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class ApiError(Exception):
         param: str | None = None,
         retry: bool = False,
         elsewhere: bool = False,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -47,6 +49,7 @@ class ApiError(Exception):
         self.param = param
         self.retry = retry
         self.elsewhere = elsewhere
+        self.retry_after_s = retry_after_s or (RETRY_AFTER_S if status == 503 and retry else None)
 
     @property
     def type(self) -> str:
@@ -62,8 +65,8 @@ class ApiError(Exception):
         body = {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
         # openai-python repeats 408, 409, 429 and 5xx unless told not to; a second call would be a second session.
         headers = {"x-should-retry": str(self.retry).lower()}
-        if self.status == 503 and self.retry:
-            headers["Retry-After"] = str(RETRY_AFTER_S)
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
         response = web.json_response(body, status=self.status, headers=headers)
         if self.elsewhere:
             response.force_close()

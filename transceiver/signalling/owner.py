@@ -15,13 +15,22 @@ from transceiver.peers import PeerDirectory
 from transceiver.signalling.access.principal import subprotocol_key
 from transceiver.signalling.errors import REQUEST_ID, ApiError
 from transceiver.signalling.event_connection import MAX_FRAME_BYTES, PING_EVERY_S, relay_socket
+from transceiver.signalling.idempotency import IDEMPOTENCY_KEY, REPLAYED
 from wire.drop import DropReason
 from wire.ufrag import KeyRing
 
 _log = structlog.get_logger(__name__)
 
 FORWARDED = "X-Offhook-Forwarded"
-PASSED_REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match", "Accept", "X-OpenAI-Agents-SDK", "OpenAI-Beta")
+PASSED_REQUEST_HEADERS = (
+    "Authorization",
+    "Content-Type",
+    "If-Match",
+    "Accept",
+    "X-OpenAI-Agents-SDK",
+    "OpenAI-Beta",
+    IDEMPOTENCY_KEY,
+)
 PASSED_RESPONSE_HEADERS = (
     "Content-Type",
     "Location",
@@ -29,6 +38,7 @@ PASSED_RESPONSE_HEADERS = (
     "Accept-Patch",
     "x-should-retry",
     "Retry-After",
+    REPLAYED,
     REQUEST_ID,
 )
 LocalHandler = Callable[[web.Request, str], Awaitable[web.StreamResponse]]

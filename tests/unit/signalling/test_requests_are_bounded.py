@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.http_scene import KEY, HttpTransceiver, ask, ask_in_bytes
 from transceiver.peers import PeerDirectory
+from transceiver.signalling.call_request import MAX_PARTS
 
 CALLS = "/v1/realtime/calls"
 AUTHORIZED = f"Authorization: Bearer {KEY}".encode()
@@ -33,6 +34,12 @@ def chunk(data: bytes) -> bytes:
 async def endless_parts() -> AsyncIterator[bytes]:
     for number in itertools.count():
         yield chunk(b'--edge\r\nContent-Disposition: form-data; name="part%d"\r\n\r\n\r\n' % number)
+
+
+async def many_parts() -> AsyncIterator[bytes]:
+    for number in range(MAX_PARTS + 1):
+        yield chunk(b'--edge\r\nContent-Disposition: form-data; name="part%d"\r\n\r\nx\r\n' % number)
+    yield chunk(b"--edge--\r\n") + b"0\r\n\r\n"
 
 
 async def endless_part_headers() -> AsyncIterator[bytes]:
@@ -60,12 +67,13 @@ async def nothing_more() -> AsyncIterator[bytes]:
 @pytest.mark.parametrize(
     ("kind", "body", "status"),
     [
-        (FORM, endless_parts(), 400),
-        (FORM, endless_part_headers(), 400),
+        (FORM, endless_parts(), 413),
+        (FORM, endless_part_headers(), 413),
+        (FORM, many_parts(), 400),
         (FORM, endless_content(), 413),
         (TEXT, endless_text(), 413),
     ],
-    ids=["parts", "part headers", "content", "text"],
+    ids=["parts", "part headers", "many parts", "content", "text"],
 )
 async def test_a_body_without_an_end_is_refused(
     transceiver: HttpTransceiver, kind: bytes, body: AsyncIterator[bytes], status: int

@@ -1,6 +1,6 @@
 """Who asks: a server with an API key, or a browser with an ephemeral key that a server minted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,12 +10,18 @@ from transceiver.calls.placer import Placer
 from transceiver.signalling.access.api_keys import ApiKeys
 from transceiver.signalling.access.client_secrets import PREFIX, ClientSecret, ClientSecrets
 from transceiver.signalling.access.plain_http import PlainHttp
+from transceiver.signalling.access.rate_limit import Allowance, RateLimits, refuse
+from transceiver.signalling.access.rates import RequestRates
 from transceiver.signalling.errors import ApiError
 
 KEY_SUBPROTOCOL: Final = "openai-insecure-api-key."
 """Browsers cannot set headers of a WebSocket, and carry their key in a sub-protocol's name."""
 KEY_PARAMETERS: Final = frozenset({"api_key", "api-key", "apikey", "key", "token", "access_token", "authorization"})
 """Names under which people put keys into query strings, where every proxy logs them."""
+
+
+ALLOWANCE: Final = web.RequestKey("allowance", Allowance)
+"""What the key of a request has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +50,29 @@ class Principal:
         return placer.tenant == self.tenant
 
 
+_PRINCIPAL = web.RequestKey("principal", Principal)
+
+
 class Access:
     """Tells who asks, or refuses.
 
     Args:
         client_secrets: None where this installation has no key file for them.
         plain_http: which requests without TLS are taken.
+        rates: how many requests a key may make.
+        now: monotonic clock in seconds.
     """
 
-    def __init__(self, api_keys: ApiKeys, client_secrets: ClientSecrets | None, plain_http: PlainHttp) -> None:
+    def __init__(
+        self,
+        api_keys: ApiKeys,
+        client_secrets: ClientSecrets | None,
+        plain_http: PlainHttp,
+        rates: RequestRates,
+        now: Callable[[], float],
+    ) -> None:
+        self._rates = rates
+        self._limits = RateLimits(now)
         self._plain_http = plain_http
         self._api_keys = api_keys
         self._client_secrets = client_secrets
@@ -77,9 +97,25 @@ class Access:
     def anyone(self, request: web.Request) -> Principal:
         """Who asks, with either kind of key.
 
+        A request is judged, and counted, once, however often that is asked.
+
         Raises:
-            ApiError: 401, or 403 where the key has crossed a network in clear.
+            ApiError: 401, 403 where the key has crossed a network in clear, 429 where it asks too much.
         """
+        known = request.get(_PRINCIPAL)
+        if known is None:
+            known = self._identify(request)
+            request[ALLOWANCE] = self._take(known)
+            refuse(request[ALLOWANCE])
+            request[_PRINCIPAL] = known
+        return known
+
+    def _take(self, principal: Principal) -> Allowance:
+        if principal.client_secret is not None:
+            return self._limits.take(principal.client_secret.id, self._rates.client_secret_per_minute)
+        return self._limits.take(principal.api_key_id, self._rates.api_key_per_minute)
+
+    def _identify(self, request: web.Request) -> Principal:
         self._plain_http.check(request)
         self._refuse_query(request)
         key = _bearer_key(request) or subprotocol_key(request)
