@@ -15,9 +15,11 @@ effect at once. How many wait is all that the pacer needs to be told to know to 
                   ▲                   │
                   └───── flush ───────┘  (what the flush spares; the rest is dropped)
 
-A source that runs in real time on a clock slightly faster than ours (an echo of the caller) would fill the queue by its
-drift. So with hardly anything ahead the schedule runs CATCH_UP faster than the clock: the queue of such a source stays
-empty, while audio that really is ahead keeps the exact pace.
+A source that runs in real time (an echo of the caller, a person behind a worker) has a clock of its own. If that is
+faster than ours, its drift would fill the queue; so with hardly anything ahead the schedule runs CATCH_UP faster than
+our clock. If it is slower, each frame would be later than the one before, until the schedule starts anew and the caller
+hears a gap; so a late frame holds the schedule back, by FALL_BACK. Together they keep the schedule where most frames of
+such a source leave as they come, and its timestamps at its own rate. Audio that really is ahead keeps the exact pace.
 """
 
 from collections import deque
@@ -32,6 +34,8 @@ TOP_UP_S = 0.2
 """and for so long in the worst: more is committed when so much of it is left. Ten frames share a wake-up."""
 CATCH_UP = 0.005
 CATCH_UP_BELOW_US = 60_000
+FALL_BACK = 0.001
+"""Five times what clocks differ by at most, and less than CATCH_UP: a late frame is to delay those behind it little."""
 MICROSECONDS = 1_000_000
 
 
@@ -187,10 +191,15 @@ class Pacer:
         self._committed_us += frame.duration_us
         self._marker = False
         self._timestamp_us += frame.duration_us
-        ahead_us = self._queued_us + (due - now) * MICROSECONDS
-        pace = 1.0 - CATCH_UP if ahead_us < CATCH_UP_BELOW_US else 1.0
-        self._due = due + frame.duration_us / MICROSECONDS * pace
+        self._due = due + frame.duration_us / MICROSECONDS * self._pace(due, now)
         return paced
+
+    def _pace(self, due: float, now: float) -> float:
+        """How long a frame takes on the schedule, of its duration, that is committed at `now` and leaves at `due`."""
+        if due < now:
+            return 1.0 + FALL_BACK
+        ahead_us = self._queued_us + (due - now) * MICROSECONDS
+        return 1.0 - CATCH_UP if 0 < ahead_us < CATCH_UP_BELOW_US else 1.0
 
     # Played
 
