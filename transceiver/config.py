@@ -115,6 +115,12 @@ class TransceiverConfig(Config):
         "each keep a place for setup_timeout_s, never fill the house.",
     )
     max_offer_bytes: int = Field(65_536, gt=0, description="Largest SDP offer read.")
+    max_http_connections: int = Field(
+        4096, gt=0, description="TCP connections of the public API at once, WebSockets included; more get 503."
+    )
+    http_headers_timeout_s: float = Field(
+        10.0, gt=0, description="A connection whose first request's headers have not come by then is closed."
+    )
     relay_grace_s: float = Field(
         60.0, gt=0, description="How long a relay whose stream broke may still send: a lost stream is not a lost relay."
     )

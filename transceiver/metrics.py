@@ -15,6 +15,7 @@ from transceiver.media_port.interface import MediaPort
 from transceiver.routes.flow_log import FlowLog
 from transceiver.routes.relay_registry import RelayRegistry
 from transceiver.session.actions import CloseReason
+from transceiver.signalling.listeners import HttpListeners
 from transceiver.worker_link.counters import LinkDrop, LostReason
 from transceiver.worker_link.pool import WorkerPool
 from wire.drop import DropReason
@@ -33,6 +34,7 @@ class TransceiverCollector(Collector):
         relays: RelayRegistry,
         workers: WorkerPool,
         loop: LoopWatch,
+        http: HttpListeners,
     ) -> None:
         self._port = port
         self._hub = hub
@@ -41,6 +43,7 @@ class TransceiverCollector(Collector):
         self._relays = relays
         self._workers = workers
         self._loop = loop
+        self._http = http
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
@@ -50,6 +53,12 @@ class TransceiverCollector(Collector):
         yield from self._routes()
         yield from self._worker_links()
         yield from self._event_loop()
+        yield counters_by(
+            "fabric_transceiver_http_connections_refused",
+            "Connections to the API closed before a request: too many, or headers that did not come in time.",
+            "reason",
+            {"too_many": self._http.refused, "slow_headers": self._http.timed_out},
+        )
 
     def _answers(self) -> Iterator[Metric]:
         stages = self._calls.latency.stages

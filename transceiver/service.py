@@ -13,7 +13,6 @@ from pathlib import Path
 
 import grpc
 import structlog
-from aiohttp import web
 from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
 from prometheus_client import CollectorRegistry
 
@@ -45,6 +44,7 @@ from transceiver.signalling.access.client_secrets import ClientSecrets
 from transceiver.signalling.access.plain_http import PlainHttp
 from transceiver.signalling.access.principal import Access
 from transceiver.signalling.app import make_app
+from transceiver.signalling.listeners import HttpListeners
 from transceiver.signalling.owner import CallOwner
 from transceiver.signalling.shared_port import listeners_at
 from transceiver.signalling.tls import ServerTls
@@ -243,13 +243,15 @@ class Transceiver:
             cors_origins=config.cors_origins,
             max_body_bytes=config.max_offer_bytes,
         )
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
+        listeners = HttpListeners(
+            app, max_connections=config.max_http_connections, headers_within_s=config.http_headers_timeout_s
+        )
+        self._http = listeners
+        await listeners.open()
+        self._stack.push_async_callback(listeners.close)
         self._public_address = _bound(public)
-        self._public_site = web.SockSite(runner, public, ssl_context=self._tls())
-        await self._public_site.start()
-        await web.SockSite(runner, peer).start()
+        self._public_listener = await listeners.listen(public, bounded=True, tls=self._tls())
+        await listeners.listen(peer, bounded=False)
 
     def _access(self, *, inner: Address) -> Access:
         config = self._config
@@ -279,6 +281,7 @@ class Transceiver:
                 relays=self._relays,
                 workers=self._workers,
                 loop=loop,
+                http=self._http,
             )
         )
         registry.register(AudioCollector(self._audio))
@@ -324,7 +327,7 @@ class Transceiver:
         """
         if listeners_at(self._public_address) > 1:
             _log.info("leaving the public port to the others that share it")
-            await self._public_site.stop()
+            self._public_listener.close()
 
     async def _follow_keys(self, key_rings: AsyncIterator[KeyRing]) -> None:
         async for keys in key_rings:

@@ -25,7 +25,7 @@ from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.transport import DATA_CHANNEL, WEBSOCKET, Transport
 from transceiver.session.actions import CloseReason
 from transceiver.turns.interface import Turns
-from transceiver.worker_link.pool import WorkerPool
+from transceiver.worker_link.pool import ModelInfo, WorkerPool
 from transceiver.worker_link.session import WorkerSession
 
 LAST_WORD_S = 1.0
@@ -59,13 +59,15 @@ class WorkerCalls:
             given: the session object that came with the call.
 
         Raises:
-            SessionRefused: `given` is at fault.
+            SessionRefused: `given` is at fault, or the model wants samples and this installation has no codecs.
             NoSuchModel, NoCapacity, WorkerRejected: as `WorkerPool.open` says.
         """
         info = self._workers.models().get(model)
         session = self._session(model, DATA_CHANNEL, given)
         own = client_format(client.codec, client.clock_rate)
         can_convert = self._audio is not None
+        if info is not None and not can_convert:
+            _refuse_samples(model, own, info)
         input_format = choose_format(own, info.input_formats if info is not None else (), can_convert=can_convert)
         output_format = choose_format(own, info.output_formats if info is not None else (), can_convert=can_convert)
         ear = CallerVoice(client, audio=self._audio, turns=self._turns)
@@ -192,3 +194,14 @@ class WorkerCalls:
             return Pacer(client.clock_rate, max_buffered_ms=self._limits.playout_buffer_ms)
 
         return ModelVoice(client, open_playout, listener, now=time.monotonic)
+
+
+def _refuse_samples(model: str, own: worker_pb2.AudioFormat, info: ModelInfo) -> None:
+    """Says what is wrong where a model takes or gives samples only, and nothing here makes them."""
+    for offered in (info.input_formats, info.output_formats):
+        if own not in offered and any(map(is_samples, offered)):
+            message = (
+                f"The model '{model}' works on samples, and this installation has no codecs: install the native module "
+                "(offhook-datapath), or call a model that takes the codec itself."
+            )
+            raise SessionRefused(message, code="audio_unavailable", param="model")
