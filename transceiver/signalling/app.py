@@ -15,6 +15,7 @@ from transceiver.signalling.deadline import deadline_middleware
 from transceiver.signalling.errors import error_middleware
 from transceiver.signalling.idempotency import Answers, idempotency_middleware
 from transceiver.signalling.models_api import ModelsApi
+from transceiver.signalling.openapi import OpenApiEndpoint
 from transceiver.signalling.owner import CallOwner
 from transceiver.signalling.realtime_socket import RealtimeSocketApi
 from transceiver.signalling.whip import WhipApi
@@ -60,11 +61,18 @@ def make_app(
         client_max_size=max_body_bytes,
     )
     app.on_response_prepare.append(_tell_allowance)
-    CallsApi(calls, access, owner).add_routes(app)
-    ClientSecretsApi(calls, access).add_routes(app)
-    ModelsApi(calls, access).add_routes(app)
-    RealtimeSocketApi(calls, access, owner).add_routes(app)
-    WhipApi(calls, access, owner).add_routes(app)
+    endpoints = [
+        *CallsApi(calls, access, owner).endpoints(),
+        *ClientSecretsApi(calls, access).endpoints(),
+        *ModelsApi(calls, access).endpoints(),
+        RealtimeSocketApi(calls, access, owner).endpoint(),
+        *WhipApi(calls, access, owner).endpoints(),
+    ]
+    for endpoint in (*endpoints, OpenApiEndpoint(endpoints).endpoint):
+        if endpoint.method == "GET":
+            app.router.add_get(endpoint.path, endpoint.handler)
+        else:
+            app.router.add_route(endpoint.method, endpoint.path, endpoint.handler)
     app.router.add_get("/", _index)
     app.router.add_static("/page/", PAGE)
     return app

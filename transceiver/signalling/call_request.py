@@ -15,10 +15,10 @@ from transceiver.calls.errors import CallRefused
 from transceiver.realtime.configuration import merge_sessions
 from transceiver.signalling.access.principal import Principal
 from transceiver.signalling.call_errors import refusal
+from transceiver.signalling.endpoint import SDP
 from transceiver.signalling.errors import ApiError
 from transceiver.signalling.json_body import parse_object
 
-SDP = "application/sdp"
 # The API has two. An empty part has no content to count, so parts are bounded themselves.
 MAX_PARTS = 16
 

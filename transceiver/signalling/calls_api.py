@@ -5,7 +5,9 @@ from aiohttp import web
 from transceiver.calls.call import Call
 from transceiver.calls.call_service import CallService
 from transceiver.signalling.access.principal import Access, Principal
-from transceiver.signalling.call_request import SDP, model_of, place_call
+from transceiver.signalling.answer_schema import SESSION_SCHEMA
+from transceiver.signalling.call_request import model_of, place_call
+from transceiver.signalling.endpoint import FORM, JSON, SDP, TEXT, Endpoint
 from transceiver.signalling.errors import ApiError
 from transceiver.signalling.json_body import read_body, read_object
 from transceiver.signalling.owner import CallOwner, no_such_call
@@ -24,6 +26,13 @@ def find_call(calls: CallService, call_id: str, principal: Principal) -> Call:
     return call
 
 
+OFFER_FORM = {
+    "type": "object",
+    "properties": {"sdp": {"type": "string", "description": "The offer."}, "session": SESSION_SCHEMA},
+    "required": ["sdp"],
+}
+
+
 class CallsApi:
     """Handlers of the Realtime API's call endpoints."""
 
@@ -32,15 +41,31 @@ class CallsApi:
         self._access = access
         self._owner = owner
 
-    def add_routes(self, app: web.Application) -> None:
-        """Registers the endpoints."""
-        app.router.add_post("/v1/realtime/calls", self.create)
-        # The beta's name of the same.
-        app.router.add_post("/v1/realtime", self.create)
-        app.router.add_post("/v1/realtime/calls/{call_id}/hangup", self.hang_up)
-        app.router.add_post("/v1/realtime/calls/{call_id}/accept", self.accept)
-        app.router.add_post("/v1/realtime/calls/{call_id}/reject", self.reject)
-        app.router.add_post("/v1/realtime/calls/{call_id}/refer", self.refer)
+    def endpoints(self) -> list[Endpoint]:
+        """All of them."""
+        call = "/v1/realtime/calls/{call_id}"
+        # The second is the beta's name of the first.
+        placing = [
+            Endpoint(
+                "POST",
+                path,
+                self.create,
+                key="any",
+                status=201,
+                body={SDP: TEXT, FORM: OFFER_FORM},
+                answer={SDP: TEXT},
+                query={"model": "Model of a call whose session names none."},
+                headers={"Location": "Path of the call; its last segment is the call's id."},
+            )
+            for path in ("/v1/realtime/calls", "/v1/realtime")
+        ]
+        return [
+            *placing,
+            Endpoint("POST", f"{call}/hangup", self.hang_up, key="any"),
+            Endpoint("POST", f"{call}/accept", self.accept, key="server", body={JSON: SESSION_SCHEMA}),
+            Endpoint("POST", f"{call}/reject", self.reject, key="server", body={JSON: RejectRequest}),
+            Endpoint("POST", f"{call}/refer", self.refer, key="server", body={JSON: ReferRequest}),
+        ]
 
     async def create(self, request: web.Request) -> web.Response:
         """SDP offer in, SDP answer out; `Location` names the call."""

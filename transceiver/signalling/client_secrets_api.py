@@ -13,8 +13,10 @@ from transceiver.realtime.errors import EventError
 from transceiver.realtime.schema.base import read
 from transceiver.signalling.access.client_secrets import ClientSecretTooLarge
 from transceiver.signalling.access.principal import Access, Principal
+from transceiver.signalling.answer_schema import ClientSecretAnswer
 from transceiver.signalling.call_errors import refusal
 from transceiver.signalling.call_request import model_of
+from transceiver.signalling.endpoint import JSON, Endpoint
 from transceiver.signalling.errors import ApiError
 from transceiver.signalling.json_body import bad_request, read_body, read_object
 from transceiver.signalling.request_schema import ClientSecretRequest, ExpiresAfter
@@ -27,11 +29,28 @@ class ClientSecretsApi:
         self._calls = calls
         self._access = access
 
-    def add_routes(self, app: web.Application) -> None:
-        """Registers the endpoints."""
-        app.router.add_post("/v1/realtime/client_secrets", self.create)
-        app.router.add_post("/v1/realtime/sessions", self.create_session)
-        app.router.add_post("/v1/realtime/transcription_sessions", self.create_transcription_session)
+    def endpoints(self) -> list[Endpoint]:
+        """All of them."""
+        flat: dict[str, Any] = {JSON: {"type": "object"}}
+        return [
+            Endpoint(
+                "POST",
+                "/v1/realtime/client_secrets",
+                self.create,
+                key="server",
+                body={JSON: ClientSecretRequest},
+                answer={JSON: ClientSecretAnswer},
+            ),
+            Endpoint("POST", "/v1/realtime/sessions", self.create_session, key="server", body=flat, answer=flat),
+            Endpoint(
+                "POST",
+                "/v1/realtime/transcription_sessions",
+                self.create_transcription_session,
+                key="server",
+                body=flat,
+                answer=flat,
+            ),
+        ]
 
     async def create(self, request: web.Request) -> web.Response:
         """An ephemeral key with a session bound in."""
@@ -40,14 +59,15 @@ class ClientSecretsApi:
         given = {"type": "realtime"} | (wanted.session or {})
         session = self._effective(given)
         value, expires_at = self._mint(principal, given, wanted.expires_after)
-        return web.json_response({"value": value, "expires_at": expires_at, "session": session})
+        answer = ClientSecretAnswer(value=value, expires_at=expires_at, session=session)
+        return web.json_response(answer.model_dump())
 
     async def create_session(self, request: web.Request) -> web.Response:
-        """The same in the beta's words."""
+        """An ephemeral key, in the words of the API's beta."""
         return await self._create_flat(request, "realtime", "expires_after")
 
     async def create_transcription_session(self, request: web.Request) -> web.Response:
-        """The same for a session that only transcribes."""
+        """An ephemeral key for a session that only transcribes, in the words of the API's beta."""
         return await self._create_flat(request, "transcription", "expires_at")
 
     async def _create_flat(self, request: web.Request, kind: str, expiry: str) -> web.Response:

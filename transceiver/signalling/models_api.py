@@ -1,11 +1,11 @@
 """`/v1/models`: what a call may name."""
 
-from typing import Any
-
 from aiohttp import web
 
 from transceiver.calls.call_service import CallService
 from transceiver.signalling.access.principal import Access
+from transceiver.signalling.answer_schema import ModelAnswer, ModelListAnswer
+from transceiver.signalling.endpoint import JSON, Endpoint
 from transceiver.signalling.errors import ApiError
 
 
@@ -16,24 +16,23 @@ class ModelsApi:
         self._calls = calls
         self._access = access
 
-    def add_routes(self, app: web.Application) -> None:
-        """Registers the endpoints."""
-        app.router.add_get("/v1/models", self.list)
-        app.router.add_get("/v1/models/{model}", self.retrieve)
+    def endpoints(self) -> list[Endpoint]:
+        """All of them."""
+        return [
+            Endpoint("GET", "/v1/models", self.all, key="server", answer={JSON: ModelListAnswer}),
+            Endpoint("GET", "/v1/models/{model}", self.one, key="server", answer={JSON: ModelAnswer}),
+        ]
 
-    async def list(self, request: web.Request) -> web.Response:
-        """All of them, the default first."""
+    async def all(self, request: web.Request) -> web.Response:
+        """The models that a call may name, the default first."""
         self._access.server(request)
-        return web.json_response({"object": "list", "data": [_model(name) for name in self._calls.models()]})
+        answer = ModelListAnswer(data=[ModelAnswer(id=name) for name in self._calls.models()])
+        return web.json_response(answer.model_dump())
 
-    async def retrieve(self, request: web.Request) -> web.Response:
-        """One."""
+    async def one(self, request: web.Request) -> web.Response:
+        """One model."""
         self._access.server(request)
         name = request.match_info["model"]
         if name not in self._calls.models():
             raise ApiError(404, f"The model '{name}' does not exist here.", code="model_not_found", param="model")
-        return web.json_response(_model(name))
-
-
-def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "offhook"}
+        return web.json_response(ModelAnswer(id=name).model_dump())

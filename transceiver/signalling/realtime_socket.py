@@ -16,6 +16,7 @@ from transceiver.signalling.access.principal import Access, Principal
 from transceiver.signalling.call_errors import refusal
 from transceiver.signalling.call_request import wanted_session
 from transceiver.signalling.calls_api import find_call
+from transceiver.signalling.endpoint import Endpoint
 from transceiver.signalling.errors import ApiError
 from transceiver.signalling.event_connection import SocketWriter, carry, event_socket
 from transceiver.signalling.owner import CallOwner
@@ -29,9 +30,21 @@ class RealtimeSocketApi:
         self._access = access
         self._owner = owner
 
-    def add_routes(self, app: web.Application) -> None:
-        """Registers it."""
-        app.router.add_get("/v1/realtime", self.connect)
+    def endpoint(self) -> Endpoint:
+        """It."""
+        return Endpoint(
+            "GET",
+            "/v1/realtime",
+            self.connect,
+            key="any",
+            status=101,
+            query={
+                "model": "Model of a session of its own.",
+                "intent": "`transcription`: a session that only transcribes.",
+                "call_id": "Call to listen to and to steer.",
+                "starting_after": "With `call_id`: number of the last event that is known; later ones come first.",
+            },
+        )
 
     async def connect(self, request: web.Request) -> web.StreamResponse:
         """Opens a session, or a call's sideband, then carries its events until either side ends it.

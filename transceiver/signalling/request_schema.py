@@ -1,10 +1,11 @@
 """The JSON bodies of the HTTP API."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from transceiver.realtime.schema.base import Strict
+from transceiver.signalling.answer_schema import SESSION_SCHEMA
 
 SHORTEST_SECRET_S = 10
 LONGEST_SECRET_S = 7200
@@ -27,7 +28,7 @@ class ClientSecretRequest(Strict):
     """Body of `POST /v1/realtime/client_secrets`."""
 
     expires_after: ExpiresAfter | None = Field(default=None, description="Ten minutes where it is absent.")
-    session: dict[str, Any] | None = Field(
+    session: Annotated[dict[str, Any] | None, WithJsonSchema({"anyOf": [SESSION_SCHEMA, {"type": "null"}]})] = Field(
         default=None,
         description="Session object of type `realtime` or `transcription`: what sessions opened with the key are, "
         "unless the connection says otherwise.",

@@ -10,8 +10,9 @@ from aiohttp import web
 from transceiver.calls.call import Call
 from transceiver.calls.call_service import CallService
 from transceiver.signalling.access.principal import Access
-from transceiver.signalling.call_request import SDP, place_call
+from transceiver.signalling.call_request import place_call
 from transceiver.signalling.calls_api import find_call
+from transceiver.signalling.endpoint import SDP, TEXT, Endpoint
 from transceiver.signalling.errors import ApiError
 from transceiver.signalling.ice_fragment import parse_ice_fragment
 from transceiver.signalling.owner import CallOwner
@@ -32,12 +33,25 @@ class WhipApi:
         self._access = access
         self._owner = owner
 
-    def add_routes(self, app: web.Application) -> None:
-        """Registers the endpoints."""
-        app.router.add_post("/whip", self.create)
-        app.router.add_options("/whip", self.options)
-        app.router.add_patch("/whip/{call_id}", self.patch)
-        app.router.add_delete("/whip/{call_id}", self.delete)
+    def endpoints(self) -> list[Endpoint]:
+        """All of them."""
+        call = "/whip/{call_id}"
+        return [
+            Endpoint(
+                "POST",
+                "/whip",
+                self.create,
+                key="any",
+                status=201,
+                body={SDP: TEXT},
+                answer={SDP: TEXT},
+                query={"model": "Model of the call."},
+                headers={"Location": "Path of the call.", "ETag": "Of the ICE session."},
+            ),
+            Endpoint("OPTIONS", "/whip", self.options, key="none", status=204, headers={"Accept-Post": SDP}),
+            Endpoint("PATCH", call, self.patch, key="any", body={FRAGMENT: TEXT}, answer={FRAGMENT: TEXT}),
+            Endpoint("DELETE", call, self.delete, key="any"),
+        ]
 
     async def options(self, _request: web.Request) -> web.Response:
         """What may be posted here (RFC 9725 section 4.2)."""
