@@ -189,6 +189,31 @@ def transceiver(
         raise _fail(1, "some points say more of the load client than of the server: 'invalid' says why")
 
 
+@app.command("worker-link")
+def worker_link(
+    sessions: Annotated[
+        str, typer.Option(help="Numbers of echo sessions over one link, separated by commas, in rising order.")
+    ] = "50,200",
+    seconds: Annotated[float, typer.Option(min=1, max=60, help="Length of the steady stretch.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each point is measured.")] = 1,
+    output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+) -> None:
+    """What batching buys on the link to workers: CPU per frame and delay, beside one message per frame, in one run.
+
+    The transceiver's end has core 0, the echo worker core 1; each session sends a frame every 20 ms and gets it back.
+
+    Exit codes: as of `offhook bench transceiver`.
+    """
+    from bench.worker_link.compare import Wanted as WantedOfLink
+    from bench.worker_link.compare import compare as compare_ways
+
+    wanted = WantedOfLink(tuple(_session_numbers(sessions)), seconds, rounds)
+    console = Console(stderr=True, highlight=False)
+    console.print(f"About {2 * len(wanted.sessions) * rounds * (seconds + 4):.0f} s.")
+    result = _measured(lambda: compare_ways(wanted, lambda one: console.print(_way(one), soft_wrap=True)))
+    _write(result, output)
+
+
 @app.command("transceiver-churn")
 def transceiver_churn(
     contender: Annotated[str, typer.Option(help="As in `offhook bench transceiver`.")] = "native:loopback",
@@ -305,6 +330,16 @@ def _point(point: dict[str, Any]) -> str:
     if point["invalid"]:
         parts.append(f"invalid: {point['invalid']}")
     return f"{name} {', '.join(parts)}"
+
+
+def _way(point: dict[str, Any]) -> str:
+    cpu, trip, late = point["cpu_us_per_frame"], point["round_trip_ms"], point["sent_late_ms"]
+    return (
+        f"{point['way']:>16} {point['sessions']:>5} sessions: transceiver {cpu['transceiver']} + worker "
+        f"{cpu['worker']} µs CPU per frame; {point['frames_per_message']['to_worker']} frames per message; round trip "
+        f"{trip.get('p50')}/{trip.get('p99')} ms, queue delay at the worker {point['worker_queue_delay_ms_p95']} ms; "
+        f"returned {point['returned_share']:.1%}; sent late {late.get('p99')} ms"
+    )
 
 
 def _checkpoint(seen: dict[str, Any]) -> str:

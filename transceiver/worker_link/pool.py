@@ -116,6 +116,10 @@ class WorkerPool:
         """Workers that are connected and not draining."""
         return sum(link.stream is not None for link in self._links.values())
 
+    def loads(self) -> list[worker_pb2.LoadReport]:
+        """The last load report of each worker that is connected and not draining."""
+        return [link.stream.load for link in self._links.values() if link.stream is not None]
+
     async def wait_ready(self, workers: int = 1) -> None:
         """Returns once that many workers are ready; bound it with a timeout."""
         while self.ready_workers < workers:

@@ -1,0 +1,1 @@
+"""What batching buys on the worker link."""

@@ -1,0 +1,29 @@
+"""`offhook bench worker-link` at small scale: both ways carry every frame, and one of them in fewer messages."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def test_both_ways_are_measured_on_the_same_frames(tmp_path: Path) -> None:
+    if shutil.which("taskset") is None or (os.cpu_count() or 1) < 2:
+        if os.environ.get("CI") == "true":
+            pytest.fail("needs taskset and two cores")
+        pytest.skip("needs taskset and two cores")
+    path = tmp_path / "result.json"
+    command = [sys.executable, "-m", "offhook", "bench", "worker-link", "--sessions", "4", "--seconds", "1"]
+    done = subprocess.run([*command, "--json", str(path)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(path.read_text())
+    assert [point["way"] for point in result["points"]] == ["batched", "one-per-message"]
+    assert all(point["frames_each_way"] == 200 for point in result["points"])
+    assert all(point["cpu_us_per_frame"]["worker"] > 0 for point in result["points"])
+    assert {"grpcio", "protobuf"} <= result["versions"].keys()
+    assert result["machine"]["cores"] >= 2
+    (row,) = result["summary"]
+    assert row["batching_saves_times"] > 0
