@@ -7,6 +7,7 @@ from typing import Literal
 
 import structlog
 from offhook_worker import InputDrop, ServeOptions, VoiceWorker
+from offhook_worker.counters import STAGE_BOUNDS_S
 from offhook_worker.echo import EchoWorker
 from offhook_worker.pcm_echo import PcmEchoWorker
 from offhook_worker.server import WorkerServer
@@ -20,7 +21,7 @@ from offhook.service.admin import AdminServer
 from offhook.service.config import Config, ConfigError
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
-from offhook.service.metric_families import counter, counters_by, gauge
+from offhook.service.metric_families import counter, counters_by, gauge, histograms_by
 from wire.address import format_address, parse_address
 
 _log = structlog.get_logger(__name__)
@@ -108,6 +109,24 @@ class WorkerCollector(Collector):
         load, counters = self._server.load_report(), self._server.counters
         yield gauge("fabric_worker_sessions", "Sessions open now.", load.sessions)
         yield gauge("fabric_worker_max_sessions", "Sessions taken at once.", load.max_sessions)
+        yield gauge(
+            "fabric_worker_queue_delay_p95_seconds",
+            "How long input waits before it is looked at: 95th percentile of the last second.",
+            load.queue_delay_ms_p95 / 1000,
+        )
+        yield gauge(
+            "fabric_worker_real_time_factor",
+            "Compute time per second of audio; above 1 the worker falls behind. 0: the model does not say.",
+            load.real_time_factor,
+        )
+        yield gauge("fabric_worker_utilization", "Fraction of the model's bottleneck in use, 0 to 1.", load.utilization)
+        yield histograms_by(
+            "fabric_worker_first_audio_seconds",
+            "The worker's share of the way to an answer's first audio, by stage.",
+            "stage",
+            STAGE_BOUNDS_S,
+            {stage: (times.counts, times.sum_s) for stage, times in counters.first_audio.items()},
+        )
         yield counter("fabric_worker_sessions_accepted", "Sessions accepted.", counters.sessions_accepted)
         yield counter("fabric_worker_sessions_rejected", "Sessions rejected.", counters.sessions_rejected)
         yield counter(

@@ -154,6 +154,42 @@ class TransceiverCollector(Collector):
             {reason.value: counters.drops[reason] for reason in LinkDrop},
         )
 
+        yield from self._worker_loads()
+
+    def _worker_loads(self) -> Iterator[Metric]:
+        """Of the worst worker each: one series however large the fleet. A worker tells more of itself."""
+        streams, loads = self._workers.streams(), self._workers.loads()
+        yield gauge(
+            "fabric_transceiver_worker_queue_delay_p95_seconds",
+            "How long input waits before a worker looks at it (95th percentile of a second), the worst worker's.",
+            max((load.queue_delay_ms_p95 for load in loads), default=0.0) / 1000,
+        )
+        yield gauge(
+            "fabric_transceiver_worker_real_time_factor",
+            "Compute time per second of audio, the worst worker's report; above 1 it falls behind and callers hear it.",
+            max((load.real_time_factor for load in loads), default=0.0),
+        )
+        yield gauge(
+            "fabric_transceiver_worker_utilization",
+            "Fraction of a worker's bottleneck in use, the busiest worker's report.",
+            max((load.utilization for load in loads), default=0.0),
+        )
+        yield gauge(
+            "fabric_transceiver_worker_ping_seconds",
+            "Round trip of the last ping on a worker's stream, the slowest worker's; from 1.5 s it counts as dead.",
+            max((stream.ping_round_trip_s for stream in streams), default=0.0),
+        )
+        yield gauge(
+            "fabric_transceiver_worker_input_waiting_seconds",
+            "Callers' audio that waits for workers' credit, all sessions together; each is bounded by input_queue_ms.",
+            sum(stream.input_waiting_us for stream in streams) / 1e6,
+        )
+        yield gauge(
+            "fabric_transceiver_worker_inputs_queued",
+            "Inputs that wait for workers' streams to take them; a stream is given up beyond 65,536.",
+            sum(stream.inputs_queued for stream in streams),
+        )
+
     def _event_loop(self) -> Iterator[Metric]:
         yield histogram(
             "fabric_transceiver_loop_lag_seconds",

@@ -38,6 +38,9 @@ class Outbox:
         self._inputs: deque[worker_pb2.SessionInput] = deque()
         self._ping: worker_pb2.Ping | None = None
 
+    def __len__(self) -> int:
+        return len(self._inputs)
+
     @property
     def is_overfull(self) -> bool:
         """Whether the worker stopped reading."""

@@ -13,7 +13,7 @@ from transceiver.worker_link.counters import LinkCounters
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
 from transceiver.worker_link.link import WorkerLink
 from transceiver.worker_link.listener import WorkerSessionListener
-from transceiver.worker_link.placement import choose, load_score, sessions_in_use
+from transceiver.worker_link.placement import choose, load_score, newness, sessions_in_use
 from transceiver.worker_link.session import WorkerSession
 from transceiver.worker_link.settings import WorkerLinkSettings
 from transceiver.worker_link.stream import WorkerStream
@@ -114,11 +114,15 @@ class WorkerPool:
     @property
     def ready_workers(self) -> int:
         """Workers that are connected and not draining."""
-        return sum(link.stream is not None for link in self._links.values())
+        return len(self.streams())
+
+    def streams(self) -> list[WorkerStream]:
+        """One of each worker that is connected and not draining, to be looked at."""
+        return [link.stream for link in self._links.values() if link.stream is not None]
 
     def loads(self) -> list[worker_pb2.LoadReport]:
-        """The last load report of each worker that is connected and not draining."""
-        return [link.stream.load for link in self._links.values() if link.stream is not None]
+        """What is known of their load."""
+        return [stream.load(_now()) for stream in self.streams()]
 
     async def wait_ready(self, workers: int = 1) -> None:
         """Returns once that many workers are ready; bound it with a timeout."""
@@ -205,13 +209,17 @@ class WorkerPool:
                 worker_pb2.SessionReject.REASON_UNSUPPORTED_FORMAT,
             )
         candidates = [
-            (offer, load_score(offer.stream.load, offer.stream.sessions))
+            (offer, self._score(offer.stream))
             for offer in fitting
             if offer.link not in asked
             and _free_sessions(offer.stream) > 0
             and (not takes_over or worker_pb2.CAPABILITY_HISTORY in offer.model.capabilities)
         ]
         return choose(candidates, self._rng) if candidates else None
+
+    def _score(self, stream: WorkerStream) -> float:
+        now = _now()
+        return load_score(stream.load(now), stream.sessions) + newness(stream.age_s(now), self._settings.slow_start_s)
 
     def _offers(self) -> Iterator[_Offer]:
         for link in self._links.values():
@@ -283,4 +291,9 @@ def _preferred_output(model: worker_pb2.Model, input_format: worker_pb2.AudioFor
 
 
 def _free_sessions(stream: WorkerStream) -> int:
-    return max(0, stream.load.max_sessions - sessions_in_use(stream.load, stream.sessions))
+    load = stream.load(_now())
+    return max(0, load.max_sessions - sessions_in_use(load, stream.sessions))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -44,6 +44,12 @@ class WorkerLinkSettings(Config):
         le=60,
         description="Time a worker has to accept or reject a session; then another is asked.",
     )
+    slow_start_s: float = Field(
+        default=5.0,
+        ge=0,
+        le=600,
+        description="A worker that has just come gets fewer calls than the others for this long; 0: it does not.",
+    )
     input_queue_ms: int = Field(
         default=1000,
         ge=100,

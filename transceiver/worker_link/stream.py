@@ -16,6 +16,7 @@ from offhook_proto.worker.v1 import worker_pb2
 from transceiver.worker_link.counters import LinkCounters, LinkDrop, LostReason
 from transceiver.worker_link.listener import WorkerSessionListener
 from transceiver.worker_link.outbox import Outbox, Waker
+from transceiver.worker_link.placement import fresh
 from transceiver.worker_link.session import SessionLine, Verdict, WorkerSession
 from transceiver.worker_link.settings import WorkerLinkSettings
 
@@ -52,7 +53,10 @@ class WorkerStream:
         now: float,
     ) -> None:
         self.hello: worker_pb2.WorkerHello | None = None
-        self.load = worker_pb2.LoadReport()
+        self.ping_round_trip_s = 0.0
+        self._load = worker_pb2.LoadReport()
+        self._load_at = self._greeted_at = now
+        self._pinged_at = now
         self.is_draining = False
         self.lost: LostReason | None = None
         self._settings = settings
@@ -78,6 +82,24 @@ class WorkerStream:
     def sessions(self) -> int:
         """Sessions of this transceiver here, those being opened included."""
         return len(self._sessions)
+
+    @property
+    def input_waiting_us(self) -> int:
+        """Audio of all sessions that waits for credit."""
+        return sum(session.input_waiting_us for session in self._sessions.values())
+
+    @property
+    def inputs_queued(self) -> int:
+        """Inputs that wait for the stream to take them."""
+        return len(self._outbox)
+
+    def load(self, now: float) -> worker_pb2.LoadReport:
+        """What is known of the worker's load now."""
+        return fresh(self._load, now - self._load_at)
+
+    def age_s(self, now: float) -> float:
+        """How long ago the worker said hello."""
+        return now - self._greeted_at
 
     def open(
         self,
@@ -114,7 +136,7 @@ class WorkerStream:
             return
         self._counters.messages_received += 1
         self._counters.outputs_received += len(response.outputs)
-        if response.HasField("hello") and not self._receive_hello(response.hello):
+        if response.HasField("hello") and not self._receive_hello(response.hello, now):
             return
         self._dead_at = now + self._settings.ping_timeout_s
         if self.hello is None:
@@ -126,7 +148,9 @@ class WorkerStream:
         if self._useless > MAX_USELESS and self._is_flooding(now):
             return
         if response.HasField("load"):
-            self.load = response.load
+            self._load, self._load_at = response.load, now
+        if response.HasField("pong"):
+            self.ping_round_trip_s = now - self._pinged_at
         if response.HasField("drain"):
             self.is_draining = True
         if response.HasField("load") or response.HasField("drain") or response.HasField("hello"):
@@ -146,6 +170,7 @@ class WorkerStream:
         elif now >= self._next_ping_at:
             self._next_ping_at = now + self._settings.ping_interval_s
             if self.hello is not None:
+                self._pinged_at = now
                 self._outbox.put_ping(self._next_nonce)
                 self._next_nonce += 1
 
@@ -164,7 +189,7 @@ class WorkerStream:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _receive_hello(self, hello: worker_pb2.WorkerHello) -> bool:
+    def _receive_hello(self, hello: worker_pb2.WorkerHello, now: float) -> bool:
         if self.hello is not None or hello.protocol_major != PROTOCOL_MAJOR:
             _log.warning(
                 "worker_hello_refused",
@@ -174,7 +199,8 @@ class WorkerStream:
             self.lose(LostReason.PROTOCOL_ERROR)
             return False
         self.hello = hello
-        self.load.max_sessions = hello.max_sessions
+        self._load.max_sessions = hello.max_sessions
+        self._load_at = self._greeted_at = now
         self._counters.streams_opened += 1
         return True
 

@@ -1,6 +1,8 @@
 """What a worker counts."""
 
+from bisect import bisect_left
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,6 +22,19 @@ class InputDrop(StrEnum):
     """No content, audio without duration, or a value this release does not know."""
 
 
+STAGES = ("turn", "recognition", "model", "speech")
+"""Stages of the way to an answer's first audio, as the protocol names them; any other is not counted."""
+STAGE_BOUNDS_S = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.5, 5.0)
+
+
+@dataclass(slots=True)
+class StageTimes:
+    """One stage: answers by the first of STAGE_BOUNDS_S that is no less, longer ones last; and the sum."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(STAGE_BOUNDS_S) + 1))
+    sum_s: float = 0.0
+
+
 @dataclass
 class WorkerCounters:
     """Totals since the worker started. Read freely; only the server writes."""
@@ -34,4 +49,13 @@ class WorkerCounters:
     sessions_accepted: int = 0
     sessions_rejected: int = 0
     sessions_failed: int = 0
+    first_audio: dict[str, StageTimes] = field(default_factory=lambda: {stage: StageTimes() for stage in STAGES})
     drops: Counter[InputDrop] = field(default_factory=Counter)
+
+    def answered(self, stage_latency_ms: Mapping[str, float]) -> None:
+        """Counts where an answer's first-audio latency went."""
+        for stage, latency_ms in stage_latency_ms.items():
+            times = self.first_audio.get(stage)
+            if times is not None:
+                times.counts[bisect_left(STAGE_BOUNDS_S, latency_ms / 1000)] += 1
+                times.sum_s += latency_ms / 1000

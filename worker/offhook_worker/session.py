@@ -14,7 +14,7 @@ from offhook_worker.inbox import Inbox
 from offhook_worker.model import read_format
 from offhook_worker.options import ServeOptions
 from offhook_worker.outbox import Outbox
-from offhook_worker.outputs import Output
+from offhook_worker.outputs import Output, ResponseDone
 
 
 class Session:
@@ -99,6 +99,8 @@ class Session:
             self._counters.audio_frames_sent += 1
             self.send(message, at_once=False)
         else:
+            if isinstance(output, ResponseDone):
+                self._counters.answered(output.stage_latency_ms)
             message.session = self._number
             await self._outbox.put_and_wait(message)
 

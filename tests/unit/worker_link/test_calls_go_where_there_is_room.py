@@ -28,7 +28,7 @@ from transceiver.worker_link import (
     WorkerPool,
     WorkerRejected,
 )
-from transceiver.worker_link.placement import choose, load_score
+from transceiver.worker_link.placement import STALE_S, choose, fresh, load_score, newness
 
 PCMA = pb.AudioFormat(codec=pb.CODEC_PCMA, sample_rate_hz=8000, channels=1)
 FLAC_LIKE = pb.AudioFormat(codec=pb.CODEC_PCM_S16LE, sample_rate_hz=96_000, channels=1)
@@ -229,3 +229,16 @@ def test_two_choices_spread_calls_over_all_workers_but_the_fullest() -> None:
     assert chosen.count("full") == 0
     assert chosen.count("idle") > chosen.count("half") > 50
     assert choose([("only", 1.0)], rng) == "only"
+
+
+def test_what_a_worker_said_long_ago_is_not_believed() -> None:
+    load = pb.LoadReport(sessions=7, max_sessions=8, utilization=0.9, real_time_factor=2.0)
+    assert fresh(load, STALE_S) is load
+    assert fresh(load, STALE_S + 0.1) == pb.LoadReport(max_sessions=8)
+    assert load_score(fresh(load, STALE_S + 0.1), own_sessions=2) == 0.25
+
+
+def test_a_worker_that_has_just_come_gets_fewer_calls_until_it_is_warm() -> None:
+    ages = (0.0, 2.5, 5.0, 60.0)
+    assert [newness(age, 5.0) for age in ages] == [1.0, 0.5, 0.0, 0.0]
+    assert newness(0.0, 0.0) == 0.0
