@@ -11,8 +11,10 @@ from aiohttp import web
 from transceiver.calls.call_service import CallService
 from transceiver.calls.errors import CallRefused
 from transceiver.calls.event_feed import MAX_OBSERVERS, TooManyObservers
+from transceiver.calls.event_socket import EventSocket, SocketUser
 from transceiver.calls.socket_call import SocketCall
 from transceiver.signalling.access.principal import Access, Principal
+from transceiver.signalling.beta_socket import BetaSocket, BetaUser, speaks_beta
 from transceiver.signalling.call_errors import refusal
 from transceiver.signalling.call_request import wanted_session
 from transceiver.signalling.calls_api import find_call
@@ -56,25 +58,27 @@ class RealtimeSocketApi:
         if "call_id" in request.query:
             return await self._owner.handle_socket(request, request.query["call_id"], self._attach_here)
         writer = SocketWriter(socket)
-        call = await self._open(request, principal, writer)
+        events: EventSocket = BetaSocket(writer) if speaks_beta(request) else writer
+        call = await self._open(request, principal, events)
         call.open()
-        return await carry(request, socket, writer, call)
+        return await carry(request, socket, writer, _user(request, call, events))
 
     async def _attach_here(self, request: web.Request, call_id: str) -> web.StreamResponse:
         call = find_call(self._calls, call_id, self._access.anyone(request))
         socket = event_socket(request)
         writer = SocketWriter(socket)
+        events: EventSocket = BetaSocket(writer) if speaks_beta(request) else writer
         try:
-            sideband = call.sideband(writer, _starting_after(request))
+            sideband = call.sideband(events, _starting_after(request))
         except TooManyObservers:
             message = f"{MAX_OBSERVERS} connections listen to this call already."
             raise ApiError(409, message, code="too_many_sidebands", param="call_id") from None
         if sideband is None:
             message = "This call has no events: its model echoes media tracks."
             raise ApiError(400, message, code="unsupported_call_type", param="call_id")
-        return await carry(request, socket, writer, sideband)
+        return await carry(request, socket, writer, _user(request, sideband, events))
 
-    async def _open(self, request: web.Request, principal: Principal, writer: SocketWriter) -> SocketCall:
+    async def _open(self, request: web.Request, principal: Principal, events: EventSocket) -> SocketCall:
         intent = request.query.get("intent")
         if intent not in {None, "transcription"}:
             message = "'intent' may be 'transcription' only."
@@ -82,9 +86,13 @@ class RealtimeSocketApi:
         session = {"type": "transcription"} if intent is not None else {}
         wanted = wanted_session(principal, request.query.get("model"), session)
         try:
-            return await self._calls.open_socket(writer, model=wanted.model, session=wanted.session)
+            return await self._calls.open_socket(events, model=wanted.model, session=wanted.session)
         except CallRefused as error:
             raise refusal(error) from None
+
+
+def _user(request: web.Request, user: SocketUser, events: EventSocket) -> SocketUser:
+    return BetaUser(user, events) if speaks_beta(request) else user
 
 
 def _starting_after(request: web.Request) -> int | None:

@@ -51,7 +51,7 @@ def present_session(flat: Mapping[str, Any], kind: str) -> dict[str, Any]:
         elif name == "modalities":
             # A transcription session has no output to choose.
             if kind == "realtime":
-                session["output_modalities"] = _present_modalities(value)
+                session["output_modalities"] = present_modalities(value)
         elif name == "max_response_output_tokens":
             session["max_output_tokens"] = value
         elif name in _SAME or name == "temperature":
@@ -65,9 +65,9 @@ def beta_session(session: Mapping[str, Any]) -> dict[str, Any]:
     """The flat object that the beta had for a complete session object."""
     flat = {name: session[name] for name in _SAME if name in session}
     audio = session["audio"]
-    flat |= {name: _beta_value(audio["input"].get(here)) for name, here in _INPUT.items()}
+    flat |= {name: beta_format(audio["input"].get(here)) for name, here in _INPUT.items()}
     if session["type"] == "realtime":
-        flat |= {name: _beta_value(audio["output"].get(here)) for name, here in _OUTPUT.items()}
+        flat |= {name: beta_format(audio["output"].get(here)) for name, here in _OUTPUT.items()}
         flat["modalities"] = ["audio", "text"] if "audio" in session["output_modalities"] else ["text"]
         flat["max_response_output_tokens"] = session["max_output_tokens"]
         flat["temperature"] = session.get("temperature") or 0.8
@@ -76,21 +76,32 @@ def beta_session(session: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _present_modalities(value: object) -> object:
+def present_modalities(value: object) -> object:
+    """The modalities that the beta's mean: audio had its text with it."""
     return ["audio"] if isinstance(value, list) and "audio" in value and "text" in value else value
 
 
 def _present_value(name: str, value: object) -> object:
-    if not name.endswith("_format") or value is None:
-        return value
+    return present_format(value, f"session.{name}") if name.endswith("_format") else value
+
+
+def present_format(value: object, path: str) -> object:
+    """The audio format that the beta called `value`.
+
+    Raises:
+        EventError: it knew none of that name.
+    """
+    if value is None:
+        return None
     if not isinstance(value, str) or value not in _FORMATS:
         supported = ", ".join(f"'{each}'" for each in _FORMATS)
         message = f"Invalid value: '{str(value)[:64]}'. Supported values are: {supported}."
-        raise EventError(message, code="invalid_value", param=f"session.{name}")
+        raise EventError(message, code="invalid_value", param=path)
     return {"type": _FORMATS[value]} | ({"rate": 24_000} if value == "pcm16" else {})
 
 
-def _beta_value(value: object) -> object:
+def beta_format(value: object) -> object:
+    """What the beta called an audio format; anything else as it is."""
     if isinstance(value, dict) and value.get("type") in _BETA_FORMATS:
         return _BETA_FORMATS[value["type"]]
     return value
