@@ -127,3 +127,28 @@ def test_a_session_that_ends_sends_nothing_more(hung_up: bool) -> None:
     assert scene.hub.audio_waiting(caller.session) == 0
     scene.hub.schedule_audio(caller.session, b"late", 0, False, scene.now + 1, scene.now)
     assert scene.hub.take_back_audio(caller.session) == 0
+
+
+def test_what_the_client_reports_is_known_to_have_been_received() -> None:
+    scene = TransceiverScene()
+    caller = scene.connect(echo=False)
+
+    def report(highest: int) -> int | None:
+        ssrc = int(caller.session.answer.split("a=ssrc:")[1].split()[0])
+        block = pack("!IIIIII", ssrc, 0, highest, 0, 0, 0)
+        caller.client.send_rtcp(pack("!BBHI", 0x81, 201, 7, caller.client.ssrc) + block)
+        scene.flush(caller)
+        scene.run(0.05)
+        return caller.session.audio_unconfirmed
+
+    speak(scene, caller, range(30))
+    assert caller.session.audio_unconfirmed is None
+    scene.run(0.195)
+    first = caller.client.audio[0].sequence
+    # By the time the report has been read, three more have left.
+    unconfirmed = report((first + 9) % 65_536)
+    assert unconfirmed is not None
+    assert unconfirmed + 10 == caller.session.stats().packets_sent
+    scene.run(1.0)
+    assert report((first + 29) % 65_536 | 1 << 16) == 0
+    assert report((first + 40) % 65_536) == 0, "what has not left cannot have been received"

@@ -13,6 +13,8 @@ class ScheduledFrames:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._frames: list[tuple[float, bytes]] = []
+        self.audio_unconfirmed: int | None = None
+        """See `ClientSide`."""
 
     def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
         """See `ClientSide`."""

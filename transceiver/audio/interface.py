@@ -137,6 +137,9 @@ class Playout(Protocol):
     def played_us(self, response_id: str) -> int:
         """How much of the current response's own audio has been played; 0 for any other."""
 
+    def received_us(self, response_id: str, unconfirmed: int | None) -> int:
+        """How much of it has been received, where the last `unconfirmed` frames may not be; None: nothing may."""
+
     def take_played_ms(self, *, at_least: int) -> int:
         """Whole milliseconds played since the last call that returned any; 0 until there are `at_least` of them."""
 

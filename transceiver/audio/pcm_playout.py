@@ -124,6 +124,10 @@ class EncodingPlayout:
         """See `Playout`."""
         return self._pacer.played_us(response_id)
 
+    def received_us(self, response_id: str, unconfirmed: int | None) -> int:
+        """See `Playout`."""
+        return self._pacer.received_us(response_id, unconfirmed)
+
     def take_played_ms(self, *, at_least: int) -> int:
         """See `Playout`."""
         return self._pacer.take_played_ms(at_least=at_least)

@@ -184,6 +184,11 @@ class Call:
         """Scheduled frames that have not left."""
         return self._hub.audio_waiting(self.session)
 
+    @property
+    def audio_unconfirmed(self) -> int | None:
+        """Frames that have left since the newest that the client reports to have received."""
+        return self.session.audio_unconfirmed
+
     def take_back_audio(self) -> int:
         """Those will not leave."""
         return self._hub.take_back_audio(self.session)

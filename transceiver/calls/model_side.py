@@ -55,6 +55,10 @@ class ClientSide(Protocol):
     def audio_waiting(self) -> int:
         """How many scheduled frames have not left: the last ones."""
 
+    @property
+    def audio_unconfirmed(self) -> int | None:
+        """How many frames have left since the newest that the client reports to have received; None: no report yet."""
+
     def take_back_audio(self) -> int:
         """Those will not leave, and their places in the stream are free. Returns how many they were."""
 

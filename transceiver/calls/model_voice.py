@@ -14,6 +14,9 @@ from transceiver.audio.interface import Playout
 
 REPORT_EVERY_MS = 200
 """Credit and position are told in steps of this much audio, not per frame."""
+CONFIRM_EVERY_S = 1.0
+CONFIRM_TIMES = 6
+"""How long after a response the caller's report of having received it is waited for: browsers report every 5 s."""
 LEAVING_S = 0.003
 """After a frame was due it has left: ports send those of many calls together."""
 
@@ -28,6 +31,10 @@ class Stream(Protocol):
     def audio_waiting(self) -> int:
         """How many scheduled frames have not left."""
 
+    @property
+    def audio_unconfirmed(self) -> int | None:
+        """How many frames have left since the newest that the caller reports to have received; None: no report."""
+
     def take_back_audio(self) -> int:
         """Those will not leave."""
 
@@ -38,8 +45,8 @@ class VoiceListener(Protocol):
     def voice_played(self, response_id: str, *, drained: bool) -> None:
         """The first audio of a response has left, or (`drained`) all that was queued of it."""
 
-    def voice_position(self, response_id: str, played_us: int, buffered_ms: int) -> None:
-        """How far a response has been played."""
+    def voice_position(self, response_id: str, played_us: int, received_us: int, buffered_ms: int) -> None:
+        """How far a response has been played, and how far the caller reports to have received it."""
 
     def voice_credit(self, audio_ms: int) -> None:
         """So much has been played or dropped, and may be sent anew."""
@@ -76,6 +83,8 @@ class ModelVoice:
         self._timer_at = 0.0
         self._last_report: asyncio.TimerHandle | None = None
         self._latest = ""
+        self._told_position = ("", 0, 0)
+        self._confirmations_left = 0
         self._told_drained = True
         self._discarded_us = 0
 
@@ -153,6 +162,8 @@ class ModelVoice:
             if timer is not None:
                 timer.cancel()
         self._timer = self._last_report = None
+        if self._connected:
+            self._client.take_back_audio()
         self._playout.close()
 
     def _fire(self) -> None:
@@ -210,14 +221,30 @@ class ModelVoice:
         self._last_report = None
         self._settle()
         self._report(at_least_ms=1)
-        if not self._closed and self._playout.buffered_ms > 0:
+        if self._closed:
+            return
+        if self._playout.buffered_ms > 0:
             self._plan(self._now())
+        elif self._confirmations_left > 0 and self._tell_position():
+            self._confirmations_left -= 1
+            self._last_report = asyncio.get_running_loop().call_later(CONFIRM_EVERY_S, self._report_rest)
 
     def _report(self, *, at_least_ms: int) -> None:
         played_ms = self._playout.take_played_ms(at_least=at_least_ms)
         if played_ms == 0:
             return
+        self._confirmations_left = CONFIRM_TIMES
         self._listener.voice_credit(played_ms)
+        self._tell_position()
+
+    def _tell_position(self) -> bool:
+        """Tells how far the response has got, unless that is known. True if not all of it has been received."""
         response_id = self._playout.playing
-        if response_id:
-            self._listener.voice_position(response_id, self._playout.played_us(response_id), self._playout.buffered_ms)
+        if not response_id:
+            return False
+        played_us = self._playout.played_us(response_id)
+        received_us = self._playout.received_us(response_id, self._client.audio_unconfirmed)
+        if self._told_position != (response_id, played_us, received_us):
+            self._told_position = (response_id, played_us, received_us)
+            self._listener.voice_position(response_id, played_us, received_us, self._playout.buffered_ms)
+        return received_us < played_us

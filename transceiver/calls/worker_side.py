@@ -183,10 +183,10 @@ class WorkerSide:
         """Tells the client when an answer begins and ends to be heard."""
         self._realtime.played(response_id, drained=drained)
 
-    def voice_position(self, response_id: str, played_us: int, buffered_ms: int) -> None:
+    def voice_position(self, response_id: str, played_us: int, received_us: int, buffered_ms: int) -> None:
         """Tells the worker how far its answer has been heard."""
         if self._session is not None:
-            self._session.playout(response_id, played_us, buffered_ms)
+            self._session.playout(response_id, played_us, received_us, buffered_ms)
 
     def voice_credit(self, audio_ms: int) -> None:
         """Lets the worker send more; what it said before it was joined counts as well."""

@@ -38,6 +38,9 @@ FALL_BACK = 0.001
 """Five times what clocks differ by at most, and less than CATCH_UP: a late frame is to delay those behind it little."""
 MICROSECONDS = 1_000_000
 
+MAX_RUNS = 64
+"""Runs of frames that are alike, of which it is remembered that they were played."""
+
 
 @dataclass(frozen=True, slots=True)
 class PacedFrame:
@@ -56,6 +59,15 @@ class _Queued:
     content_us: int
     gap_us: int
     response_id: str
+
+
+@dataclass(slots=True)
+class _Run:
+    """Frames that were played one after the other."""
+
+    response_id: str
+    content_us: int
+    frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,7 @@ class Pacer:
         self._playing = ""
         self._played_us = 0
         self._untaken_us = 0
+        self._runs: deque[_Run] = deque(maxlen=MAX_RUNS)
 
     @property
     def buffered_ms(self) -> int:
@@ -108,6 +121,22 @@ class Pacer:
     def played_us(self, response_id: str) -> int:
         """How much of the current response's audio has been played; 0 for any other."""
         return self._played_us if response_id == self._playing else 0
+
+    def received_us(self, response_id: str, unconfirmed: int | None) -> int:
+        """How much of the current response's audio has been received, where the last `unconfirmed` frames may not be.
+
+        None: nothing is known to have been. What was lost on the way counts as received if something after it was.
+        """
+        if unconfirmed is None or response_id != self._playing:
+            return 0
+        received_us = self._played_us
+        for run in reversed(self._runs):
+            if unconfirmed == 0 or run.response_id != response_id:
+                return received_us
+            frames = min(run.frames, unconfirmed)
+            received_us -= frames * run.content_us
+            unconfirmed -= frames
+        return received_us if unconfirmed == 0 else 0
 
     def take_played_ms(self, *, at_least: int) -> int:
         """Whole milliseconds played since the last call that returned any; 0 until there are `at_least` of them."""
@@ -213,9 +242,17 @@ class Pacer:
             if frame.response_id != self._playing:
                 self._playing, self._played_us = frame.response_id, 0
                 begun.append(frame.response_id)
+            self._remember(frame)
             self._played_us += frame.content_us
             self._untaken_us += frame.content_us
         return begun
+
+    def _remember(self, frame: _Queued) -> None:
+        last = self._runs[-1] if self._runs else None
+        if last is not None and last.response_id == frame.response_id and last.content_us == frame.content_us:
+            last.frames += 1
+        else:
+            self._runs.append(_Run(frame.response_id, frame.content_us, 1))
 
     def next_change(self) -> float | None:
         """When a committed frame leaves that is the first of another response, or the last of all that there is."""

@@ -43,6 +43,8 @@ class AudioSender:
         self._last_timestamp = self._offset
         self._last_sent_at = 0.0
         self._heard = False
+        self._last_left = self._sequence
+        self._highest_received: int | None = None
         self._history: RetransmissionHistory | None = None
         self._scheduled: deque[_Scheduled] = deque()
         self.configure(audio, mid)
@@ -105,6 +107,7 @@ class AudioSender:
     def _sent(self, sequence: int, packet: bytes, payload_bytes: int, now: float) -> None:
         self.packets_sent += 1
         self.octets_sent += payload_bytes
+        self._last_left = sequence
         if self._history is not None:
             self._history.add(sequence, packet, now)
 
@@ -130,3 +133,13 @@ class AudioSender:
         self._heard = True
         self.fraction_lost = block.fraction_lost / 256
         self.packets_lost = block.cumulative_lost
+        self._highest_received = block.highest_sequence % _SEQUENCE_RANGE
+
+    @property
+    def unconfirmed(self) -> int | None:
+        """How many packets have left since the newest that the client reports to have received; None: no report yet."""
+        if self._highest_received is None:
+            return None
+        packets = (self._last_left - self._highest_received) % _SEQUENCE_RANGE
+        # It cannot have received what has not left; if it says so, it has received all that has.
+        return packets if packets < _SEQUENCE_RANGE // 2 else 0

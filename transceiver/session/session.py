@@ -366,6 +366,11 @@ class Session:
         return SendRtp(path, packet)
 
     @property
+    def audio_unconfirmed(self) -> int | None:
+        """How many packets have left since the newest that the client reports to have received; None before it does."""
+        return self._sender.unconfirmed
+
+    @property
     def has_scheduled_audio(self) -> bool:
         """Whether it wants to be told by `audio_waits` what has left, before it reads or writes a report."""
         return self._sender.has_scheduled

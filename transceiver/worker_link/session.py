@@ -133,9 +133,11 @@ class WorkerSession:
         """A message typed by the caller (or said by the application in `role`)."""
         self.send(worker_pb2.SessionInput(text=worker_pb2.TextInput(item_id=item_id, role=role, text=text)))
 
-    def playout(self, response_id: str, played_us: int, buffered_ms: int) -> None:
-        """Tells how much of a response's audio the caller has heard, and how much waits to be played."""
-        position = worker_pb2.PlayoutPosition(response_id=response_id, played_us=played_us, buffered_ms=buffered_ms)
+    def playout(self, response_id: str, played_us: int, received_us: int, buffered_ms: int) -> None:
+        """Tells how much of a response's audio has been played to the caller, has reached it, and waits."""
+        position = worker_pb2.PlayoutPosition(
+            response_id=response_id, played_us=played_us, received_us=received_us, buffered_ms=buffered_ms
+        )
         self.send(worker_pb2.SessionInput(playout=position))
 
     def interrupt(

@@ -82,7 +82,7 @@ def _interruption(message: worker_pb2.SessionInput) -> Interrupted:
 
 def _playout(message: worker_pb2.SessionInput) -> Playout:
     position = message.playout
-    return Playout(position.response_id, position.played_us, position.buffered_ms)
+    return Playout(position.response_id, position.played_us, position.buffered_ms, position.received_us)
 
 
 _READERS: dict[str, Callable[[worker_pb2.SessionInput], Event]] = {

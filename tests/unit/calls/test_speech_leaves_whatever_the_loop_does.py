@@ -37,6 +37,7 @@ class Stream:
     def __init__(self, port: MediaPort) -> None:
         self._port = port
         self._sequence = 0
+        self.audio_unconfirmed: int | None = None
 
     def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
         packet = build_rtp(111, marker, self._sequence, rtp_timestamp, 7, payload, b"")
@@ -59,14 +60,16 @@ class Listener:
     def __init__(self) -> None:
         self.played: list[tuple[str, bool]] = []
         self.positions: list[tuple[str, int]] = []
+        self.received: list[tuple[str, int]] = []
         self.credit_ms = 0
         self.over = asyncio.Event()
 
     def voice_played(self, response_id: str, *, drained: bool) -> None:
         self.played.append((response_id, drained))
 
-    def voice_position(self, response_id: str, played_us: int, buffered_ms: int) -> None:
+    def voice_position(self, response_id: str, played_us: int, received_us: int, buffered_ms: int) -> None:
         self.positions.append((response_id, played_us))
+        self.received.append((response_id, received_us))
 
     def voice_credit(self, audio_ms: int) -> None:
         self.credit_ms += audio_ms
@@ -81,8 +84,9 @@ class Scene:
     def __init__(self, port: MediaPort, relay: socket.socket) -> None:
         self.relay = relay
         self.listener = Listener()
+        self.stream = Stream(port)
         self.voice = ModelVoice(
-            Stream(port), lambda ready: Pacer(8000, max_buffered_ms=60_000), self.listener, now=time.monotonic
+            self.stream, lambda ready: Pacer(8000, max_buffered_ms=60_000), self.listener, now=time.monotonic
         )
 
     def say(self, frames: int, response_id: str) -> None:
@@ -222,3 +226,21 @@ async def test_speech_thirty_times_faster_than_real_time_is_played_whole_and_cre
         assert call.listener.credit_ms == 1000
         assert call.listener.positions[-1] == ("r1", 50 * FRAME_US)
         assert (call.listener.played[0], call.listener.played[-1]) == (("r1", False), ("r1", True))
+
+
+async def test_what_the_caller_reports_to_have_received_is_told_even_after_the_answer() -> None:
+    async with scene("native") as call:
+        call.voice.connected()
+        call.say(20, "r1")
+        await call.wait_for(20)
+        async with asyncio.timeout(LIMIT_S):
+            while ("r1", 20 * FRAME_US) not in call.listener.positions:
+                await asyncio.sleep(0.01)
+            assert {received_us for _, received_us in call.listener.received} == {0}, "no report has come"
+            call.stream.audio_unconfirmed = 5
+            while call.listener.received[-1] != ("r1", 15 * FRAME_US):
+                await asyncio.sleep(0.01)
+            call.stream.audio_unconfirmed = 0
+            while call.listener.received[-1] != ("r1", 20 * FRAME_US):
+                await asyncio.sleep(0.01)
+        assert call.listener.credit_ms == 400

@@ -174,6 +174,21 @@ def test_it_knows_how_much_of_the_response_was_played() -> None:
     assert target.buffered_ms == 100
 
 
+def test_it_knows_how_much_was_received_of_what_was_played() -> None:
+    target, clock = pacer()
+    for number in range(5):
+        push(target, number, "first")
+    for number in range(10):
+        push(target, number, "second")
+    target.push(b"tail", media_time_us=200_000, duration_us=FRAME_US, response_id="second", content_us=7_000)
+    clock.run(START + 1)
+    assert target.played_us("second") == 207_000
+    assert target.received_us("second", None) == 0, "nobody has said so"
+    received_us = [target.received_us("second", unconfirmed) for unconfirmed in (0, 1, 2, 11, 12, 1000)]
+    assert received_us == [207_000, 200_000, 180_000, 0, 0, 0]
+    assert target.received_us("first", 0) == 0, "only of the current response"
+
+
 def test_what_was_refused_on_its_way_is_played_when_its_time_has_passed() -> None:
     target, _ = pacer()
     for number in range(10):

@@ -81,7 +81,7 @@ def test_a_worker_that_stops_reading_is_lost_before_memory_grows() -> None:
     subject.receive(pb.ConnectResponse(hello=hello("echo")), 0.1)
     session = subject.open(pb.SessionOpen(), RecordingListener(), decided=lambda _verdict: None)
     for index in itertools.count():
-        session.playout("resp_1", index, 0)
+        session.playout("resp_1", index, 0, 0)
         if index > MAX_INPUTS:
             break
     assert subject.take_request() is None

@@ -1054,20 +1054,26 @@ class PlayoutPosition(_message.Message):
     RESPONSE_ID_FIELD_NUMBER: _builtins.int
     PLAYED_US_FIELD_NUMBER: _builtins.int
     BUFFERED_MS_FIELD_NUMBER: _builtins.int
+    RECEIVED_US_FIELD_NUMBER: _builtins.int
     response_id: _builtins.str
     played_us: _builtins.int
     buffered_ms: _builtins.int
     """Audio received and not yet played."""
+    received_us: _builtins.int
+    """How much of it has reached the caller, as the caller's end says in its reports (RTCP: every 1 to 5 s, so it trails
+    what was played). 0 until it has said so, and where it does not.
+    """
     def __init__(
         self,
         *,
         response_id: _builtins.str = ...,
         played_us: _builtins.int = ...,
         buffered_ms: _builtins.int = ...,
+        received_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffered_ms", b"buffered_ms", "played_us", b"played_us", "response_id", b"response_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffered_ms", b"buffered_ms", "played_us", b"played_us", "received_us", b"received_us", "response_id", b"response_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
