@@ -298,11 +298,13 @@ class SessionHub:
 
     def audio_received(self, session_id: int, frame: AudioReceived, now: float) -> None:
         """Passes audio on that has come in order: past the session."""
-        session = self._live(session_id)
-        if session is not None:
-            if session.delay is not None:
-                session.delay.arrived(frame.rtp_timestamp, now)
-            self._listeners[session_id].audio(session, frame, now)
+        session = self._sessions.get(session_id)
+        if session is None:
+            self._count(DropReason.SESSION_CLOSED)
+            return
+        if session.delay is not None:
+            session.delay.arrived(frame.rtp_timestamp, now)
+        self._listeners[session_id].audio(session, frame, now)
 
     def rtp_received(self, session_id: int, path: Path, packet: RtpPacket, now: float) -> None:
         """Passes other RTP on."""

@@ -1,7 +1,8 @@
-"""When a media port looks at its socket: at each datagram while they are few, each millisecond while they are many.
+"""When a media port looks at its socket: at each datagram while they are few, every 2 ms while they are many.
 
 A wake-up costs as much as several packets. With thousands of packets a second each of them would have its own, and
-every answer its own system call; a millisecond later a handful of them shares both. A relay gathers in the same way.
+every answer its own system call; 2 ms later a handful of them shares both, and finds the code that handles them in the
+processor's caches. A relay gathers in the same way.
 """
 
 import asyncio
@@ -9,10 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-GATHER_S: Final = 0.001
-"""The shortest timer that event loops have. It is added to the round trip, of which a caller hears nothing."""
+GATHER_S: Final = 0.002
+"""Half of it is added to the round trip, of which a caller hears nothing. With 200 calls on a core, 1 ms takes a tenth
+more CPU and 4 ms up to a tenth less."""
 GATHER_ABOVE: Final = 3000
-"""Datagrams per second from which on gathering saves something: three share a wake-up."""
+"""Datagrams per second from which on gathering saves something: six share a wake-up."""
 STOP_BELOW: Final = 2000
 WINDOW_S: Final = 0.05
 """How long a rate is counted for."""

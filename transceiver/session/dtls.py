@@ -164,6 +164,9 @@ class DtlsTransport:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` is due."""
+        if not self._waiting and self._alert_deadline is None:
+            # Once connected always so.
+            return self._next_timeout
         turn = self._waiting[0][0] if self._waiting else None
         timeouts = (self._next_timeout, turn, self._alert_deadline)
         return min((timeout for timeout in timeouts if timeout is not None), default=None)

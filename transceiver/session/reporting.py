@@ -4,6 +4,7 @@ The NTP time in our reports is the session's monotonic clock: RFC 3550 section 6
 whose streams need not be synchronised with anything (https://www.rfc-editor.org/rfc/rfc3550#section-6.4.1).
 """
 
+import math
 import random
 from typing import Final
 
@@ -30,6 +31,8 @@ from wire.drop import DropReason
 REPORT_INTERVAL_S: Final = 1.0
 """Mean time between reports: 150 bytes a second, 2 % of an Opus call; RFC 3550 section 6.2 allows 5 %."""
 
+_TICK_S: Final = 0.05
+"""Reports leave at multiples of it, those of many sessions with one wake-up."""
 _FRACTION: Final = 1 << 32
 _COMPACT_FRACTION: Final = 1 << 16
 
@@ -128,7 +131,8 @@ class Reporter:
     def _schedule(self, now: float) -> None:
         # RFC 3550 section 6.3.1: spread over half to one and a half of the interval, so that sessions do not
         # synchronise.
-        self._next_report = now + REPORT_INTERVAL_S * random.uniform(0.5, 1.5)  # noqa: S311  # spreads load, hides nothing
+        due = now + REPORT_INTERVAL_S * random.uniform(0.5, 1.5)  # noqa: S311  # spreads load, hides nothing
+        self._next_report = math.ceil(due / _TICK_S) * _TICK_S
 
     def _report(self, now: float) -> bytes:
         block = self._receiver.report(*self._last_sender_report(now))

@@ -322,10 +322,12 @@ class Session:
             self.close(expired, now)
             return
         self._timeouts_changed()
-        self._dtls.handle_timeout(now)
-        self._after_dtls(now)
-        self._receiver.handle_timeout(now)
-        self._actions += self._receiver.take_frames()
+        if self._dtls.next_timeout() is not None:
+            self._dtls.handle_timeout(now)
+            self._after_dtls(now)
+        if self._receiver.next_timeout() is not None:
+            self._receiver.handle_timeout(now)
+            self._actions += self._receiver.take_frames()
         self._catch_up()
         report = self._reporter.handle_timeout(now)
         if report is not None:
@@ -337,8 +339,8 @@ class Session:
 
     # Wishes of the owner
 
-    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> SendRtp | None:
-        """Sends one frame of the negotiated codec: returns what is to be done, at once and not among the other actions.
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> tuple[Path, bytes] | None:
+        """Sends one frame of the negotiated codec: returns the RTP packet that is to be sent at once, and its path.
 
         Args:
             payload: at most about 1200 bytes.
@@ -353,9 +355,9 @@ class Session:
         packet = self._sender.packetize(payload, rtp_timestamp, marker, now)
         if packet is None or not self._paths.admit_sending(path, len(packet)):
             return None
-        return SendRtp(path, packet)
+        return path, packet
 
-    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> SendRtp | None:
+    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> tuple[Path, bytes] | None:
         """The same for a frame that is to leave when `due` has come; see `MediaPort.schedule_rtp`."""
         path = self._paths.selected
         if path is None or not self.connected or self.closed:
@@ -363,7 +365,7 @@ class Session:
         packet = self._sender.schedule(payload, rtp_timestamp, marker, due)
         if packet is None or not self._paths.admit_sending(path, len(packet)):
             return None
-        return SendRtp(path, packet)
+        return path, packet
 
     @property
     def audio_unconfirmed(self) -> int | None:
