@@ -158,6 +158,10 @@ class SessionHub:
         """Sessions whose client has not completed its handshake."""
         return self._connecting
 
+    def sessions_by_key(self) -> Counter[str]:
+        """How many sessions have a ufrag that was minted with each routing key. Without it their checks are refused."""
+        return Counter(session.local_ufrags[0][:1].decode() for session in self._sessions.values())
+
     @property
     def parting(self) -> int:
         """Sessions that have ended and whose client is still being told."""

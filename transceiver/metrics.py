@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from offhook.service.metric_families import counter, counters_by, gauge, histogram, histograms_by
+from offhook.service.metric_families import counter, counters_by, gauge, gauges_by, histogram, histograms_by
 from transceiver.calls.answer_latency import BUCKETS_S as ANSWER_BOUNDS_S
 from transceiver.calls.call_service import CallService
 from transceiver.hub import SessionHub
@@ -75,6 +75,12 @@ class TransceiverCollector(Collector):
         yield gauge("fabric_transceiver_sessions", "Sessions held now.", len(self._hub))
         yield gauge(
             "fabric_transceiver_sessions_connecting", "Of these, the ones not yet connected.", self._hub.connecting
+        )
+        yield gauges_by(
+            "fabric_transceiver_sessions_by_key",
+            "Sessions by the routing key of their ufrag: not to be retired while there are any.",
+            "key",
+            self._hub.sessions_by_key(),
         )
         yield counter("fabric_transceiver_sessions_opened", "Sessions whose offer was accepted.", counters.opened)
         yield counter(

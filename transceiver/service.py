@@ -332,6 +332,11 @@ class Transceiver:
     async def _follow_keys(self, key_rings: AsyncIterator[KeyRing]) -> None:
         async for keys in key_rings:
             self._hub.keys = keys
+            for key_id, calls in self._hub.sessions_by_key().items():
+                if key_id not in keys.config_ids:
+                    _log.warning(
+                        "a routing key is retired under calls, whose consent will expire", key=key_id, calls=calls
+                    )
 
     def _bind(self, listen: str) -> socket.socket:
         """A listening TCP socket that other transceivers of this machine may share."""

@@ -135,6 +135,11 @@ class KeyRing:
         self._mint_id = mint.config_id
         self._ciphers = {ord(config_id): _KeyCipher(key.secret) for config_id, key in keys.items()}
 
+    @property
+    def config_ids(self) -> frozenset[str]:
+        """The ids of all keys held. A ufrag begins with that of its key."""
+        return frozenset(map(chr, self._ciphers))
+
     def mint_ufrag(self, token: RouteToken) -> str:
         """Return the 23 ice-chars of a token, under the minting key. Raises ValueError when a field does not fit."""
         block = self._ciphers[ord(self._mint_id)].encrypt(_pack_token(token))
