@@ -51,6 +51,30 @@ export async function echoes({ label, messages }) {
   return true;
 }
 
+/** Sends numbered messages as fast as the browser's own buffer takes them. @returns what came back, and in how long */
+export async function flood({ label, count, bytes }) {
+  const channel = window.interop.channels[label];
+  const numbers = [];
+  const all = new Promise((resolve) =>
+    channel.addEventListener("message", ({ data }) => {
+      numbers.push(new DataView(data).getUint32(0));
+      if (numbers.length === count) resolve();
+    }),
+  );
+  const began = performance.now();
+  channel.bufferedAmountLowThreshold = 1_000_000;
+  for (let number = 0; number < count; number++) {
+    if (channel.bufferedAmount > 8_000_000) {
+      await new Promise((low) => channel.addEventListener("bufferedamountlow", low, { once: true }));
+    }
+    const message = new DataView(new ArrayBuffer(bytes));
+    message.setUint32(0, number);
+    channel.send(message);
+  }
+  await all;
+  return { inOrder: numbers.every((number, index) => number === index), ms: performance.now() - began };
+}
+
 /** ICE restart by WHIP's PATCH (RFC 9725 section 4.3.3). */
 export async function restartIce() {
   const { peer, apiKey, location, answer } = window.interop;
