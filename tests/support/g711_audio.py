@@ -9,6 +9,8 @@ from transceiver.audio.interface import (
     EventInput,
     EventOutput,
     InputAudio,
+    ModelDecoder,
+    ModelEncoder,
     Pcm,
     PcmListener,
     PcmPlayout,
@@ -89,6 +91,12 @@ class G711Audio:
         raise NotImplementedError
 
     def open_event_output(self, sample_rate_hz: int) -> EventOutput:
+        raise NotImplementedError
+
+    def open_model_encoder(self, codec: str) -> ModelEncoder:
+        raise NotImplementedError
+
+    def open_model_decoder(self, codec: str, sample_rate_hz: int) -> ModelDecoder:
         raise NotImplementedError
 
     def close(self) -> None: ...

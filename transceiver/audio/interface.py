@@ -123,6 +123,35 @@ class EventOutput(Protocol):
         """The session is over."""
 
 
+class ModelEncoder(Protocol):
+    """A caller's samples as frames of a model's codec. Order is kept over both methods."""
+
+    sample_rate_hz: int
+    """Of the samples that it takes."""
+
+    def encode(self, pcm: Pcm, done: Callable[[Pcm], None]) -> None:
+        """Encodes; `done` gets each frame that is whole, its payload where the samples were."""
+
+    def after(self, then: Callable[[], None]) -> None:
+        """Calls `then` once everything before is with its `done`, what fills no frame padded with silence."""
+
+    def close(self) -> None:
+        """The session is over, or the model another."""
+
+
+class ModelDecoder(Protocol):
+    """A model's frames as samples. Order is kept over both methods."""
+
+    def decode(self, payload: bytes, duration_us: int, done: Callable[[bytes], None]) -> None:
+        """Decodes a frame; `done` gets its samples, none of what is no frame."""
+
+    def after(self, then: Callable[[], None]) -> None:
+        """Calls `then` once everything before has been decoded; at once if it has."""
+
+    def close(self) -> None:
+        """The session is over."""
+
+
 class Playout(Protocol):
     """A queue of a model's audio, with its times on the wire clock. `Pacer` is that of frames in the client's codec."""
 
@@ -210,6 +239,12 @@ class Audio(Protocol):
 
     def open_event_output(self, sample_rate_hz: int) -> EventOutput:
         """Starts speaking in events, from samples at one of SAMPLE_RATES_HZ."""
+
+    def open_model_encoder(self, codec: str) -> ModelEncoder:
+        """Starts speaking to a model that takes `codec` ("opus", "PCMU" or "PCMA") and no samples."""
+
+    def open_model_decoder(self, codec: str, sample_rate_hz: int) -> ModelDecoder:
+        """Starts hearing a model that gives `codec`, as samples at one of SAMPLE_RATES_HZ."""
 
     @property
     def counters(self) -> AudioCounters:

@@ -11,6 +11,7 @@ from transceiver.audio.event_audio import PooledEventInput, PooledEventOutput
 from transceiver.audio.input_audio import PooledInputAudio
 from transceiver.audio.input_stream import InputStream
 from transceiver.audio.interface import ANY_RECEPTION, no_loss
+from transceiver.audio.model_codec import PooledModelDecoder, PooledModelEncoder
 from transceiver.audio.pcm_playout import EncodingPlayout, Framing
 from transceiver.audio.settings import CLOCK_RATES, AudioSettings
 from transceiver.sdp.reception import Reception
@@ -73,6 +74,14 @@ class NativeAudio:
     def open_event_output(self, sample_rate_hz: int) -> PooledEventOutput:
         """See `Audio`."""
         return PooledEventOutput(sample_rate_hz, self._pool, self._settings)
+
+    def open_model_encoder(self, codec: str) -> PooledModelEncoder:
+        """See `Audio`."""
+        return PooledModelEncoder(codec, self._pool, self._settings)
+
+    def open_model_decoder(self, codec: str, sample_rate_hz: int) -> PooledModelDecoder:
+        """See `Audio`."""
+        return PooledModelDecoder(codec, sample_rate_hz, self._pool)
 
     def close(self) -> None:
         """See `Audio`."""

@@ -5,7 +5,17 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.audio.interface import ANY_RECEPTION, Audio, EventInput, EventOutput, InputAudio, PcmPlayout, no_loss
+from transceiver.audio.interface import (
+    ANY_RECEPTION,
+    Audio,
+    EventInput,
+    EventOutput,
+    InputAudio,
+    ModelDecoder,
+    ModelEncoder,
+    PcmPlayout,
+    no_loss,
+)
 from transceiver.audio.settings import AudioSettings
 from transceiver.sdp.reception import Reception
 
@@ -41,6 +51,14 @@ class NoAudio:
         self._refuse()
 
     def open_event_output(self, sample_rate_hz: int) -> EventOutput:
+        """Must not be called."""
+        self._refuse()
+
+    def open_model_encoder(self, codec: str) -> ModelEncoder:
+        """Must not be called."""
+        self._refuse()
+
+    def open_model_decoder(self, codec: str, sample_rate_hz: int) -> ModelDecoder:
         """Must not be called."""
         self._refuse()
 

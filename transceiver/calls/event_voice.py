@@ -7,7 +7,8 @@ from typing import Final
 
 from offhook_proto.worker.v1 import worker_pb2
 
-from transceiver.audio.interface import Audio, Pcm
+from transceiver.audio.interface import Audio, ModelEncoder, Pcm
+from transceiver.calls.formats import CODEC_NAMES
 from transceiver.realtime.effects import AppendAudio
 from transceiver.realtime.schema.session import AudioFormat
 from transceiver.turns.interface import SAMPLE_RATE_HZ, TurnDetection, TurnListener, Turns, TurnTaking
@@ -36,7 +37,9 @@ class EventVoice:
     """
 
     def __init__(self, audio: Audio, turns: Turns | None, audio_format: Callable[[], AudioFormat]) -> None:
+        self._audio = audio
         self._input = audio.open_event_input()
+        self._encoder: ModelEncoder | None = None
         self._turns = turns
         self._format = audio_format
         self._worker: WorkerSession | None = None
@@ -87,20 +90,26 @@ class EventVoice:
             worker.send(message)
             return
         worker.check_size(message)
-        self._input.after(lambda: self._queue(message))
+        self._input.after(lambda: self._behind_audio(message))
 
     # As the call sees it
 
     def feed(self, worker: WorkerSession | None) -> None:
         """From here on the model hears the caller; None: it is gone."""
         self._input.untap(self._to_worker)
+        if self._encoder is not None:
+            self._encoder.close()
+            self._encoder = None
         self._worker = worker
         if worker is None:
             self._to_send.clear()
             self._to_send_us = 0
             self._settle()
-        else:
+        elif (codec := CODEC_NAMES.get(worker.input_format.codec)) is None:
             self._input.tap(worker.input_format.sample_rate_hz, self._to_worker)
+        else:
+            self._encoder = self._audio.open_model_encoder(codec)
+            self._input.tap(self._encoder.sample_rate_hz, self._to_worker)
 
     async def ready(self) -> None:
         """Returns when the client may be read again."""
@@ -123,9 +132,21 @@ class EventVoice:
         self._settle()
 
     def _to_worker(self, pcm: Pcm) -> None:
+        if self._encoder is None:
+            self._queue_audio(pcm)
+        else:
+            self._encoder.encode(pcm, self._queue_audio)
+
+    def _queue_audio(self, pcm: Pcm) -> None:
         self._to_send.append(pcm)
         self._to_send_us += pcm.duration_us
         self._flush()
+
+    def _behind_audio(self, message: worker_pb2.SessionInput) -> None:
+        if self._encoder is None:
+            self._queue(message)
+        else:
+            self._encoder.after(lambda: self._queue(message))
 
     def _queue(self, message: worker_pb2.SessionInput) -> None:
         self._to_send.append(message)

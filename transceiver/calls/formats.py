@@ -8,6 +8,9 @@ from transceiver.audio.interface import SAMPLE_RATES_HZ
 
 _CODECS = {"opus": worker_pb2.CODEC_OPUS, "PCMU": worker_pb2.CODEC_PCMU, "PCMA": worker_pb2.CODEC_PCMA}
 
+CODEC_NAMES = {codec: name for name, codec in _CODECS.items()}
+"""What the codecs of the worker protocol are called here."""
+
 EVENT_FORMAT = worker_pb2.AudioFormat(codec=worker_pb2.CODEC_PCM_S16LE, sample_rate_hz=24_000, channels=1)
 """What a client's events carry unless it chooses G.711; a worker that has it needs no resampling."""
 
@@ -31,6 +34,12 @@ def choose_format(
     if client in offered or not can_convert:
         return client
     return next((each for each in offered if is_samples(each)), client)
+
+
+def choose_event_format(offered: Sequence[worker_pb2.AudioFormat]) -> worker_pb2.AudioFormat:
+    """Of a model whose client's audio comes in events: samples as they come, else others, else a codec."""
+    chosen = choose_format(EVENT_FORMAT, offered, can_convert=True)
+    return chosen if chosen in offered else next((each for each in offered if each.codec in CODEC_NAMES), chosen)
 
 
 def is_samples(audio_format: worker_pb2.AudioFormat) -> bool:

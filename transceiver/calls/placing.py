@@ -12,7 +12,14 @@ from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.errors import SessionRefused
 from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.event_voice import EventVoice
-from transceiver.calls.formats import EVENT_FORMAT, choose_format, client_format, is_samples
+from transceiver.calls.formats import (
+    CODEC_NAMES,
+    EVENT_FORMAT,
+    choose_event_format,
+    choose_format,
+    client_format,
+    is_samples,
+)
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
 from transceiver.calls.socket_call import SocketCall
@@ -128,14 +135,17 @@ class WorkerCalls:
         if self._audio is None:
             message = "This installation has no codecs: WebSocket sessions need the native module."
             raise SessionRefused(message, code="audio_unavailable", param=None)
-        input_format = choose_format(EVENT_FORMAT, info.input_formats if info is not None else (), can_convert=True)
-        output_format = choose_format(EVENT_FORMAT, info.output_formats if info is not None else (), can_convert=True)
+        input_format = choose_event_format(info.input_formats if info is not None else ())
+        output_format = choose_event_format(info.output_formats if info is not None else ())
+        codec = CODEC_NAMES.get(output_format.codec)
+        rate = output_format.sample_rate_hz if codec is None else EVENT_FORMAT.sample_rate_hz
         side = SocketCall(
             id,
             socket,
             session,
             ear=EventVoice(self._audio, self._turns, lambda: session.configuration.input.format),
-            output=self._audio.open_event_output(output_format.sample_rate_hz),
+            decoder=self._audio.open_model_decoder(codec, rate) if codec is not None else None,
+            output=self._audio.open_event_output(rate),
             latency=self.latency,
             ended=ended,
         )

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
-from transceiver.audio.interface import EventOutput
+from transceiver.audio.interface import EventOutput, ModelDecoder
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.event_voice import CODECS, EventVoice
@@ -35,6 +35,8 @@ class SocketCall:
 
     Args:
         id: for logs and the worker.
+        decoder: of what the model says; None: it gives samples.
+        output: converts samples to what the client has chosen.
         ended: called once when the session is over.
     """
 
@@ -48,6 +50,7 @@ class SocketCall:
         session: RealtimeSession,
         *,
         ear: EventVoice,
+        decoder: ModelDecoder | None,
         output: EventOutput,
         latency: AnswerLatency,
         ended: Callable[["SocketCall"], None],
@@ -56,6 +59,7 @@ class SocketCall:
         self._socket = socket
         self._session = session
         self._ear = ear
+        self._decoder = decoder
         self._output = output
         self._ended = ended
         self._realtime = RealtimeSide(session, client=self, ear=ear, voice=self, latency=latency, now=time.monotonic)
@@ -112,6 +116,8 @@ class SocketCall:
         _log.info("socket session ended", call=self.id, reason=reason.value)
         self._realtime.close(reason)
         self._ear.close()
+        if self._decoder is not None:
+            self._decoder.close()
         self._gathered.close()
         self._output.close()
         if self._worker is not None:
@@ -140,7 +146,16 @@ class SocketCall:
     def worker_audio(self, frame: worker_pb2.AudioFrame) -> None:
         """Converts and shows a frame, with those that come with it. Audio outside any response has no event."""
         self.give_back(frame.duration_us)
-        if frame.response_id:
+        if not frame.response_id:
+            return
+        if self._decoder is None:
+            self._gathered.add(frame)
+        else:
+            self._decoder.decode(frame.payload, frame.duration_us, partial(self._decoded, frame))
+
+    def _decoded(self, frame: worker_pb2.AudioFrame, samples: bytes) -> None:
+        if samples:
+            frame.payload = samples
             self._gathered.add(frame)
 
     def _show(self, frame: worker_pb2.AudioFrame) -> None:
@@ -171,13 +186,21 @@ class SocketCall:
 
     def worker_message(self, output: worker_pb2.SessionOutput) -> None:
         """Acts on the rest of the protocol, after the audio before it."""
+        self._after_audio(lambda: self._realtime.worker_output(output))
+
+    def _after_audio(self, then: Callable[[], None]) -> None:
+        if self._decoder is None:
+            self._after_samples(then)
+        else:
+            self._decoder.after(partial(self._after_samples, then))
+
+    def _after_samples(self, then: Callable[[], None]) -> None:
         self._gathered.flush()
-        self._output.after(lambda: self._realtime.worker_output(output))
+        self._output.after(then)
 
     def worker_ended(self) -> None:
         """The worker is done: so is the session, once the client has got everything."""
-        self._gathered.flush()
-        self._output.after(lambda: self.end(CloseReason.WORKER_ENDED))
+        self._after_audio(lambda: self.end(CloseReason.WORKER_ENDED))
 
     def worker_lost(self, reason: LostReason) -> None:
         """Tells the client why, rather than going silent."""
