@@ -120,11 +120,8 @@ class Session:
         self.delay: PlayoutDelay | None = None
         """Is to be told of the audio that passes in the lane."""
         self.answer = self._negotiation.answer(self._ice.local)
-
-    @property
-    def negotiated(self) -> AudioFormat:
-        """The audio codec in use, with its clock rate."""
-        return self._negotiation.offer.audio.format
+        self.negotiated: AudioFormat = offer.audio.format
+        """The audio codec in use, with its clock rate. A later offer may number it anew."""
 
     @property
     def remote_fraction_lost(self) -> float:
@@ -421,6 +418,7 @@ class Session:
         self._sender.configure(offer.audio, self._negotiation.mid)
         self._reporter.configure(offer.audio)
         self._lane.report_arrivals(self._reporter.arrival_reports)
+        self.negotiated = offer.audio.format
         self.answer = self._negotiation.answer(self._ice.local)
         return self.answer
 

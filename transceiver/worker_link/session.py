@@ -108,21 +108,23 @@ class WorkerSession:
             level: RFC 6464 level, 0 (loudest) to 127 -dBov; None where the client sent none.
             lost_before: frames lost or late directly before this one.
         """
-        frame = worker_pb2.AudioFrame(
-            payload=payload,
-            media_time_us=media_time_us,
-            duration_us=duration_us,
-            audio_level_plus_one=0 if level is None else level + 1,
-            lost_before=lost_before,
-        )
-        message = worker_pb2.SessionInput(session=self.number, audio=frame)
         may_leave = self._accepted and not self._closed and len(payload) <= self._max_input_bytes
-        if may_leave and self._queue.pass_audio(duration_us):
-            # Nearly always: there is credit, and nothing waits for any.
+        # Nearly always: there is credit, and nothing waits for any.
+        passes = may_leave and self._queue.pass_audio(duration_us)
+        message = self._outbox.add_frame(len(payload)) if passes else worker_pb2.SessionInput()
+        message.session = self.number
+        frame = message.audio
+        frame.payload = payload
+        frame.media_time_us = media_time_us
+        frame.duration_us = duration_us
+        if level is not None:
+            frame.audio_level_plus_one = level + 1
+        if lost_before:
+            frame.lost_before = lost_before
+        if passes:
             self._counters.audio_frames_sent += 1
-            self._outbox.put(message, at_once=False)
-            return
-        self.send(message)
+        else:
+            self.send(message)
 
     def send_text(
         self,
@@ -230,15 +232,16 @@ class WorkerSession:
             self._give_up(LostReason.LISTENER_FAILED)
 
     def _receive_audio(self, frame: worker_pb2.AudioFrame) -> None:
-        if not 0 < frame.duration_us <= MAX_FRAME_US:
+        duration_us = frame.duration_us
+        if not 0 < duration_us <= MAX_FRAME_US:
             self._counters.drops[LinkDrop.MALFORMED_OUTPUT] += 1
         elif self._output_credit_us <= 0:
             self._counters.drops[LinkDrop.OVER_CREDIT] += 1
-            self._overdrawn_us += frame.duration_us
+            self._overdrawn_us += duration_us
             if self._overdrawn_us > MAX_OVERDRAWN_US:
                 self._give_up(LostReason.FLOODED)
         else:
-            self._output_credit_us -= frame.duration_us
+            self._output_credit_us -= duration_us
             self._counters.audio_frames_received += 1
             self._listener.worker_audio(frame)
 

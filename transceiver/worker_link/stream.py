@@ -8,7 +8,7 @@ A lost stream is final: the link opens another one.
 """
 
 from collections.abc import Callable
-from functools import partial
+from typing import TypeVar
 
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
@@ -30,6 +30,8 @@ MAX_USELESS = 50_000
 USELESS_PER_S = 1_000.0
 """Outputs in vain that a worker may send: so many at once, and so many a second in the long run. A session that is
 closed leaves at most its credit behind, a few hundred frames; a worker beyond this costs every call its time."""
+
+_Told = TypeVar("_Told")
 
 _log = structlog.get_logger(__name__)
 
@@ -184,7 +186,7 @@ class WorkerStream:
         else:
             self._counters.streams_lost[reason] += 1
         for session in list(self._sessions.values()):
-            self._guard(session, partial(session.lose, reason))
+            self._guard(session, session.lose, reason)
         self._on_change()
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -211,7 +213,7 @@ class WorkerStream:
             self._counters.drops[LinkDrop.SESSION_CLOSED if was_used else LinkDrop.UNKNOWN_SESSION] += 1
             self._useless += 1
             return
-        self._guard(session, partial(session.receive, output))
+        self._guard(session, session.receive, output)
 
     def _is_flooding(self, now: float) -> bool:
         """Forgets what time allows, and gives the stream up where that is not enough."""
@@ -223,10 +225,10 @@ class WorkerStream:
         self.lose(LostReason.FLOODED)
         return True
 
-    def _guard(self, session: WorkerSession, deliver: Callable[[], None]) -> None:
+    def _guard(self, session: WorkerSession, deliver: Callable[[_Told], None], told: _Told) -> None:
         """A fault in one call's listener must not cost the other calls of this worker their stream."""
         try:
-            deliver()
+            deliver(told)
         except Exception:  # noqa: BLE001 - whatever a listener raises is logged and ends its own session only
             _log.exception("worker_listener_failed", call_id=session.call_id)
             session.abandon()
