@@ -41,7 +41,9 @@ class Stream:
         port.start_srtp(number, KEYS)
         port.bind(self._path, number, relay)
 
-    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
+    def schedule_audio(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
+    ) -> None:
         """Builds a packet and schedules it."""
         packet = build_rtp(111, marker, self._sequence % 65_536, rtp_timestamp, self._number, payload, b"")
         self._sequence += 1

@@ -214,11 +214,18 @@ class SessionHub:
         if send is not None:
             self._port.send_rtp(session.session_id, *send)
 
-    def schedule_audio(  # as `send_audio`, and when
-        self, session: Session, payload: bytes, rtp_timestamp: int, marker: bool, due: float, now: float
+    def schedule_audio(  # noqa: PLR0917  # as `send_audio`, when, and how loud
+        self,
+        session: Session,
+        payload: bytes,
+        rtp_timestamp: int,
+        marker: bool,
+        due: float,
+        now: float,
+        level_dbov: int | None = None,
     ) -> None:
         """Sends one audio packet when `due` has come; see `MediaPort.schedule_rtp`. A closed session ignores it."""
-        send = session.schedule_audio(payload, rtp_timestamp, marker, due)
+        send = session.schedule_audio(payload, rtp_timestamp, marker, due, level_dbov)
         if send is not None:
             self._port.schedule_rtp(session.session_id, *send, due, now)
 

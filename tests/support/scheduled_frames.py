@@ -16,7 +16,9 @@ class ScheduledFrames:
         self.audio_unconfirmed: int | None = None
         """See `ClientSide`."""
 
-    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
+    def schedule_audio(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
+    ) -> None:
         """See `ClientSide`."""
         self._frames.append((due, payload))
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.fabric import Fabric, running_fabric
 from tests.support.live_caller import LiveCaller
 from tests.support.speech import CLOCK_RATES, decode, frames_of_speech, likeness, speech
-from tests.support.webrtc_client import ClientOptions
+from tests.support.webrtc_client import LEVEL_ID, ClientOptions
 
 PAYLOAD_TYPES = {"opus": 111, "PCMU": 0, "PCMA": 8}
 SECONDS = 2.0
@@ -32,5 +32,8 @@ async def test_speech_comes_back_through_samples(fabric: Fabric, codec: str, rat
     heard = decode(codec, caller.heard)
     alike = likeness(heard, speech(), longest_lag_ms=300)
     print(f"{codec} through samples at {rate} Hz: likeness {alike:.3f}, {len(caller.heard)} frames")
+    # RFC 6464: how loud each frame is, with a flag where it is voice.
+    levels = [audio.extension.partition(bytes([LEVEL_ID << 4]))[2][0] for audio in caller.client.audio]
+    assert any(level & 0x80 for level in levels)
     # What a busy machine holds up is concealed first and heard then, which moves the rest.
     assert alike > 0.7

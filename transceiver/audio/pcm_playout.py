@@ -249,7 +249,7 @@ class EncodingPlayout:
 
     def _encoded(self, result: EncodeResult) -> None:
         frame = self._encoding.popleft()
-        payload, _level_dbov = result
+        payload, level_dbov = result
         if self._closed or frame.dropped or not payload:
             return
         nothing_was_due = self._pacer.next_commit(0.0) is None
@@ -262,6 +262,7 @@ class EncodingPlayout:
             duration_us=self._frame_us,
             response_id=frame.response_id,
             content_us=frame.content_us,
+            level_dbov=level_dbov,
         )
         if nothing_was_due:
             self._ready()

@@ -174,10 +174,12 @@ class Call:
         assert self._session is not None
         self._hub.send_audio(self._session, payload, rtp_timestamp, marker, time.monotonic())
 
-    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
+    def schedule_audio(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
+    ) -> None:
         """One frame to the client, when it is due."""
         assert self._session is not None
-        self._hub.schedule_audio(self._session, payload, rtp_timestamp, marker, due, time.monotonic())
+        self._hub.schedule_audio(self._session, payload, rtp_timestamp, marker, due, time.monotonic(), level_dbov)
 
     @property
     def audio_waiting(self) -> int:

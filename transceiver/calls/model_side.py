@@ -48,8 +48,13 @@ class ClientSide(Protocol):
     def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
         """Sends one codec frame now. `rtp_timestamp` counts from the first frame sent."""
 
-    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
-        """Sends one codec frame at `due` (monotonic seconds), behind those that wait: MAX_SCHEDULED of them at most."""
+    def schedule_audio(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
+    ) -> None:
+        """Sends one codec frame at `due` (monotonic seconds), behind those that wait: MAX_SCHEDULED of them at most.
+
+        `level_dbov` tells the client how loud it is (RFC 6464), where that is known.
+        """
 
     @property
     def audio_waiting(self) -> int:

@@ -24,7 +24,9 @@ LEAVING_S = 0.003
 class Stream(Protocol):
     """The caller's end of the audio; see `ClientSide`."""
 
-    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
+    def schedule_audio(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
+    ) -> None:
         """Sends one codec frame at `due`, behind those that wait."""
 
     @property
@@ -173,7 +175,7 @@ class ModelVoice:
     def _play(self) -> None:
         now = self._now()
         for frame in self._playout.commit(now):
-            self._client.schedule_audio(frame.payload, frame.rtp_timestamp, frame.marker, frame.due)
+            self._client.schedule_audio(frame.payload, frame.rtp_timestamp, frame.marker, frame.due, frame.level_dbov)
         if self._closed:
             # The client was found gone in sending.
             return

@@ -50,6 +50,8 @@ class PacedFrame:
     rtp_timestamp: int
     marker: bool
     due: float
+    level_dbov: int | None = None
+    """How loud it is, as RFC 6464 counts; None: nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class _Queued:
     content_us: int
     gap_us: int
     response_id: str
+    level_dbov: int | None
 
 
 @dataclass(slots=True)
@@ -154,6 +157,7 @@ class Pacer:
         duration_us: int,
         response_id: str = "",
         content_us: int | None = None,
+        level_dbov: int | None = None,
     ) -> bool:
         """Queues one frame; False if the queue is full and the frame is dropped.
 
@@ -161,6 +165,7 @@ class Pacer:
 
         Args:
             content_us: how much of the frame is the response's own; None: all of it. Only that counts as played.
+            level_dbov: how loud it is, for whoever sends it.
         """
         if self._queued_us + self._committed_us + duration_us > self._max_buffered_us:
             return False
@@ -171,7 +176,7 @@ class Pacer:
                 gap_us = 0
         self._expected = (response_id, media_time_us + duration_us)
         content_us = duration_us if content_us is None else content_us
-        self._queue.append(_Queued(payload, duration_us, content_us, gap_us, response_id))
+        self._queue.append(_Queued(payload, duration_us, content_us, gap_us, response_id, level_dbov))
         self._queued_us += duration_us
         return True
 
@@ -213,7 +218,7 @@ class Pacer:
             self._marker = True
             due = now
         rtp_timestamp = self._timestamp_us * self._clock_rate // MICROSECONDS
-        paced = PacedFrame(frame.payload, rtp_timestamp, self._marker, due)
+        paced = PacedFrame(frame.payload, rtp_timestamp, self._marker, due, frame.level_dbov)
         self._queue.popleft()
         self._queued_us -= frame.duration_us
         self._committed.append(_Committed(frame, due, due_before, timestamp_us_before, marker_before))

@@ -9,10 +9,13 @@ from transceiver.media_port.interface import MAX_SCHEDULED
 from transceiver.sdp.offer import AudioOffer
 from transceiver.session.retransmission import RetransmissionHistory
 from transceiver.session.rtcp import ReportBlock
-from transceiver.session.rtp import HEADER_BYTES, build_extensions, build_rtp
+from transceiver.session.rtp import HEADER_BYTES, build_extensions, build_rtp, extension_bytes
 
 _TIMESTAMP_RANGE: Final = 1 << 32
 _SEQUENCE_RANGE: Final = 1 << 16
+_VOICE: Final = 0x80
+_QUIET_DBOV: Final = 50
+"""From here on a model's frame is a pause, or the noise of one."""
 
 
 class _Scheduled(NamedTuple):
@@ -47,6 +50,7 @@ class AudioSender:
         self._highest_received: int | None = None
         self._history: RetransmissionHistory | None = None
         self._scheduled: deque[_Scheduled] = deque()
+        self._extensions_of: dict[int | None, bytes] = {}
         self.configure(audio, mid)
 
     def configure(self, audio: AudioOffer, mid: str | None) -> None:
@@ -58,9 +62,9 @@ class AudioSender:
             self._history = None
         elif self._history is None:
             self._history = RetransmissionHistory()
-        self._mid_extension = b""
-        if audio.mid_id is not None and mid is not None:
-            self._mid_extension = build_extensions({audio.mid_id: mid.encode()})
+        self._level_id = audio.audio_level_id
+        self._mid = {audio.mid_id: mid.encode()} if audio.mid_id is not None and mid is not None else {}
+        self._extensions_of.clear()
 
     def packetize(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> bytes | None:
         """The packet for a frame that is sent now; None if the client does not receive audio."""
@@ -69,9 +73,11 @@ class AudioSender:
             self._sent(self._sequence, packet, len(payload), now)
         return packet
 
-    def schedule(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> bytes | None:
+    def schedule(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None = None
+    ) -> bytes | None:
         """The same for one that is sent when `due` has come. It counts as sent once `settle` says so."""
-        packet = self._next_packet(payload, rtp_timestamp, marker, due)
+        packet = self._next_packet(payload, rtp_timestamp, marker, due, level_dbov)
         if packet is not None:
             # More than these do not wait anywhere.
             self.settle(MAX_SCHEDULED - 1)
@@ -94,15 +100,26 @@ class AudioSender:
         self._sequence = (self._sequence - len(self._scheduled)) % _SEQUENCE_RANGE
         self._scheduled.clear()
 
-    def _next_packet(self, payload: bytes, rtp_timestamp: int, marker: bool, when: float) -> bytes | None:
-        """The MID goes along until the client's reports show that it has found the stream (RFC 9143 section 9.2)."""
+    def _next_packet(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, when: float, level_dbov: int | None = None
+    ) -> bytes | None:
         if not self._enabled:
             return None
         timestamp = self._last_timestamp = (rtp_timestamp + self._offset) % _TIMESTAMP_RANGE
         self._last_sent_at = when
         sequence = self._sequence = (self._sequence + 1) % _SEQUENCE_RANGE
-        extensions = b"" if self._heard else self._mid_extension
+        extensions = self._extensions_of.get(level_dbov)
+        if extensions is None:
+            extensions = self._extensions_of[level_dbov] = self._extensions(level_dbov)
         return build_rtp(self._payload_type, marker, sequence, timestamp, self.ssrc, payload, extensions)
+
+    def _extensions(self, level_dbov: int | None) -> bytes:
+        """Level and MID, which goes along until reports show that the client has found the stream (RFC 9143, 9.2)."""
+        elements = {} if self._heard else dict(self._mid)
+        if level_dbov is not None and self._level_id is not None:
+            # RFC 6464 section 3: a flag for voice, and seven bits.
+            elements[self._level_id] = bytes([level_dbov | (_VOICE if level_dbov < _QUIET_DBOV else 0)])
+        return build_extensions(elements) if elements else b""
 
     def _sent(self, sequence: int, packet: bytes, payload_bytes: int, now: float) -> None:
         self.packets_sent += 1
@@ -120,7 +137,7 @@ class AudioSender:
         # RFC 3550 section 6.4.1 counts what was transmitted, payloads only.
         self.packets_sent += len(packets)
         for packet in packets:
-            self.octets_sent += len(packet) - HEADER_BYTES - (len(self._mid_extension) if packet[0] & 0x10 else 0)
+            self.octets_sent += len(packet) - HEADER_BYTES - extension_bytes(packet)
         return packets, refused
 
     def timestamp_at(self, now: float) -> int:
@@ -130,7 +147,9 @@ class AudioSender:
 
     def report_received(self, block: ReportBlock) -> None:
         """Takes what the client says about our stream."""
-        self._heard = True
+        if not self._heard:
+            self._heard = True
+            self._extensions_of.clear()
         self.fraction_lost = block.fraction_lost / 256
         self.packets_lost = block.cumulative_lost
         self._highest_received = block.highest_sequence % _SEQUENCE_RANGE

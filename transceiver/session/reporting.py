@@ -96,7 +96,7 @@ class Reporter:
                     self._reports_received(packet.reports, now)
                 case ReceiverReport():
                     self._reports_received(packet.reports, now)
-                case Feedback() if is_nack(packet) and packet.media_ssrc == self._sender.ssrc:
+                case Feedback() if is_nack(packet):
                     drop = self._nack_received(packet, now) or drop
                 case Bye():
                     # The end of a source is not the end of the session: another may follow it.
@@ -112,6 +112,8 @@ class Reporter:
         return repeats
 
     def _nack_received(self, nack: Feedback, now: float) -> DropReason | None:
+        if nack.media_ssrc != self._sender.ssrc:
+            return None
         missing = missing_sequences(nack.control_information)
         packets, refused = self._sender.repeat(missing, now, self.round_trip_s or 0.0)
         self._repeats += packets

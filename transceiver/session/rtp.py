@@ -122,6 +122,13 @@ def build_extensions(elements: Mapping[int, bytes]) -> bytes:
     return _EXTENSION.pack(_ONE_BYTE_PROFILE if one_byte else _TWO_BYTE_PROFILE, len(body) // 4) + body
 
 
+def extension_bytes(packet: bytes) -> int:
+    """How long the extension block of a packet of `build_rtp` is; 0 if it has none."""
+    if not packet[0] & 0x10:
+        return 0
+    return _EXTENSION.size + 4 * int(_EXTENSION.unpack_from(packet, HEADER_BYTES)[1])
+
+
 def build_rtp(  # noqa: PLR0917  # the fields in the order of the wire; called for every packet
     payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int, payload: bytes, extensions: bytes
 ) -> bytes:

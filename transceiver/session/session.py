@@ -354,12 +354,18 @@ class Session:
             return None
         return path, packet
 
-    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> tuple[Path, bytes] | None:
-        """The same for a frame that is to leave when `due` has come; see `MediaPort.schedule_rtp`."""
+    def schedule_audio(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None = None
+    ) -> tuple[Path, bytes] | None:
+        """The same for a frame that is to leave when `due` has come; see `MediaPort.schedule_rtp`.
+
+        Args:
+            level_dbov: how loud it is; goes along where the client has offered RFC 6464's header extension.
+        """
         path = self._paths.selected
         if path is None or not self.connected or self.closed:
             return None
-        packet = self._sender.schedule(payload, rtp_timestamp, marker, due)
+        packet = self._sender.schedule(payload, rtp_timestamp, marker, due, level_dbov)
         if packet is None or not self._paths.admit_sending(path, len(packet)):
             return None
         return path, packet

@@ -39,7 +39,9 @@ class Stream:
         self._sequence = 0
         self.audio_unconfirmed: int | None = None
 
-    def schedule_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, due: float) -> None:
+    def schedule_audio(
+        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
+    ) -> None:
         packet = build_rtp(111, marker, self._sequence, rtp_timestamp, 7, payload, b"")
         self._sequence += 1
         self._port.schedule_rtp(1, PATH, packet, due, time.monotonic())
