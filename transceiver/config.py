@@ -103,6 +103,12 @@ class TransceiverConfig(Config):
     default_model: str | None = Field(
         None, description="Model of a call that names none; unset: the first model that any worker serves."
     )
+    model_aliases: dict[str, str] = Field(
+        {"gpt-realtime*": "", "gpt-4o-*": "", "whisper-*": ""},
+        description="Other names for models: patterns (* as in a shell) of what clients ask for, and the model they "
+        "get (empty: the default one). A name that a worker serves comes first. As it is, a client that asks for one "
+        "of OpenAI's models is served.",
+    )
     max_sessions: int = Field(
         1000,
         gt=0,

@@ -209,6 +209,7 @@ class Transceiver:
             self._hub,
             WorkerCalls(self._workers, audio=self._audio, turns=self._turns, limits=config.limits),
             default_model=config.default_model,
+            aliases=config.model_aliases,
             max_sockets=config.max_sessions,
         )
         if config.workers:

@@ -5,7 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from fnmatch import fnmatchcase
+from typing import Any, Final
 
 import structlog
 
@@ -38,6 +39,9 @@ from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerReject
 _log = structlog.get_logger(__name__)
 
 
+NO_ALIASES: Final[Mapping[str, str]] = {}
+
+
 class CallService:
     """All calls of this transceiver.
 
@@ -45,12 +49,20 @@ class CallService:
         hub: sessions.
         workers: puts calls on workers.
         default_model: of a call that names none; None: the first that a worker serves, else loopback.
+        aliases: other names for models, as patterns; the first that matches counts, and nothing is the default model.
         max_sockets: sessions on WebSockets at once.
     """
 
     def __init__(
-        self, hub: SessionHub, workers: WorkerCalls, *, default_model: str | None, max_sockets: int = 1000
+        self,
+        hub: SessionHub,
+        workers: WorkerCalls,
+        *,
+        default_model: str | None,
+        aliases: Mapping[str, str] = NO_ALIASES,
+        max_sockets: int = 1000,
     ) -> None:
+        self._aliases = aliases
         self._max_sockets = max_sockets
         self._sockets: dict[str, SocketCall | None] = {}
         self._hub = hub
@@ -123,7 +135,13 @@ class CallService:
         return call
 
     def _model(self, wanted: str | None) -> str:
-        return wanted or self._default_model or next(iter(self._workers.models()), LOOPBACK)
+        default = self._default_model or next(iter(self._workers.models()), LOOPBACK)
+        if wanted is None or wanted in self._workers.models():
+            return wanted or default
+        for pattern, model in self._aliases.items():
+            if fnmatchcase(wanted, pattern):
+                return model or default
+        return wanted
 
     async def _join(self, call: Call, model: str, session: Mapping[str, Any]) -> None:
         if model == LOOPBACK:
