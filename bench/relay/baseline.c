@@ -2,8 +2,8 @@
  *
  * Puts the SPP header in front of each client datagram and sends them to one transceiver as GSO trains; takes its trains
  * with GRO, strips the headers and sends each datagram to the client that its header names. It looks nothing up and
- * checks nothing. Like the engine it keeps the DSCP, and with a wait lets packets gather: it receives at most once per
- * wait. Says its batch sizes when its input ends.
+ * checks nothing. Like the engine it keeps the DSCP, and with a wait lets packets gather, none for longer. Says its batch
+ * sizes when its input ends.
  *
  * usage: baseline PUBLIC_HOST PUBLIC_PORT UPSTREAM_HOST UPSTREAM_PORT TRANSCEIVER_HOST TRANSCEIVER_PORT WAIT_US
  */
@@ -133,13 +133,17 @@ static void like_the_engine(int public, int upstream) {
     if (setsockopt(public, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover)) die("IP_MTU_DISCOVER");
 }
 
-/* Wakes at `end`: the timer is set earlier by what the last ones were late, as the engine's. */
-static void gather(uint64_t end, uint64_t most) {
-    static uint64_t late;
-    if (now_ns() >= end - late) return;
-    sleep_until(end - late);
-    uint64_t by = now_ns() - (end - late);
-    late = (late * 7 + (by < most ? by : most)) / 8;
+/* Sleeps so that a packet is sent within `most` of its arrival: until `most` after the last receive, less what handling a
+ * batch and waking up took lately, as the engine does. */
+static void gather(uint64_t received_at, uint64_t most) {
+    static uint64_t late, handling;
+    uint64_t handled = now_ns() - received_at;
+    handling = (handling * 7 + (handled < most / 2 ? handled : most / 2)) / 8;
+    uint64_t end = received_at + most - late - handling;
+    if (now_ns() >= end) return;
+    sleep_until(end);
+    uint64_t by = now_ns() - end;
+    late = (late * 7 + (by < most / 4 ? by : most / 4)) / 8;
 }
 
 int main(int argc, char **argv) {
@@ -161,7 +165,7 @@ int main(int argc, char **argv) {
         int returned = trains > 0 ? send_downstream(public, trains) : 0;
         totals.batches += datagrams + returned > 0, totals.packets += (unsigned)(datagrams + returned);
         busy = wait && (datagrams > 0 || trains > 0);
-        if (busy) totals.gathered++, gather(received_at + wait, wait / 4);
+        if (busy) totals.gathered++, gather(received_at, wait);
     }
     printf("{\"batches\": %llu, \"gathered\": %llu, \"packets\": %llu, \"trains\": %llu, \"train_packets\": %llu}\n", totals.batches,
            totals.gathered, totals.packets, totals.trains, totals.train_packets);

@@ -2,8 +2,16 @@
 //!
 //! Waking up costs more than forwarding a packet, and a train saves only what it joins. So a busy thread lets packets
 //! gather for a bounded time before it receives. A quiet one must not: there a timer costs more than the wake-up it
-//! saves, and the packet would be late for nothing. A timer is late by what waking up takes, so it is set earlier by what
-//! the last ones were late: no packet then waits longer than it should. Takes time as an argument, keeps no clock.
+//! saves, and the packet would be late for nothing.
+//!
+//! ```text
+//! receive n          sleeps                            receive n+1       sent
+//! |--- handling ---|------------------------|-- late --|--- handling ---|
+//!  ^ a packet that just missed it waits `gather` at most, until here ---^
+//! ```
+//!
+//! The unluckiest packet waits for the timer, which is late by what waking up takes, and for the batch it comes in to be
+//! handled. So the timer is set earlier by what both took lately. Takes time as an argument, keeps no clock.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +24,7 @@ const BUSY_WINDOW: Duration = Duration::from_millis(50);
 /// When a thread lets packets gather.
 #[derive(Clone, Copy, Debug)]
 pub struct PaceSettings {
-    /// For how long at most; zero: never.
+    /// How long a packet may be held, until it is sent; zero: never.
     pub gather: Duration,
     /// Above how many packets per second, both directions together.
     pub threshold: u32,
@@ -40,23 +48,29 @@ pub struct Pace {
     window_packets: u64,
     gathering: bool,
     late: Duration,
+    handling: Duration,
 }
 
 impl Pace {
     /// Begins quiet.
     #[must_use]
     pub fn new(settings: PaceSettings, now: Instant) -> Self {
-        Self { settings, window_start: now, window_packets: 0, gathering: false, late: Duration::ZERO }
+        let (late, handling) = (Duration::ZERO, Duration::ZERO);
+        Self { settings, window_start: now, window_packets: 0, gathering: false, late, handling }
     }
 
-    /// A receive that began at `received_at` has brought so many packets, and perhaps left some; what comes next?
-    pub fn after(&mut self, packets: usize, more: bool, received_at: Instant) -> Wait {
+    /// A receive that began at `received_at` has brought so many packets, which were handled by `now`, and perhaps left
+    /// some; what comes next?
+    pub fn after(&mut self, packets: usize, more: bool, received_at: Instant, now: Instant) -> Wait {
         self.window_packets += packets as u64;
         self.measure(received_at);
         if more {
             Wait::NotAtAll
         } else if self.gathering && packets > 0 {
-            Wait::Until(received_at + self.settings.gather.saturating_sub(self.late))
+            // A thread may be held up by other things than packets.
+            let handling = now.saturating_duration_since(received_at).min(self.settings.gather / 2);
+            self.handling = (self.handling * 7 + handling) / 8;
+            Wait::Until(received_at + self.settings.gather.saturating_sub(self.late + self.handling))
         } else {
             Wait::ForPacket
         }

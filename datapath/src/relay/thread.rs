@@ -110,7 +110,7 @@ impl RelayThread {
             self.sweep(received_at, now);
             self.answer();
             let more = self.clients.is_full() || self.returns.is_full() || !self.work.is_done();
-            wait = self.parts.pace.after(packets, more, received_at);
+            wait = self.parts.pace.after(packets, more, received_at, Instant::now());
         }
         Ok(())
     }

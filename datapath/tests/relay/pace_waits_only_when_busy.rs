@@ -12,7 +12,7 @@ fn after_a_while(pace: &mut Pace, now: &mut Instant, packets: usize, interval: D
     let mut wait = Wait::ForPacket;
     for _ in 0..1000 {
         *now += interval;
-        wait = pace.after(packets, false, *now);
+        wait = pace.after(packets, false, *now, *now);
     }
     wait
 }
@@ -51,7 +51,7 @@ fn a_pause_between_bursts_does_not_end_it() {
         // 50,000 a second on average: 10 ms with twice as many, and 10 ms with none.
         let mut burst = (0..20).map(|_| {
             now += GATHER;
-            pace.after(50, false, now)
+            pace.after(50, false, now, now)
         });
         assert!(burst.all(|wait| matches!(wait, Wait::Until(_))));
         now += Duration::from_millis(10);
@@ -63,7 +63,7 @@ fn silence_ends_it_at_once() {
     let mut now = Instant::now();
     let mut pace = Pace::new(SETTINGS, now);
     after_a_while(&mut pace, &mut now, 1, Duration::from_micros(40));
-    assert_eq!(pace.after(0, false, now + GATHER), Wait::ForPacket);
+    assert_eq!(pace.after(0, false, now + GATHER, now + GATHER), Wait::ForPacket);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn what_is_left_over_is_taken_at_once() {
     let mut now = Instant::now();
     let mut pace = Pace::new(SETTINGS, now);
     after_a_while(&mut pace, &mut now, 64, Duration::from_micros(500));
-    assert_eq!(pace.after(256, true, now + GATHER), Wait::NotAtAll);
+    assert_eq!(pace.after(256, true, now + GATHER, now + GATHER), Wait::NotAtAll);
 }
 
 #[test]
@@ -87,10 +87,25 @@ fn the_timer_is_set_earlier_by_what_it_is_late() {
     let mut pace = Pace::new(SETTINGS, now);
     after_a_while(&mut pace, &mut now, 50, GATHER);
     (0..100).for_each(|_| pace.woke_late(late));
-    let Wait::Until(deadline) = pace.after(50, false, now) else { panic!("it was busy") };
+    let Wait::Until(deadline) = pace.after(50, false, now, now) else { panic!("it was busy") };
     assert!((deadline + late).saturating_duration_since(now + GATHER) < Duration::from_micros(1));
     // One long absence moves it little, and many no further than a quarter.
     (0..100).for_each(|_| pace.woke_late(Duration::from_secs(1)));
-    let Wait::Until(deadline) = pace.after(50, false, now) else { panic!("it was busy") };
+    let Wait::Until(deadline) = pace.after(50, false, now, now) else { panic!("it was busy") };
     assert!(deadline >= now + GATHER * 3 / 4);
+}
+
+#[test]
+fn a_packet_waits_for_its_batch_to_be_handled_within_the_same_time() {
+    let (mut now, handling) = (Instant::now(), Duration::from_micros(120));
+    let mut pace = Pace::new(SETTINGS, now);
+    after_a_while(&mut pace, &mut now, 50, GATHER);
+    let settled = |pace: &mut Pace, handling| {
+        (0..100).map(|_| pace.after(50, false, now, now + handling)).last().expect("a hundred")
+    };
+    let Wait::Until(deadline) = settled(&mut pace, handling) else { panic!("it was busy") };
+    assert!((deadline + handling).saturating_duration_since(now + GATHER) < Duration::from_micros(1));
+    // However long it takes, half of the time remains.
+    let Wait::Until(deadline) = settled(&mut pace, Duration::from_secs(1)) else { panic!("it was busy") };
+    assert!(deadline >= now + GATHER / 2);
 }
