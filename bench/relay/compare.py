@@ -34,7 +34,7 @@ PUBLIC_PORT, UPSTREAM_PORT, TRANSCEIVER_PORT, CLIENT_PORT = "3478", "3479", "500
 FIRST_CLIENT: Final = CLIENT_NET.removesuffix(".0") + ".1"
 CORES = 2
 AHEAD_OF_OTHERS: Final = ("chrt", "--fifo", "1")
-"""So that what else runs on the relay's core delays no packet, and the latency is the relay's own."""
+"""So that what else runs on the two cores delays no packet, and the latency is the relay's own."""
 
 
 class Wanted(NamedTuple):
@@ -182,7 +182,7 @@ def measure(
     baseline, load = tools
     to_relay = [RELAY_HOST, PUBLIC_PORT, FAR_HOST, TRANSCEIVER_PORT, CLIENT_NET, CLIENT_PORT]
     numbers = [point.flows, wanted.bytes, point.rate / 2, wanted.seconds, wanted.dscp]
-    line = inside(made.far, LOAD_CORE, load, *to_relay, *map(str, numbers))
+    line = inside(made.far, LOAD_CORE, *AHEAD_OF_OTHERS, load, *to_relay, *map(str, numbers))
     with running_relay(relay_command(point.relay, baseline, point.flows, wanted.wait_us), made.relay) as contender:
         thread = relay_thread(contender.process_id)
         with nullcontext() if samples is None else cpu_split.sampled(int(thread.name), samples):

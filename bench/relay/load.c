@@ -10,7 +10,9 @@
  * in the file. With MOVES_PER_S the clients take turns to move: one goes on from an address that nobody had, FLOWS above
  * its last, and sends its check from there first.
  *
- * It spins, so it needs a core of its own, and always ends after WARM_UP_S + SECONDS + 1.
+ * It spins, so it needs a core of its own, and always ends after WARM_UP_S + SECONDS + 1. What it missed because something
+ * else ran on that core it does not make good by a burst, which would be measured as the relay's delay: it counts as
+ * unsent.
  * usage: load RELAY_HOST RELAY_PORT TRANSCEIVER_HOST TRANSCEIVER_PORT CLIENT_NET CLIENT_PORT FLOWS BYTES
  *             CLIENT_PACKETS_PER_S SECONDS DSCP [CHECKS [MOVES_PER_S]]
  */
@@ -22,6 +24,7 @@
 #define RTT_CLASSES 200000 /* of a microsecond each */
 #define CHECK_BYTES 108
 #define DIRECT_EVERY_NS 250000
+#define MOST_BEHIND_NS 1e6
 #define CHECK_EVERY_NS 2500000000ull
 
 struct stamp {
@@ -282,6 +285,7 @@ int main(int argc, char **argv) {
     flows = (uint32_t)atoi(argv[7]);
     size_t bytes = (size_t)atoi(argv[8]);
     double per_ns = atof(argv[9]) / 1e9;
+    uint64_t most_behind = (uint64_t)(per_ns * MOST_BEHIND_NS) + 1;
     uint64_t length = (uint64_t)(atof(argv[10]) * 1e9), started = now_ns(), warm_up = WARM_UP_S * 1000000000ull;
     next_number = calloc(flows, sizeof *next_number), last_seen = calloc(flows, sizeof *last_seen);
     heard_at = calloc(flows, sizeof *heard_at), longest_gap = calloc(flows, sizeof *longest_gap);
@@ -305,6 +309,7 @@ int main(int argc, char **argv) {
             phase = 2, close_gaps(), say("stop");
         }
         uint64_t due = (uint64_t)((double)(now - started) * per_ns), done = totals.sent + totals.unsent;
+        if (phase < 2 && due > done + most_behind) totals.unsent += due - done - most_behind, done = due - most_behind;
         if (checks && phase < 2) checks_sent = send_checks(clients, now - started, checks_sent);
         if (phase < 2) move_clients(clients, (uint64_t)((double)(now - started) * moves_per_ns));
         if (phase < 2 && due > done) send_clients(clients, bytes, due - done), send_direct(clients, bytes, now);
