@@ -46,7 +46,8 @@ class RelayConfig(Config):
         500,
         ge=0,
         le=10_000,
-        description="Microseconds a busy native thread lets packets gather, which halves their cost; 0: never.",
+        description="Microseconds a busy native thread may hold a packet, its handling included, so that packets gather, "
+        "which halves their cost; 0: never.",
     )
     gather_above: int = Field(
         20_000, ge=0, description="Packets per second, both directions together, from which a thread is busy."

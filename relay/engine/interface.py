@@ -46,7 +46,7 @@ class EngineSettings:
         max_flows: flows held at once; a new one beyond that is refused, never an old one evicted.
         unsynced_flow_idle_s: how long a flow that no transceiver vouches for lives without an authentic packet.
         threads: of an engine that has threads; 0 is one per core that this process may use.
-        gather_us: how long a busy thread of such an engine lets packets gather; 0 is never.
+        gather_us: how long a busy thread of such an engine may hold a packet, so that packets gather; 0 is never.
         gather_above: from how many packets per second a thread is busy, both directions together.
         limits: what strangers may cost.
     """
