@@ -46,7 +46,7 @@ class RelayConfig(Config):
         500,
         ge=0,
         le=10_000,
-        description="Microseconds a busy native thread may hold a packet, its handling included, so that packets gather, "
+        description="Microseconds a busy native thread may hold a packet, handling included, so that packets gather, "
         "which halves their cost; 0: never.",
     )
     gather_above: int = Field(
