@@ -103,10 +103,12 @@ realtime-page: setup-test ## Write the tables of docs/realtime-api.md anew, from
 	@$(BIN)/python scripts/realtime_page.py
 
 .PHONY: test-rust
-test-rust: $(STAMPS)/runtime ## cargo test, without Python
+test-rust: $(STAMPS)/runtime ## cargo test without Python; the relay once more under a sanitizer, its parsers under a fuzzer
 	@scripts/with-cargo.sh test --quiet --locked --no-default-features --features transceiver \
 	  --manifest-path datapath/Cargo.toml
 	@scripts/with-cargo.sh test --quiet --locked --manifest-path bench/caller/Cargo.toml
+	@scripts/sanitize.sh
+	@datapath/fuzz/run.sh 2 stun ufrag spp forwarding
 
 .PHONY: lint
 lint: lint-style lint-types lint-imports lint-proto lint-locks lint-chart lint-rust ## Everything that needs no running code
@@ -157,7 +159,7 @@ fuzz: ## Run every fuzz target of datapath/fuzz for SECONDS (10) each
 
 .PHONY: sanitize
 sanitize: ## Rust tests of the batched sockets and the relay's engine under AddressSanitizer
-	@scripts/sanitize.sh
+	@scripts/sanitize.sh all
 
 .PHONY: bench
 bench: setup ## Measure, and print the numbers with the machine they were taken on

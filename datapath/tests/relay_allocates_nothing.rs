@@ -37,7 +37,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const ROUNDS: u32 = 20_000;
+const ROUNDS: u32 = 5_000;
 const CLIENTS: usize = 8;
 const SPP_BYTES: usize = 38;
 
