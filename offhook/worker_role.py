@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import structlog
-from offhook_worker import InputDrop, ServeOptions, VoiceWorker
+from offhook_worker import InputDrop, ServeOptions, TlsFiles, VoiceWorker
 from offhook_worker.counters import STAGE_BOUNDS_S
 from offhook_worker.echo import EchoWorker
 from offhook_worker.pcm_echo import PcmEchoWorker
@@ -14,7 +14,7 @@ from offhook_worker.server import WorkerServer
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from offhook.models.store import models_directory
 from offhook.service.admin import AdminServer
@@ -42,6 +42,13 @@ class WorkerConfig(Config):
     agent_threads: int = Field(1, gt=0, le=64, description="Of the agent: threads that hear, and as many that speak.")
     max_sessions: int = Field(256, gt=0, description="Calls taken at once, all transceivers together.")
     drain_s: float = Field(30.0, ge=0, description="After SIGTERM: how long open calls may go on.")
+    tls_certificate_file: Path | None = Field(
+        None, description="Certificate of the gRPC port (PEM), read again when it changes; none: in the clear."
+    )
+    tls_key_file: Path | None = Field(None, description="Its private key (PEM).")
+    tls_client_ca_file: Path | None = Field(
+        None, description="Only transceivers with a certificate of this authority (PEM) may connect; none: any."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
     log_format: Literal["console", "json"] = Field("console", description="Shape of log lines on standard error.")
 
@@ -51,6 +58,21 @@ class WorkerConfig(Config):
         parse_address(value)
         return value
 
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate_file and tls_key_file: set both or neither")
+        if self.tls_client_ca_file is not None and self.tls_certificate_file is None:
+            raise ValueError("tls_client_ca_file: needs tls_certificate_file and tls_key_file")
+        return self
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        """The files, where the port is to speak TLS."""
+        if self.tls_certificate_file is None or self.tls_key_file is None:
+            return None
+        return TlsFiles(self.tls_certificate_file, self.tls_key_file, self.tls_client_ca_file)
+
 
 def run(config: WorkerConfig, ready_file: Path | None) -> int:
     """Runs the worker until it is told to stop. Returns the exit code."""
@@ -59,7 +81,7 @@ def run(config: WorkerConfig, ready_file: Path | None) -> int:
 
 
 async def _serve(config: WorkerConfig, stop: asyncio.Event, ready_file: Path | None) -> None:
-    options = ServeOptions(name=config.name, max_sessions=config.max_sessions, drain_s=config.drain_s)
+    options = ServeOptions(name=config.name, max_sessions=config.max_sessions, drain_s=config.drain_s, tls=config.tls)
     server = WorkerServer(_make_worker(config), config.listen, options)
     registry = CollectorRegistry()
     registry.register(WorkerCollector(server))

@@ -13,6 +13,7 @@ from transceiver.audio.settings import AudioSettings
 from transceiver.candidates import ANNOUNCED
 from transceiver.media_port.choice import MediaPortName
 from transceiver.signalling.access.rates import RequestRates
+from transceiver.worker_link.settings import WorkerLinkSettings
 from wire.address import Address, parse_address
 
 
@@ -130,8 +131,9 @@ class TransceiverConfig(Config):
     relay_grace_s: float = Field(
         60.0, gt=0, description="How long a relay whose stream broke may still send: a lost stream is not a lost relay."
     )
-    worker_open_timeout_s: float = Field(
-        2.0, gt=0, description="A worker that has not accepted a call by then is passed over."
+    worker_link: WorkerLinkSettings = Field(
+        default_factory=WorkerLinkSettings,
+        description="Timing, bounds and TLS of the links to workers; how far they may be ahead is playout_buffer_ms.",
     )
     drain_s: float = Field(
         30.0, ge=0, description="After SIGTERM: how long calls may still end by themselves before they are ended."
@@ -199,6 +201,13 @@ class TransceiverConfig(Config):
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             ip_network(text)
+        return value
+
+    @field_validator("worker_link")
+    @classmethod
+    def _has_one_window(cls, value: WorkerLinkSettings) -> WorkerLinkSettings:
+        if "output_credit_ms" in value.model_fields_set:
+            raise ValueError("output_credit_ms: set limits.playout_buffer_ms, which it follows")
         return value
 
     @model_validator(mode="after")

@@ -51,7 +51,6 @@ from transceiver.signalling.tls import ServerTls
 from transceiver.turns.metrics import TurnsCollector
 from transceiver.turns.turns import start_turns
 from transceiver.worker_link.pool import WorkerPool
-from transceiver.worker_link.settings import WorkerLinkSettings
 from wire.address import Address, format_address, parse_address
 from wire.ufrag import KeyRing
 
@@ -199,9 +198,7 @@ class Transceiver:
 
     async def _open_workers(self) -> None:
         config = self._config
-        settings = WorkerLinkSettings(
-            accept_timeout_s=config.worker_open_timeout_s, output_credit_ms=config.limits.playout_buffer_ms
-        )
+        settings = config.worker_link.model_copy(update={"output_credit_ms": config.limits.playout_buffer_ms})
         self._workers = WorkerPool(config.workers, config.name, settings)
         await self._workers.start()
         self._stack.push_async_callback(self._workers.stop)

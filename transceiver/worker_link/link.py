@@ -17,6 +17,7 @@ from transceiver.worker_link.session import Verdict, WorkerSession
 from transceiver.worker_link.settings import WorkerLinkSettings
 from transceiver.worker_link.stream import PROTOCOL_MAJOR, PROTOCOL_MINOR, WorkerStream
 from transceiver.worker_link.ticker import Ticker
+from transceiver.worker_link.tls import open_channel
 
 _log = structlog.get_logger(__name__)
 
@@ -114,7 +115,12 @@ class WorkerLink:
     async def _run(self) -> None:
         failures = 0
         while not self._retired.is_set():
-            was_ready = await self._hold_stream()
+            try:
+                was_ready = await self._hold_stream()
+            except OSError as error:
+                was_ready = False
+                if failures == 0:
+                    _log.error("worker_tls_files_unreadable", error=str(error))
             if was_ready:
                 failures = 0
                 self._backoff.reset()
@@ -139,7 +145,7 @@ class WorkerLink:
         )
         self._stream = stream
         # A channel of its own for each attempt: gRPC's hidden back-off would otherwise add itself to ours.
-        async with grpc.aio.insecure_channel(self.target, options=_channel_options(self._settings)) as channel:
+        async with open_channel(self.target, self._settings) as channel:
             call = WorkerServiceStub(channel).Connect()
             hello = worker_pb2.TransceiverHello(
                 transceiver=self._transceiver_name,
@@ -209,17 +215,6 @@ async def _first_to_end(*parts: Coroutine[None, None, None]) -> None:
             elif isinstance(fault, Exception) and not isinstance(fault, asyncio.InvalidStateError):
                 # InvalidStateError is how grpc.aio refuses a write on a call that is over.
                 _log.error("worker_stream_failed", exc_info=fault)
-
-
-def _channel_options(settings: WorkerLinkSettings) -> list[tuple[str, int]]:
-    return [
-        ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.max_receive_message_length", settings.max_message_bytes),
-        ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.enable_retries", 0),
-        # Workers are inside; a proxy named in the environment is for the outside.
-        ("grpc.enable_http_proxy", 0),
-    ]
 
 
 def _now() -> float:

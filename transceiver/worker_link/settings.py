@@ -1,8 +1,10 @@
 """How the transceiver treats its workers."""
 
 from enum import StrEnum
+from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from offhook.service.config import Config
 
@@ -39,7 +41,7 @@ class WorkerLinkSettings(Config):
         description="Time a worker has to answer a new stream.",
     )
     accept_timeout_s: float = Field(
-        default=3.0,
+        default=2.0,
         gt=0,
         le=60,
         description="Time a worker has to accept or reject a session; then another is asked.",
@@ -79,3 +81,24 @@ class WorkerLinkSettings(Config):
         ge=65_536,
         description="Largest gRPC message either way; an image must fit into one.",
     )
+    tls_ca_file: Path | None = Field(
+        default=None,
+        description="Workers speak TLS with certificates of this authority (PEM). None: in the clear.",
+    )
+    tls_certificate_file: Path | None = Field(
+        default=None,
+        description="This transceiver's certificate, for workers that ask for one (PEM). Read again at every dial.",
+    )
+    tls_key_file: Path | None = Field(default=None, description="Its private key (PEM).")
+    tls_server_name: str | None = Field(
+        default=None,
+        description="Name in workers' certificates, where it is not the one that is dialled (an address, a pod).",
+    )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate_file and tls_key_file: set both or neither")
+        if self.tls_ca_file is None and (self.tls_certificate_file or self.tls_server_name):
+            raise ValueError("tls_ca_file: needed wherever workers are spoken to by TLS")
+        return self

@@ -49,6 +49,7 @@ from offhook_worker.replies import AnswerFailed, CallFunction, Reply, Speech, Wo
 from offhook_worker.sentences import sentences
 from offhook_worker.server import WorkerServer, run, serve
 from offhook_worker.session import Session
+from offhook_worker.tls import TlsFiles
 from offhook_worker.turn import Listener, Turn
 from offhook_worker.turn_worker import TurnWorker
 from offhook_worker.utterance import Utterance
@@ -102,6 +103,7 @@ __all__ = [
     "Status",
     "Text",
     "TextInput",
+    "TlsFiles",
     "ToolResult",
     "Transcript",
     "Turn",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from offhook_worker.tls import TlsFiles
+
 
 class DropPolicy(StrEnum):
     """What gives way when a session's input queue is full, which only a transceiver that ignores credit can cause."""
@@ -25,6 +27,7 @@ class ServeOptions:
         input_policy: what goes when a transceiver sends more than that.
         peer_timeout_s: a transceiver from which nothing came for this long is gone (it pings every half second).
         max_message_bytes: largest gRPC message either way; an image must fit into one.
+        tls: certificate and key, and whose transceivers may connect; None: in the clear, for a network that is trusted.
     """
 
     name: str = ""
@@ -36,3 +39,4 @@ class ServeOptions:
     input_policy: DropPolicy = DropPolicy.DROP_OLDEST
     peer_timeout_s: float = 10.0
     max_message_bytes: int = 16 * 1024 * 1024
+    tls: TlsFiles | None = None

@@ -17,6 +17,7 @@ from offhook_worker.counters import WorkerCounters
 from offhook_worker.health import HealthService
 from offhook_worker.house import House
 from offhook_worker.options import ServeOptions
+from offhook_worker.tls import server_credentials
 from offhook_worker.transceiver_stream import Context, TransceiverStream
 from offhook_worker.worker import VoiceWorker
 
@@ -56,7 +57,7 @@ class WorkerServer(WorkerServiceServicer):
         add_WorkerServiceServicer_to_server(self, self._server)
         self._server.add_generic_rpc_handlers((self._health.handler(),))
         try:
-            port = self._server.add_insecure_port(self._address)
+            port = self._bind()
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}") from error
         await self._house.worker.start()
@@ -98,6 +99,11 @@ class WorkerServer(WorkerServiceServicer):
             await stream.serve(request_iterator, context)
         finally:
             self._streams.discard(stream)
+
+    def _bind(self) -> int:
+        if self._options.tls is None:
+            return self._server.add_insecure_port(self._address)
+        return self._server.add_secure_port(self._address, server_credentials(self._options.tls))
 
     async def _wait_sessions(self, timeout_s: float) -> None:
         if self._house.tasks:

@@ -64,6 +64,9 @@ def test_candidates_may_be_found_out(tmp_path: Path, candidate: str) -> None:
         ("peer_url", "http://10.0.0.1:8081/"),
         ("peer_url", "http://10.0.0.1:8081/v1?"),
         ("peer_url", "file:///etc"),
+        ("worker_link", {"output_credit_ms": 1000}),
+        ("worker_link", {"tls_certificate_file": "cert.pem"}),
+        ("worker_link", {"nonsense": 1}),
     ],
 )
 def test_what_cannot_work_is_named(tmp_path: Path, field: str, value: object) -> None:
