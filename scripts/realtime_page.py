@@ -39,24 +39,17 @@ ENDPOINTS = (
 SESSIONS = (
     "transcription sessions",
     "image input",
+    "tools of MCP servers",
+    "approval of MCP calls",
     "metadata of responses",
     "out-of-band responses",
     "expiry of sessions",
 )
 _SIP = "SIP calls only, which the fabric does not take yet"
-_MCP = "not yet: tools of type `mcp` are refused"
 REASONS: Mapping[str, str] = {
     "POST /v1/realtime/calls/{call_id}/accept": f"refused: {_SIP}",
     "POST /v1/realtime/calls/{call_id}/reject": f"refused: {_SIP}",
     "POST /v1/realtime/calls/{call_id}/refer": f"refused: {_SIP}",
-    "mcp_list_tools.completed": _MCP,
-    "mcp_list_tools.failed": _MCP,
-    "mcp_list_tools.in_progress": _MCP,
-    "response.mcp_call.completed": _MCP,
-    "response.mcp_call.failed": _MCP,
-    "response.mcp_call.in_progress": _MCP,
-    "response.mcp_call_arguments.delta": _MCP,
-    "response.mcp_call_arguments.done": _MCP,
     "POST /v1/realtime/translations/client_secrets": "not served: translation sessions are a protocol of their own",
     "conversation.item.created": "beta's name, sent only to clients that ask for the beta",
     "conversation.item.input_audio_transcription.segment": "never sent: no model of the fabric tells speakers apart",

@@ -141,6 +141,11 @@ class TransceiverConfig(Config):
     request_rates: RequestRates = Field(
         default_factory=RequestRates, description="How many requests a key may make; more get 429."
     )
+    mcp_servers: tuple[str, ...] = Field(
+        (),
+        description="URLs of the MCP servers that sessions may name as tools, with all that is below their paths. The "
+        "transceiver connects to them on a client's word, so none is allowed unless it is listed.",
+    )
     cors_origins: tuple[str, ...] = Field(("*",), description="Origins whose pages may call the API.")
     audio: AudioSettings = Field(default_factory=AudioSettings, description="Codecs, for models that want samples.")
     limits: SessionLimits = Field(default_factory=SessionLimits, description="Bounds and timers of one session.")

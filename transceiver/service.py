@@ -24,6 +24,7 @@ from offhook.service.logs import configure_logging
 from transceiver.audio.metrics import AudioCollector
 from transceiver.audio.support import open_audio
 from transceiver.calls.call_service import CallService
+from transceiver.calls.mcp_servers import McpServers
 from transceiver.calls.placing import WorkerCalls
 from transceiver.candidates import Candidates
 from transceiver.config import TransceiverConfig
@@ -204,7 +205,13 @@ class Transceiver:
         self._stack.push_async_callback(self._workers.stop)
         self._calls = CallService(
             self._hub,
-            WorkerCalls(self._workers, audio=self._audio, turns=self._turns, limits=config.limits),
+            WorkerCalls(
+                self._workers,
+                audio=self._audio,
+                turns=self._turns,
+                limits=config.limits,
+                mcp=McpServers(config.mcp_servers),
+            ),
             default_model=config.default_model,
             aliases=config.model_aliases,
             max_sockets=config.max_sessions,

@@ -20,6 +20,7 @@ from transceiver.calls.formats import (
     client_format,
     is_samples,
 )
+from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
 from transceiver.calls.socket_call import SocketCall
@@ -45,10 +46,20 @@ class WorkerCalls:
         workers: models.
         audio: codecs; None or unsupported: only models that take and give the client's own codec are served.
         turns: turn taking; None: clients commit by hand.
+        mcp: servers whose tools sessions may name.
         limits: how far a worker may be ahead of the wire clock, and how long a call may last.
     """
 
-    def __init__(self, workers: WorkerPool, *, audio: Audio | None, turns: Turns | None, limits: SessionLimits) -> None:
+    def __init__(
+        self,
+        workers: WorkerPool,
+        *,
+        audio: Audio | None,
+        turns: Turns | None,
+        limits: SessionLimits,
+        mcp: McpServers = NO_SERVERS,
+    ) -> None:
+        self._mcp = mcp
         self._workers = workers
         self._audio = audio if audio is not None and audio.supported else None
         self._turns = turns
@@ -98,6 +109,7 @@ class WorkerCalls:
             ear,
             lambda listener: self._voice(client, output_format, listener),
             latency=self.latency,
+            mcp=self._mcp,
             now=time.monotonic,
             hand_over=hand_over,
         )
@@ -147,6 +159,7 @@ class WorkerCalls:
             decoder=self._audio.open_model_decoder(codec, rate) if codec is not None else None,
             output=self._audio.open_event_output(rate),
             latency=self.latency,
+            mcp=self._mcp,
             ended=ended,
         )
         try:

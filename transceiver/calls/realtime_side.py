@@ -10,21 +10,26 @@ from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.calls.answer_latency import AnswerClock, AnswerLatency
 from transceiver.calls.event_feed import EventFeed, EventReader, Observer, tell
+from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
+from transceiver.calls.mcp_side import McpSide
 from transceiver.calls.turn_settings import turn_settings
 from transceiver.realtime.effects import (
     Answering,
     AppendAudio,
+    CallMcpTool,
     DetectTurns,
     Discard,
     Effect,
     EndSession,
     FlushPlayout,
     ForgetTurn,
+    ListMcpTools,
     Play,
     SendEvent,
     SendToWorker,
 )
 from transceiver.realtime.schema import server_events
+from transceiver.realtime.schema.items import McpError, McpListedTool
 from transceiver.realtime.schema.session import TurnDetection
 from transceiver.realtime.session import RealtimeSession
 from transceiver.session.actions import CloseReason
@@ -104,8 +109,10 @@ class RealtimeSide:
         voice: Voice,
         latency: AnswerLatency,
         now: Callable[[], float],
+        mcp: McpServers = NO_SERVERS,
     ) -> None:
         self._session = session
+        self._mcp = McpSide(mcp, self)
         self._client = client
         self._ear = ear
         self._voice = voice
@@ -150,6 +157,7 @@ class RealtimeSide:
     def close(self, reason: CloseReason) -> None:
         """The call is over."""
         self._closed = True
+        self._mcp.close()
         self._feed.close(reason)
         self._worker = None
         if self._timer is not None:
@@ -223,6 +231,18 @@ class RealtimeSide:
         """Tells the client why the call is about to end."""
         self._send(server_events.error(kind="server_error", code="shutting_down", message=message))
 
+    # From MCP servers
+
+    def mcp_listed(self, item_id: str, tools: list[McpListedTool] | None) -> None:
+        """See `McpListener`."""
+        self._session.mcp_listed(item_id, tools, self._now())
+        self._perform()
+
+    def mcp_called(self, item_id: str, output: str | None, error: McpError | None) -> None:
+        """See `McpListener`."""
+        self._session.mcp_called(item_id, output, error, self._now())
+        self._perform()
+
     # From playout
 
     def played(self, response_id: str, *, drained: bool) -> None:
@@ -276,14 +296,14 @@ class RealtimeSide:
                 self._voice.give_back(duration_us)
             case FlushPlayout(response_id):
                 self._session.playout_flushed(response_id, self._voice.flush(response_id), self._now())
-            case DetectTurns(wanted):
-                self._detect_turns(wanted)
             case EndSession():
                 self._client.end(CloseReason.MAX_DURATION)
-            case ForgetTurn() | Answering():
+            case DetectTurns() | ForgetTurn() | Answering():
                 self._tell_turns(effect)
             case AppendAudio():
                 self._ear.append(effect)
+            case ListMcpTools() | CallMcpTool():
+                self._mcp.request(effect)
 
     def _send(self, event: server_events.Event) -> None:
         if self._reply is not None and event["type"] in _REPLIES:
@@ -311,7 +331,10 @@ class RealtimeSide:
             text = "Too much is sent while another model takes over."
             self._send(server_events.error(kind="server_error", code="worker_moving", message=text))
 
-    def _tell_turns(self, effect: ForgetTurn | Answering) -> None:
+    def _tell_turns(self, effect: DetectTurns | ForgetTurn | Answering) -> None:
+        if isinstance(effect, DetectTurns):
+            self._detect_turns(effect.turn_detection)
+            return
         taking = self._ear.turn_taking
         if taking is None:
             return

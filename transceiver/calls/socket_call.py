@@ -13,6 +13,7 @@ from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.event_voice import CODECS, EventVoice
 from transceiver.calls.gathered_audio import GatheredAudio
+from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
 from transceiver.calls.realtime_side import RealtimeSide
 from transceiver.calls.worker_side import CLOSE_REASONS
 from transceiver.realtime.session import RealtimeSession
@@ -43,7 +44,7 @@ class SocketCall:
     may_have_events = True
     event_channel_id = 0
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a session, each by its name
         self,
         id: str,
         socket: EventSocket,
@@ -53,6 +54,7 @@ class SocketCall:
         decoder: ModelDecoder | None,
         output: EventOutput,
         latency: AnswerLatency,
+        mcp: McpServers = NO_SERVERS,
         ended: Callable[["SocketCall"], None],
     ) -> None:
         self.id = id
@@ -62,7 +64,9 @@ class SocketCall:
         self._decoder = decoder
         self._output = output
         self._ended = ended
-        self._realtime = RealtimeSide(session, client=self, ear=ear, voice=self, latency=latency, now=time.monotonic)
+        self._realtime = RealtimeSide(
+            session, client=self, ear=ear, voice=self, latency=latency, now=time.monotonic, mcp=mcp
+        )
         self._worker: WorkerSession | None = None
         self._ungranted_us = 0
         self._gathered = GatheredAudio(self._show)
@@ -74,7 +78,7 @@ class SocketCall:
         self._worker = worker
         self._ear.feed(worker)
         self._realtime.serve(worker)
-        self._grant(0)
+        self.give_back(0)
 
     def open(self) -> None:
         """The socket is open: the client is told what the session is."""
@@ -135,10 +139,7 @@ class SocketCall:
         raise AssertionError("a client that gets its audio in events plays it itself")
 
     def give_back(self, duration_us: int) -> None:
-        """Nothing: all audio has been given back when it came, as nothing of it is queued here."""
-
-    def _grant(self, duration_us: int) -> None:
-        """The model may send as much anew."""
+        """So much of the model's audio is out, or not wanted: it may send as much anew."""
         self._ungranted_us += duration_us
         if self._worker is not None:
             whole_ms, self._ungranted_us = divmod(self._ungranted_us, 1000)
@@ -148,19 +149,20 @@ class SocketCall:
 
     def worker_audio(self, frame: worker_pb2.AudioFrame) -> None:
         """Converts and shows a frame, with those that come with it. Audio outside any response has no event."""
+        self.give_back(frame.duration_us)
         if not frame.response_id:
-            self._grant(frame.duration_us)
-        elif self._decoder is None:
+            return
+        if self._decoder is None:
             self._gathered.add(frame)
         else:
             self._decoder.decode(frame.payload, frame.duration_us, partial(self._decoded, frame))
 
     def _decoded(self, frame: worker_pb2.AudioFrame, samples: bytes) -> None:
-        frame.payload = samples
-        self._gathered.add(frame)
+        if samples:
+            frame.payload = samples
+            self._gathered.add(frame)
 
     def _show(self, frame: worker_pb2.AudioFrame) -> None:
-        self._grant(frame.duration_us)
         codec = CODECS[self._session.configuration.output_format.type]
         count = max(1, len(frame.payload) // BYTES_PER_SAMPLE)
         for begin in range(0, len(frame.payload), LONGEST_DELTA_BYTES):

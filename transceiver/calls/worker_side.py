@@ -8,6 +8,7 @@ from offhook_proto.worker.v1 import worker_pb2
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.event_socket import EventSocket
+from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice
 from transceiver.calls.realtime_side import RealtimeSide
@@ -62,6 +63,7 @@ class WorkerSide:
         *,
         latency: AnswerLatency,
         now: Callable[[], float],
+        mcp: McpServers = NO_SERVERS,
         hand_over: "Callable[[Handover, WorkerSide], Awaitable[WorkerSession]] | None" = None,
     ) -> None:
         self._client = client
@@ -72,7 +74,9 @@ class WorkerSide:
         self._last_word: worker_pb2.SessionOutput | None = None
         self._ear = ear
         self._voice = open_voice(self)
-        self._realtime = RealtimeSide(session, client=client, ear=ear, voice=self._voice, latency=latency, now=now)
+        self._realtime = RealtimeSide(
+            session, client=client, ear=ear, voice=self._voice, latency=latency, now=now, mcp=mcp
+        )
         self._session: WorkerSession | None = None
         self._ungranted_ms = 0
 

@@ -32,6 +32,7 @@ class Answers:
         self._state = state
         self._playout = OutputAudioBuffer(state.outbox, self._cut)
         self._spoken: OrderedDict[str, Response] = OrderedDict()
+        self._waiting: dict[str, worker_pb2.ResponseDone] = {}
         self._owed = False
         self._answering = False
         self.has_spoken = False
@@ -88,10 +89,28 @@ class Answers:
             self._playout.queued(response)
 
     def done(self, done: worker_pb2.ResponseDone) -> None:
-        """The worker has finished an answer."""
+        """The worker has finished an answer; with what MCP servers are still working on, it is complete."""
         response = self._state.responses.find(done.response_id)
-        if response is not None:
+        if response is not None and response.waits_for_tools:
+            self._waiting[response.id] = done
+        elif response is not None:
             self._end(response, outcome_of(done), done.usage, cut_short=False)
+
+    def tools_answered(self) -> None:
+        """An MCP server has: answers that waited for nothing else are complete."""
+        for response in self._state.responses:
+            if response.id in self._waiting and not response.waits_for_tools:
+                self.done(self._waiting[response.id])
+
+    def worker_update(self) -> worker_pb2.SessionInput:
+        """The configuration as it is now, for the worker.
+
+        Raises:
+            EventError: it holds a value that cannot be passed on.
+        """
+        configuration = self._state.configuration
+        functions = self._state.mcp.functions(configuration.tools)
+        return to_worker.session_update(configuration.current, configuration.given, functions)
 
     def flush(self, response_id: str) -> None:
         """The worker takes back what it said and the caller has not heard yet."""
@@ -169,6 +188,7 @@ class Answers:
     def _end(
         self, response: Response, outcome: Outcome, usage: worker_pb2.Usage | None = None, *, cut_short: bool = True
     ) -> None:
+        self._waiting.pop(response.id, None)
         self._state.responses.end(response, outcome, usage, cut_short=cut_short)
         self._playout.generated(response)
         if self._owed and response.spec.in_conversation:

@@ -22,6 +22,7 @@ from transceiver.realtime.schema.items import (
     InputAudio,
     InputImage,
     Item,
+    McpApprovalResponse,
     OutputAudio,
     UserMessage,
     as_json,
@@ -89,7 +90,7 @@ class ClientRequests:
         before, given_before = configuration.current, configuration.given
         configuration.update(event.session, has_spoken=self._answers.has_spoken)
         try:
-            update = to_worker.session_update(configuration.current, configuration.given)
+            update = self._answers.worker_update()
         except EventError:
             configuration.restore(before, given_before)
             raise
@@ -97,6 +98,7 @@ class ClientRequests:
         if configuration.turn_detection != turns_before:
             state.outbox.add(DetectTurns(configuration.turn_detection))
         state.outbox.event(server_events.session_updated(configuration.as_json()))
+        state.mcp.configure(configuration.tools)
 
     # Audio
 
@@ -140,6 +142,9 @@ class ClientRequests:
     def _create_item(self, event: client.CreateItem) -> None:
         state, item = self._state, event.item
         self._check_new(item)
+        if isinstance(item, McpApprovalResponse):
+            self._answer_approval(item, event.previous_item_id)
+            return
         position = state.conversation.position_after(event.previous_item_id)
         at_end = position == len(state.conversation)
         item.id = item.id or new_id("item")
@@ -154,9 +159,18 @@ class ClientRequests:
         for message in inputs:
             state.outbox.worker(message)
 
+    def _answer_approval(self, answer: McpApprovalResponse, previous_item_id: str | None) -> None:
+        state = self._state
+        state.mcp.check_answer(answer)
+        answer.id = answer.id or new_id("item")
+        self._turns.forget(state.conversation.insert(answer, state.conversation.position_after(previous_item_id)))
+        state.conversation.finish(answer)
+        state.mcp.answered(answer)
+
     def _before(self, position: int) -> str | None:
-        items = list(self._state.conversation)
-        return items[position - 1].id if position > 0 else None
+        """The last item before it that the worker knows."""
+        items = list(self._state.conversation)[:position]
+        return next((item.id for item in reversed(items) if to_worker.history_items(item)), None)
 
     def _check_new(self, item: Item) -> None:
         state = self._state

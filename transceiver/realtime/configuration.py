@@ -1,7 +1,7 @@
 """The effective configuration of a session, and how `session.update` changes it."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from transceiver.realtime.schema.session import (
     AudioOutput,
     RealtimeConfig,
     SessionConfig,
+    Tool,
     TranscriptionConfig,
     TurnDetection,
 )
@@ -97,6 +98,11 @@ class Configuration:
     def turn_detection(self) -> TurnDetection | None:
         """How turns are found; None where the client says itself."""
         return self.input.turn_detection
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """What the model may call."""
+        return self.realtime.tools if self.realtime is not None else ()
 
     @property
     def output_format(self) -> AudioFormat:

@@ -13,6 +13,9 @@ from transceiver.realtime.schema.items import (
     InputAudio,
     InputImage,
     Item,
+    McpApprovalRequest,
+    McpCall,
+    McpListTools,
     SystemMessage,
     UserMessage,
     as_json,
@@ -149,6 +152,10 @@ def _size(item: Item) -> int:
             return len(item.arguments)
         case FunctionCallOutput():
             return len(item.output)
+        case McpListTools() | McpCall() | McpApprovalRequest():
+            return len(item.model_dump_json())
+        case _:
+            return len(item.reason or "")
 
 
 def _part_size(part: object) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 from offhook_proto.worker.v1 import worker_pb2
 
-from transceiver.realtime.schema.session import TurnDetection
+from transceiver.realtime.schema.session import McpTool, TurnDetection
 
 ServerEvent = dict[str, Any]
 """A server event as JSON data."""
@@ -78,6 +78,24 @@ class AppendAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class ListMcpTools:
+    """Ask this MCP server for its tools, then report `mcp_listed`."""
+
+    item_id: str
+    server: McpTool
+
+
+@dataclass(frozen=True, slots=True)
+class CallMcpTool:
+    """Call this tool of an MCP server, then report `mcp_called`. `arguments` are JSON as the model wrote it."""
+
+    item_id: str
+    server: McpTool
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndSession:
     """The session has reached its longest duration; what is to be told has been sent."""
 
@@ -92,6 +110,8 @@ Effect = (
     | ForgetTurn
     | Answering
     | AppendAudio
+    | ListMcpTools
+    | CallMcpTool
     | EndSession
 )
 

@@ -1,6 +1,7 @@
 """One response: what the worker sends of it, told to the client as items, parts and deltas."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,8 +11,19 @@ from transceiver.realtime import to_worker
 from transceiver.realtime.conversation import Conversation
 from transceiver.realtime.effects import Discard, Outbox, Play
 from transceiver.realtime.ids import new_id
+from transceiver.realtime.mcp import McpTools
 from transceiver.realtime.schema import server_events
-from transceiver.realtime.schema.items import AssistantMessage, FunctionCall, Item, OutputAudio, OutputText, as_json
+from transceiver.realtime.schema.items import (
+    AssistantMessage,
+    FunctionCall,
+    Item,
+    McpApprovalRequest,
+    McpCall,
+    OutputAudio,
+    OutputText,
+    as_json,
+)
+from transceiver.realtime.schema.session import Tool
 from transceiver.realtime.transcript import Transcript
 
 MAX_TEXT = 1024 * 1024
@@ -54,6 +66,7 @@ class ResponseSpec:
     echo: dict[str, Any] = field(default_factory=dict)
     request: worker_pb2.ResponseRequest | None = None
     """As the worker was asked; None where it speaks unasked."""
+    tools: Sequence[Tool] = ()
 
 
 class Response:
@@ -61,10 +74,13 @@ class Response:
 
     Args:
         conversation: takes the items, where they are part of it.
+        mcp: runs the calls of MCP tools.
         plays_out: the fabric plays the audio; otherwise it goes out in events.
     """
 
-    def __init__(self, spec: ResponseSpec, conversation: Conversation, outbox: Outbox, *, plays_out: bool) -> None:
+    def __init__(
+        self, spec: ResponseSpec, conversation: Conversation, outbox: Outbox, mcp: McpTools, *, plays_out: bool
+    ) -> None:
         self.spec = spec
         self.received_us = 0
         """Audio that has come, by its duration."""
@@ -73,12 +89,14 @@ class Response:
         self.transcript = Transcript()
         self._conversation = conversation
         self._outbox = outbox
+        self._mcp = mcp
         self._plays_out = plays_out
         self._items: list[Item] = []
         self._index: dict[str, int] = {}
-        self._calls: dict[str, FunctionCall] = {}
+        self._calls: dict[str, FunctionCall | McpCall | McpApprovalRequest] = {}
         self._parts: dict[str, int] = {}
         self._characters = 0
+        self._complete: set[str] = set()
 
     @property
     def id(self) -> str:
@@ -152,6 +170,17 @@ class Response:
         call = self._calls.get(delta.call_id) or self._begin_call(delta)
         if call is None or call.status == "completed" or not self._has_room(delta.arguments_delta):
             return
+        if isinstance(call, FunctionCall):
+            self._call_function(call, delta)
+        else:
+            self._call_mcp_tool(call, delta)
+
+    @property
+    def waits_for_tools(self) -> bool:
+        """Whether an MCP server is still working on a call of this response."""
+        return any(isinstance(call, McpCall) and call.status == "in_progress" for call in self._calls.values())
+
+    def _call_function(self, call: FunctionCall, delta: worker_pb2.FunctionCallDelta) -> None:
         assert call.call_id is not None
         place = self._place(call)
         if delta.arguments_delta:
@@ -162,6 +191,23 @@ class Response:
             call.status = "completed"
             self._outbox.event(server_events.arguments_done(place, call.call_id, call.name, call.arguments))
             self._finish_item(call)
+
+    def _call_mcp_tool(self, call: McpCall | McpApprovalRequest, delta: worker_pb2.FunctionCallDelta) -> None:
+        place = self._place(call)
+        call.arguments += delta.arguments_delta
+        if isinstance(call, McpCall) and delta.arguments_delta:
+            self._outbox.event(server_events.mcp_arguments_delta(place, delta.arguments_delta))
+        if not delta.done or call.id in self._complete:
+            return
+        self._complete.add(call.id)
+        call.arguments = call.arguments or "{}"
+        if isinstance(call, McpCall):
+            self._outbox.event(server_events.mcp_arguments_done(place, call.arguments))
+            self._mcp.run(call, delta.call_id, self._index[call.id], self._finish_item)
+        else:
+            call.status = "completed"
+            self._finish_item(call)
+            self._mcp.ask(call, delta.call_id)
 
     def finish(self, outcome: Outcome, usage: worker_pb2.Usage | None = None) -> None:
         """Ends what is open, and the response."""
@@ -217,10 +263,10 @@ class Response:
             self._outbox.event(server_events.content_part_added(self._place(message, index), empty))
         return self._place(message, index)
 
-    def _begin_call(self, delta: worker_pb2.FunctionCallDelta) -> FunctionCall | None:
+    def _begin_call(self, delta: worker_pb2.FunctionCallDelta) -> FunctionCall | McpCall | McpApprovalRequest | None:
         if len(self._items) >= MAX_OUTPUT_ITEMS:
             return None
-        call = FunctionCall(
+        call = self._mcp.begin(delta.name, self.spec.tools) or FunctionCall(
             id=new_id("item"),
             status="in_progress",
             call_id=delta.call_id or new_id("call"),
@@ -228,10 +274,10 @@ class Response:
             arguments="",
         )
         self._calls[delta.call_id] = call
-        self._begin_item(call)
+        self._begin_item(call, call.call_id if isinstance(call, FunctionCall) else delta.call_id)
         return call
 
-    def _begin_item(self, item: Item) -> None:
+    def _begin_item(self, item: Item, call_id: str | None = None) -> None:
         assert item.id is not None
         self._index[item.id] = len(self._items)
         self._items.append(item)
@@ -239,7 +285,6 @@ class Response:
         if self.spec.in_conversation:
             for evicted in self._conversation.append(item):
                 self._outbox.worker(to_worker.deleted(evicted))
-            call_id = item.call_id if isinstance(item, FunctionCall) else None
             self._outbox.worker(to_worker.response_item(self.spec.id, item.id, call_id or ""))
 
     def _finish_item(self, item: Item) -> None:

@@ -14,6 +14,7 @@ from transceiver.realtime.conversation import Conversation
 from transceiver.realtime.effects import Outbox
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.ids import new_id
+from transceiver.realtime.mcp import McpTools
 from transceiver.realtime.response import Outcome, Response, ResponseSpec
 from transceiver.realtime.schema import server_events
 from transceiver.realtime.schema.base import read
@@ -47,6 +48,7 @@ class Responses:
         conversation: Conversation,
         outbox: Outbox,
         transport: Transport,
+        mcp: McpTools,
         longest_silence_s: float = LONGEST_SILENCE_S,
     ) -> None:
         self._longest_silence_s = longest_silence_s
@@ -54,6 +56,7 @@ class Responses:
         self._conversation = conversation
         self._outbox = outbox
         self._transport = transport
+        self._mcp = mcp
         self._in_progress: dict[str, Response] = {}
         self._ended: deque[str] = deque(maxlen=MAX_ENDED_REMEMBERED)
 
@@ -163,8 +166,8 @@ class Responses:
     def _request(
         self, params: ResponseParams, config: RealtimeConfig, *, out_of_band: bool
     ) -> worker_pb2.ResponseRequest:
-        effective = to_worker.session_config(config, self._configuration.given)
-        _override(effective, params, config)
+        effective = to_worker.session_config(config, self._configuration.given, self._mcp.functions(config.tools))
+        self._override(effective, params, config)
         return worker_pb2.ResponseRequest(
             response_id=new_id("resp"),
             config=effective,
@@ -184,11 +187,30 @@ class Responses:
                     code="invalid_value",
                     param=f"response.input[{index}].id",
                 )
-            items.append(to_worker.history_item(item))
+            items += to_worker.history_items(item)
         return items
 
+    def _override(self, effective: worker_pb2.SessionConfig, params: ResponseParams, config: RealtimeConfig) -> None:
+        output = _output(params)
+        if params.instructions is not None:
+            effective.instructions = params.instructions
+        if output.voice is not None:
+            effective.voice = output.voice
+        if params.temperature is not None:
+            effective.temperature = params.temperature
+        if params.max_output_tokens == "inf":
+            effective.ClearField("max_output_tokens")
+        elif params.max_output_tokens is not None:
+            effective.max_output_tokens = params.max_output_tokens
+        if params.output_modalities is not None:
+            to_worker.set_modalities(effective, params.output_modalities)
+        if params.tools is not None or params.tool_choice is not None:
+            tools = params.tools if params.tools is not None else config.tools
+            to_worker.set_tools(effective, self._mcp.functions(tools), params.tool_choice or config.tool_choice)
+
     def _begin(self, spec: ResponseSpec, now: float) -> Response:
-        response = Response(spec, self._conversation, self._outbox, plays_out=not self._transport.carries_audio)
+        plays_out = not self._transport.carries_audio
+        response = Response(spec, self._conversation, self._outbox, self._mcp, plays_out=plays_out)
         response.last_output_at = now
         self._in_progress[spec.id] = response
         self._outbox.event(server_events.response_created(response.as_json()))
@@ -201,25 +223,6 @@ def _prepared(given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(prepared.get("input"), list):
         prepared["input"] = without_nulls(prepared["input"])
     return prepared
-
-
-def _override(effective: worker_pb2.SessionConfig, params: ResponseParams, config: RealtimeConfig) -> None:
-    output = _output(params)
-    if params.instructions is not None:
-        effective.instructions = params.instructions
-    if output.voice is not None:
-        effective.voice = output.voice
-    if params.temperature is not None:
-        effective.temperature = params.temperature
-    if params.max_output_tokens == "inf":
-        effective.ClearField("max_output_tokens")
-    elif params.max_output_tokens is not None:
-        effective.max_output_tokens = params.max_output_tokens
-    if params.output_modalities is not None:
-        to_worker.set_modalities(effective, params.output_modalities)
-    if params.tools is not None or params.tool_choice is not None:
-        tools = params.tools if params.tools is not None else config.tools
-        to_worker.set_tools(effective, tools, params.tool_choice or config.tool_choice)
 
 
 def _output(params: ResponseParams) -> ResponseAudioOutput:
@@ -251,6 +254,7 @@ def _spec(
         in_conversation=in_conversation,
         echo=echo,
         request=request,
+        tools=params.tools if params.tools is not None else config.tools,
     )
 
 

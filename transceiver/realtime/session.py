@@ -11,7 +11,7 @@ is a thin adapter around one.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from offhook_proto.worker.v1 import worker_pb2
@@ -25,10 +25,12 @@ from transceiver.realtime.effects import DetectTurns, Effect, EndSession, Outbox
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.ids import new_id
 from transceiver.realtime.input_audio import InputAudioBuffer
+from transceiver.realtime.mcp import McpTools
 from transceiver.realtime.model import ModelTraits
 from transceiver.realtime.responses import LONGEST_SILENCE_S, Responses
 from transceiver.realtime.schema import server_events
 from transceiver.realtime.schema.base import check_depth
+from transceiver.realtime.schema.items import McpError, McpListedTool
 from transceiver.realtime.speech_gaps import SpeechGaps
 from transceiver.realtime.state import SessionState
 from transceiver.realtime.transcribing import InputTranscriptions
@@ -67,9 +69,10 @@ class RealtimeSession:
         outbox = Outbox()
         configuration = Configuration(identity, model, given)
         conversation = Conversation(outbox)
-        responses = Responses(configuration, conversation, outbox, transport, longest_silence_s)
+        mcp = McpTools(outbox, conversation)
+        responses = Responses(configuration, conversation, outbox, transport, mcp, longest_silence_s)
         self._state = SessionState(
-            model, transport, outbox, configuration, conversation, InputAudioBuffer(), responses, now
+            model, transport, outbox, configuration, conversation, InputAudioBuffer(), mcp, responses, now
         )
         self._answers = Answers(self._state)
         self._transcriptions = InputTranscriptions(self._state)
@@ -92,11 +95,14 @@ class RealtimeSession:
 
     def worker_config(self) -> worker_pb2.SessionConfig:
         """The configuration as a worker gets it when the session is opened on it."""
-        return to_worker.session_config(self._state.configuration.current, self._state.configuration.given)
+        configuration = self._state.configuration
+        functions = self._state.mcp.functions(configuration.tools)
+        return to_worker.session_config(configuration.current, configuration.given, functions)
 
     def history(self) -> list[worker_pb2.HistoryItem]:
         """The conversation so far, as a worker gets it that takes the session over."""
-        return [to_worker.history_item(item) for item in self._state.conversation if item.status != "in_progress"]
+        said = (item for item in self._state.conversation if item.status != "in_progress")
+        return [entry for item in said for entry in to_worker.history_items(item)]
 
     @property
     def transport(self) -> Transport:
@@ -115,6 +121,7 @@ class RealtimeSession:
         self._state.now = now
         for event in self.greeting():
             self._state.outbox.event(event)
+        self._state.mcp.configure(self._state.configuration.tools)
 
     def greeting(self) -> list[ServerEvent]:
         """What whoever begins to read events is told first: the session as it is, and the conversation."""
@@ -208,6 +215,20 @@ class RealtimeSession:
             if response.spec.request is not None:
                 response.last_output_at = now
                 self._state.outbox.worker(worker_pb2.SessionInput(response_request=response.spec.request))
+
+    # MCP servers
+
+    def mcp_listed(self, item_id: str, tools: Sequence[McpListedTool] | None, now: float) -> None:
+        """What ListMcpTools asked for; None: the server could not be asked."""
+        self._state.now = now
+        if self._state.mcp.listed(item_id, tools):
+            self._state.outbox.worker(self._answers.worker_update())
+
+    def mcp_called(self, item_id: str, output: str | None, error: McpError | None, now: float) -> None:
+        """What CallMcpTool asked for: its output, or why there is none."""
+        self._state.now = now
+        self._state.mcp.called(item_id, output, error)
+        self._answers.tools_answered()
 
     # Playout
 

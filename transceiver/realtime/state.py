@@ -6,6 +6,7 @@ from transceiver.realtime.configuration import Configuration
 from transceiver.realtime.conversation import Conversation
 from transceiver.realtime.effects import Outbox
 from transceiver.realtime.input_audio import InputAudioBuffer
+from transceiver.realtime.mcp import McpTools
 from transceiver.realtime.model import ModelTraits
 from transceiver.realtime.responses import Responses
 from transceiver.realtime.transport import Transport
@@ -21,5 +22,6 @@ class SessionState:
     configuration: Configuration
     conversation: Conversation
     input_audio: InputAudioBuffer
+    mcp: McpTools
     responses: Responses
     now: float = 0.0

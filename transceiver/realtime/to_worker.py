@@ -19,12 +19,22 @@ from transceiver.realtime.schema.items import (
     InputImage,
     InputText,
     Item,
+    McpApprovalRequest,
+    McpCall,
     OutputAudio,
     OutputText,
+    SaidItem,
     SystemMessage,
     UserMessage,
 )
-from transceiver.realtime.schema.session import FunctionChoice, FunctionTool, RealtimeConfig, SessionConfig, ToolChoice
+from transceiver.realtime.schema.session import (
+    FunctionChoice,
+    FunctionTool,
+    McpChoice,
+    RealtimeConfig,
+    SessionConfig,
+    ToolChoice,
+)
 
 _ROLES = {
     UserMessage: worker_pb2.ROLE_USER,
@@ -57,8 +67,13 @@ _NOT_EXTRA = frozenset(
 # Configuration
 
 
-def session_config(effective: SessionConfig, given: Mapping[str, Any]) -> worker_pb2.SessionConfig:
+def session_config(
+    effective: SessionConfig, given: Mapping[str, Any], functions: Iterable[FunctionTool]
+) -> worker_pb2.SessionConfig:
     """The session's configuration. What the client did not set stays unset, and is the worker's own to choose.
+
+    Args:
+        functions: the tools as the worker knows them.
 
     Raises:
         EventError: a value that the protocol cannot carry (half a surrogate pair, a number beyond a double, too deep).
@@ -67,7 +82,7 @@ def session_config(effective: SessionConfig, given: Mapping[str, Any]) -> worker
     try:
         if isinstance(effective, RealtimeConfig):
             _set_speech(config, effective, given)
-            set_tools(config, effective.tools, effective.tool_choice)
+            set_tools(config, functions, effective.tool_choice)
             config.output_modalities.extend(_MODALITIES[each] for each in effective.output_modalities)
         if (wanted := effective.audio.input.transcription) is not None:
             config.transcription.SetInParent()
@@ -82,9 +97,12 @@ def session_config(effective: SessionConfig, given: Mapping[str, Any]) -> worker
     return config
 
 
-def session_update(effective: SessionConfig, given: Mapping[str, Any]) -> worker_pb2.SessionInput:
+def session_update(
+    effective: SessionConfig, given: Mapping[str, Any], functions: Iterable[FunctionTool]
+) -> worker_pb2.SessionInput:
     """The same as an input. Raises EventError as `session_config` does."""
-    return worker_pb2.SessionInput(update=worker_pb2.SessionUpdate(config=session_config(effective, given)))
+    config = session_config(effective, given, functions)
+    return worker_pb2.SessionInput(update=worker_pb2.SessionUpdate(config=config))
 
 
 def _set_speech(config: worker_pb2.SessionConfig, effective: RealtimeConfig, given: Mapping[str, Any]) -> None:
@@ -114,9 +132,10 @@ def set_tools(config: worker_pb2.SessionConfig, tools: Iterable[FunctionTool], c
     for tool in tools:
         parameters = json.dumps(tool.parameters if tool.parameters is not None else {"type": "object"})
         config.tools.add(name=tool.name, description=tool.description or "", parameters_json=parameters)
-    if isinstance(choice, FunctionChoice):
-        config.tool_choice.mode = worker_pb2.ToolChoice.MODE_FUNCTION
-        config.tool_choice.name = choice.name
+    if isinstance(choice, FunctionChoice | McpChoice):
+        named = bool(choice.name)
+        config.tool_choice.mode = worker_pb2.ToolChoice.MODE_FUNCTION if named else worker_pb2.ToolChoice.MODE_REQUIRED
+        config.tool_choice.name = choice.name or ""
     else:
         config.tool_choice.mode = _CHOICES[choice]
         config.tool_choice.name = ""
@@ -138,7 +157,7 @@ def appended(item: Item) -> list[worker_pb2.SessionInput]:
     return []
 
 
-def inserted(item: Item, previous_item_id: str | None) -> worker_pb2.SessionInput:
+def inserted(item: SaidItem, previous_item_id: str | None) -> worker_pb2.SessionInput:
     """What tells the worker of any item anywhere."""
     insert = worker_pb2.HistoryInsert(previous_item_id=previous_item_id or "", item=history_item(item))
     return worker_pb2.SessionInput(history_edit=worker_pb2.HistoryEdit(insert=insert))
@@ -155,8 +174,24 @@ def truncated(item_id: str, content_index: int, audio_end_us: int) -> worker_pb2
     return worker_pb2.SessionInput(history_edit=worker_pb2.HistoryEdit(truncate=cut))
 
 
-def history_item(item: Item) -> worker_pb2.HistoryItem:
-    """An item as part of a history."""
+def history_items(item: Item) -> list[worker_pb2.HistoryItem]:
+    """An item as part of a history: a call of an MCP tool has a second entry, its result; what is not said has none."""
+    match item:
+        case McpCall() | McpApprovalRequest():
+            call = worker_pb2.FunctionCall(call_id=item.id, name=item.name, arguments_json=item.arguments)
+            entries = [worker_pb2.HistoryItem(item_id=item.id, function_call=call)]
+            if isinstance(item, McpCall) and item.output is not None:
+                result = worker_pb2.ToolResult(item_id=item.id, call_id=item.id, output=item.output)
+                entries.append(worker_pb2.HistoryItem(item_id=item.id, tool_result=result))
+            return entries
+        case UserMessage() | SystemMessage() | AssistantMessage() | FunctionCall() | FunctionCallOutput():
+            return [history_item(item)]
+        case _:
+            return []
+
+
+def history_item(item: SaidItem) -> worker_pb2.HistoryItem:
+    """The one entry of an item that is no MCP server's."""
     entry = worker_pb2.HistoryItem(item_id=item.id or "")
     match item:
         case FunctionCall():
@@ -203,6 +238,11 @@ def _content(item_id: str, part: InputText | InputAudio | InputImage | OutputTex
             return worker_pb2.Content(image=read_image(part, item_id))
         case _:
             return worker_pb2.Content(transcript=part.transcript or "")
+
+
+def tool_result(item_id: str, call_id: str, output: str) -> worker_pb2.SessionInput:
+    """What came of a call."""
+    return worker_pb2.SessionInput(tool_result=worker_pb2.ToolResult(item_id=item_id, call_id=call_id, output=output))
 
 
 def _tool_result(item: FunctionCallOutput) -> worker_pb2.ToolResult:

@@ -81,7 +81,8 @@ def test_an_item_is_retrieved_and_deleted_by_its_id() -> None:
             "unsupported_content_type",
         ),
         ({"type": "message", "role": "robot", "content": []}, "invalid_value"),
-        ({"type": "mcp_approval_response", "approve": True}, "invalid_value"),
+        ({"type": "mcp_approval_response", "approve": True}, "missing_required_parameter"),
+        ({"type": "mcp_approval_response", "approve": True, "approval_request_id": "x"}, "invalid_value"),
         ({"role": "user", "content": []}, "missing_required_parameter"),
         ({"type": "message", "role": "user", "content": [{"type": "input_video"}]}, "invalid_value"),
         (

@@ -155,7 +155,12 @@ def test_tools_reach_the_worker_with_their_schema() -> None:
         (
             {"tools": [{"type": "mcp", "server_label": "x", "server_url": "y"}]},
             "invalid_value",
-            "session.tools[0].type",
+            "session.tools[0].server_url",
+        ),
+        (
+            {"tools": [{"type": "mcp", "server_label": "x", "connector_id": "connector_gmail"}]},
+            "missing_required_parameter",
+            "session.tools[0].server_url",
         ),
         ({"tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
         ({"tool_choice": "maybe"}, "invalid_value", "session.tool_choice"),

@@ -133,7 +133,7 @@ UNION_TAGS: frozenset[str] = frozenset(
     {
         *("message", "user", "system", "assistant", "function_call", "function_call_output", "item_reference"),
         *("input_text", "input_audio", "input_image", "output_text", "output_audio"),
-        *("server_vad", "semantic_vad", "function"),
+        *("server_vad", "semantic_vad", "function", "mcp", "mcp_approval_response"),
     }
 )
 """Values of `type` and `role` that name a union's branch; no field has such a name."""

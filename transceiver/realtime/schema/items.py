@@ -101,6 +101,71 @@ class FunctionCallOutput(_Item):
     output: str
 
 
+class McpListedTool(Strict):
+    """A tool as its server lists it. The Agents SDK fails on one without a description."""
+
+    name: str
+    description: str = ""
+    input_schema: dict[str, Any] = Field(default_factory=dict)
+    annotations: dict[str, Any] = Field(default_factory=dict)
+
+
+class McpError(Strict):
+    """Why a call failed."""
+
+    type: Literal["protocol_error", "tool_execution_error", "http_error"]
+    message: str
+    code: int | None = Field(default=None, exclude_if=lambda code: code is None)
+
+
+class _McpItem(Strict):
+    id: ItemId
+    status: Status = Field(default="completed", exclude=True)
+
+
+class McpListTools(_McpItem):
+    """What a server has."""
+
+    type: Literal["mcp_list_tools"] = "mcp_list_tools"
+    server_label: str
+    tools: list[McpListedTool]
+
+
+class McpCall(_McpItem):
+    """The fabric calls a tool of a server's, and what came of it. Clients need the key `output` even if it is null."""
+
+    type: Literal["mcp_call"] = "mcp_call"
+    server_label: str
+    name: str
+    arguments: str
+    output: str | None = None
+    error: McpError | None = None
+    approval_request_id: str | None = None
+
+
+class McpApprovalRequest(_McpItem):
+    """The client is asked whether a tool may be called."""
+
+    type: Literal["mcp_approval_request"] = "mcp_approval_request"
+    server_label: str
+    name: str
+    arguments: str
+
+
+class McpApprovalResponse(Strict):
+    """What the client says to that."""
+
+    id: ItemId | None = None
+    status: Status = Field(default="completed", exclude=True)
+    type: Literal["mcp_approval_response"] = "mcp_approval_response"
+    approval_request_id: str
+    approve: bool
+    reason: str | None = None
+
+
+McpItem = McpListTools | McpCall | McpApprovalRequest | McpApprovalResponse
+
+
 class ItemReference(Strict):
     """An item of the conversation, as input of a response."""
 
@@ -118,14 +183,17 @@ def _branch(item: object) -> str | None:
 
 
 Message = UserMessage | SystemMessage | AssistantMessage
-Item = Message | FunctionCall | FunctionCallOutput
+SaidItem = Message | FunctionCall | FunctionCallOutput
+"""What a model reads."""
+Item = SaidItem | McpItem
 
 NewItem = Annotated[
     Annotated[UserMessage, Tag("user")]
     | Annotated[SystemMessage, Tag("system")]
     | Annotated[AssistantMessage, Tag("assistant")]
     | Annotated[FunctionCall, Tag("function_call")]
-    | Annotated[FunctionCallOutput, Tag("function_call_output")],
+    | Annotated[FunctionCallOutput, Tag("function_call_output")]
+    | Annotated[McpApprovalResponse, Tag("mcp_approval_response")],
     Discriminator(_branch),
 ]
 """What `conversation.item.create` takes."""

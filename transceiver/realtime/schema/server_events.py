@@ -147,6 +147,29 @@ def output_cleared(response_id: str) -> Event:
     return _event("output_audio_buffer.cleared", response_id=response_id)
 
 
+# MCP servers
+
+
+def mcp_list_tools(state: str, item_id: str) -> Event:
+    """A server is asked what it has ("in_progress"), has answered ("completed"), or has not ("failed")."""
+    return _event(f"mcp_list_tools.{state}", item_id=item_id)
+
+
+def mcp_call(state: str, item_id: str, output_index: int) -> Event:
+    """The same of a tool that is called."""
+    return _event(f"response.mcp_call.{state}", output_index=output_index, item_id=item_id)
+
+
+def mcp_arguments_delta(place: Mapping[str, object], delta: str) -> Event:
+    """More arguments of a call. The Agents SDK drops a delta without `obfuscation`."""
+    return _event("response.mcp_call_arguments.delta", **place, delta=delta, obfuscation="")
+
+
+def mcp_arguments_done(place: Mapping[str, object], arguments: str) -> Event:
+    """All of them."""
+    return _event("response.mcp_call_arguments.done", **place, arguments=arguments)
+
+
 # Responses. `place` is where a delta belongs: response_id, item_id, output_index, content_index.
 
 

@@ -134,8 +134,36 @@ class FunctionTool(Strict):
     strict: bool | None = Field(default=None, exclude=True)
 
 
-# A union of one: an MCP tool (`type: "mcp"`) is refused in OpenAI's words for a value it does not support.
-Tool = FunctionTool
+class McpToolFilter(Strict):
+    """Some of a server's tools."""
+
+    tool_names: list[str] | None = None
+    read_only: bool | None = None
+
+
+class McpApproval(Strict):
+    """Which calls the client is asked about first."""
+
+    always: McpToolFilter | None = None
+    never: McpToolFilter | None = None
+
+
+class McpTool(Strict):
+    """The tools of an MCP server, which the fabric lists and calls. What opens the server is not echoed."""
+
+    type: Literal["mcp"]
+    server_label: Name
+    server_url: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2048)]
+    server_description: str | None = _left_out()
+    authorization: str | None = Field(default=None, exclude=True)
+    headers: dict[str, str] | None = Field(default=None, exclude=True)
+    allowed_tools: list[str] | McpToolFilter | None = _left_out()
+    require_approval: Literal["always", "never"] | McpApproval | None = "always"
+    defer_loading: bool | None = Field(default=None, exclude=True)
+    allowed_callers: list[str] | None = Field(default=None, exclude=True)
+
+
+Tool = Annotated[FunctionTool | McpTool, Field(discriminator="type")]
 Tools = Annotated[list[Tool], Field(max_length=MAX_TOOLS)]
 
 
@@ -146,7 +174,15 @@ class FunctionChoice(Strict):
     name: Name
 
 
-ToolChoice = Literal["auto", "none", "required"] | FunctionChoice
+class McpChoice(Strict):
+    """A tool of this server is to be called."""
+
+    type: Literal["mcp"]
+    server_label: Name
+    name: str | None = _left_out()
+
+
+ToolChoice = Literal["auto", "none", "required"] | Annotated[FunctionChoice | McpChoice, Field(discriminator="type")]
 Modalities = Annotated[list[Literal["text", "audio"]], Field(min_length=1, max_length=2)]
 MaxOutputTokens = Annotated[int, Field(ge=1, le=4096)] | Literal["inf"]
 
