@@ -43,6 +43,7 @@ class TurnCaller:
         self._patience_s = patience_s
         self.number = number
         self.at_us = 0
+        self._frame_bytes = FRAME_BYTES
         self._turns = 0
         self._responses = 0
 
@@ -56,6 +57,7 @@ class TurnCaller:
         history: Sequence[pb.HistoryItem] = (),
     ) -> None:
         """Opens the session and waits until it is accepted."""
+        self._frame_bytes = 2 * input_format.sample_rate_hz * FRAME_US // 1_000_000
         await self.transceiver.open(
             self.number,
             model,
@@ -82,7 +84,7 @@ class TurnCaller:
         start_us = self.at_us
         item_id = await self.begin_turn(start_us)
         await self.speak(pcm)
-        await self.speak(SILENCE * silence_frames)
+        await self.speak(bytes(self._frame_bytes * silence_frames))
         return await self.commit(item_id, start_us)
 
     async def begin_turn(self, start_us: int) -> str:
@@ -165,9 +167,9 @@ class TurnCaller:
         return (output for output in self.transceiver.outputs if output.session == self.number)
 
     def _frames(self, pcm: bytes) -> Iterable[pb.SessionInput]:
-        for offset in range(0, len(pcm), FRAME_BYTES):
-            payload = pcm[offset : offset + FRAME_BYTES]
-            duration_us = FRAME_US * len(payload) // FRAME_BYTES
+        for offset in range(0, len(pcm), self._frame_bytes):
+            payload = pcm[offset : offset + self._frame_bytes]
+            duration_us = FRAME_US * len(payload) // self._frame_bytes
             frame = pb.AudioFrame(payload=payload, media_time_us=self.at_us, duration_us=duration_us)
             yield pb.SessionInput(session=self.number, audio=frame)
             self.at_us += duration_us

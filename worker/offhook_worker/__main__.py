@@ -16,8 +16,8 @@ from offhook_worker.server import serve
 from offhook_worker.worker import VoiceWorker
 
 ECHOES: dict[str, type[VoiceWorker]] = {"echo": EchoWorker, "pcm-echo": PcmEchoWorker}
-BRIDGES = ("bridge-cascade",)
-_WORKERS = "'echo', 'pcm-echo', 'agent', 'bridge-cascade', or 'module:Class' of a VoiceWorker"
+BRIDGES = ("bridge-cascade", "bridge-realtime")
+_WORKERS = "'echo', 'pcm-echo', 'agent', 'bridge-cascade', 'bridge-realtime', or 'module:Class' of a VoiceWorker"
 
 
 class UnknownWorker(Exception):
@@ -98,7 +98,7 @@ def main() -> None:
     """Parses the arguments and serves."""
     parser = argparse.ArgumentParser(
         prog="python -m offhook_worker",
-        description=f"Serves a worker to an offhook fabric. A bridge has options of its own: {BRIDGES[0]} --help.",
+        description=f"Serves a worker to an offhook fabric. Bridges have options of their own: {BRIDGES[0]} --help.",
     )
     parser.add_argument("worker", help=_WORKERS)
     parser.add_argument("--listen", default="127.0.0.1:9000", metavar="ADDRESS", help="host:port or unix:/path")

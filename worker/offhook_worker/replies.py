@@ -49,7 +49,8 @@ Reply = Speech | CallFunction | str
 class AnswerFailed(Exception):
     """Raised in `TurnWorker.respond` (or by a Listener) to fail an answer with a reason of one's own.
 
-    Any other exception fails it as well, but is logged with its trace, and the caller learns no more than that.
+    Raised in `VoiceWorker.on_session` it ends the call. Any other exception has the same effect, but is logged with its
+    trace, and the caller learns no more than that.
 
     Attributes:
         error: for the caller.

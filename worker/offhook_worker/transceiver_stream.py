@@ -15,6 +15,7 @@ from offhook_worker.house import House
 from offhook_worker.inbox import InboxOverflow
 from offhook_worker.model import format_message, model_message
 from offhook_worker.outbox import Outbox
+from offhook_worker.replies import AnswerFailed
 from offhook_worker.session import Session
 from offhook_worker.worker import Reject, RejectReason
 
@@ -221,6 +222,10 @@ class TransceiverStream:
                 counters.sessions_accepted += 1
                 await self._drive(session)
                 session.send(worker_pb2.SessionOutput(end=worker_pb2.SessionEnd()))
+        except AnswerFailed as fault:
+            counters.sessions_failed += 1
+            _log.warning("session %s failed: %s", session.call_id, fault)
+            session.send(_fatal(fault.error.code, fault.error.message))
         except Exception:  # noqa: BLE001 - whatever an author's code raises is logged and ends its own session only
             counters.sessions_failed += 1
             _log.exception("session %s failed", session.call_id)

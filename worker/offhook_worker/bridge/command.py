@@ -1,4 +1,4 @@
-"""`python -m offhook_worker bridge-cascade …`: a bridge set up by options, or by a file for what has no option."""
+"""`python -m offhook_worker bridge-…`: a bridge set up by options, or by a file for what has no option."""
 
 import argparse
 from collections.abc import Mapping
@@ -6,10 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from offhook_worker.bridge.cascade import CascadeBridge
-from offhook_worker.bridge.settings import CascadeSettings, InvalidSettings, load_settings, read_settings
+from offhook_worker.bridge.realtime.worker import RealtimeBridge
+from offhook_worker.bridge.settings import (
+    CascadeSettings,
+    InvalidSettings,
+    RealtimeServer,
+    load_settings,
+    read_settings,
+)
 from offhook_worker.worker import VoiceWorker
 
-CASCADE = "bridge-cascade"
+CASCADE, REALTIME = "bridge-cascade", "bridge-realtime"
 _PARTS = {
     "chat": "the language model, POST /chat/completions",
     "transcription": "speech to text, POST /audio/transcriptions; local without it",
@@ -30,9 +37,11 @@ def load_bridge(name: str, file: Path, models: Path) -> VoiceWorker:
     Raises:
         InvalidSettings: there is no such bridge, or a setting is wrong.
     """
-    if name != CASCADE:
-        raise InvalidSettings(f"there is no bridge {name!r}")
-    return CascadeBridge(load_settings(CascadeSettings, file), models)
+    if name == REALTIME:
+        return RealtimeBridge(load_settings(RealtimeServer, file))
+    if name == CASCADE:
+        return CascadeBridge(load_settings(CascadeSettings, file), models)
+    raise InvalidSettings(f"there is no bridge {name!r}")
 
 
 def add_options(name: str, parser: argparse.ArgumentParser) -> None:
@@ -91,5 +100,33 @@ def _part(part: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-_OPTIONS = {CASCADE: _add_cascade_options}
-_MAKE = {CASCADE: _make_cascade}
+def _add_realtime_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Serves a model behind the OpenAI Realtime WebSocket."
+    parser.add_argument("--name", metavar="MODEL", help="its name for callers; default: realtime")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="every setting, as TOML (docs/bridges.md)")
+    parser.add_argument(
+        "--url", metavar="URL", help="base, such as https://api.openai.com/v1 or ws://127.0.0.1:8000/v1"
+    )
+    parser.add_argument("--model", metavar="NAME", help="the model to ask the server for")
+    parser.add_argument(
+        "--key-env", dest="api_key_env", metavar="VARIABLE", help="environment variable with the API key"
+    )
+    parser.add_argument("--key-file", dest="api_key_file", metavar="FILE", help="file with the key")
+    parser.add_argument("--voice", metavar="NAME", help="the only voice; default: what callers ask for")
+    parser.add_argument(
+        "--own-turns", action="store_true", default=None, help="the server decides turns; default: the fabric does"
+    )
+
+
+def _make_realtime(arguments: argparse.Namespace, _models: Path) -> VoiceWorker:
+    names = ("name", "url", "model", "api_key_env", "api_key_file", "voice", "own_turns")
+    found = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    if arguments.config is None:
+        return RealtimeBridge(read_settings(RealtimeServer, found))
+    if found:
+        raise InvalidSettings("--config goes alone: put the other settings into the file")
+    return RealtimeBridge(load_settings(RealtimeServer, arguments.config))
+
+
+_OPTIONS = {CASCADE: _add_cascade_options, REALTIME: _add_realtime_options}
+_MAKE = {CASCADE: _make_cascade, REALTIME: _make_realtime}

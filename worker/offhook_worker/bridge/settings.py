@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -26,7 +26,7 @@ class Server(Settings):
     """One server."""
 
     url: str = Field(description='Its base, as `OPENAI_BASE_URL` has it: "http://127.0.0.1:8000/v1".')
-    model: str = Field("", description="The model to ask it for. Empty: the first that it lists.")
+    model: str = Field("", description="The model to ask it for. Empty: its default, or the first that it lists.")
     api_key_env: str = Field("", description="Environment variable that holds the API key. Empty: see `api_key_file`.")
     api_key_file: Path | None = Field(None, description="File that holds the API key; read at every connection.")
     connect_timeout_s: float = Field(2.0, gt=0, description="How long a connection may take.")
@@ -41,6 +41,11 @@ class Server(Settings):
         if parts.username or parts.password:
             raise ValueError("holds no key: name it in api_key_env or api_key_file")
         return urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/v1"))
+
+    def authorization(self) -> dict[str, str]:
+        """The header that carries the key; none without one. Raises what `api_key` does."""
+        key = self.api_key()
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
     def api_key(self) -> str:
         """The key, or nothing.
@@ -116,6 +121,41 @@ class SpeechServer(HttpServer):
     voices: tuple[str, ...] = Field(
         (), description="What callers may choose among, the default first. Empty: any; `alloy` where they name none."
     )
+
+
+class RealtimeServer(Server):
+    """A speech-to-speech model behind the Realtime WebSocket, and how callers see it."""
+
+    name: str = Field("realtime", min_length=1, description="The model's name for callers.")
+    rate_hz: Literal[16_000, 24_000] = Field(24_000, description="PCM both ways; the API of today knows 24 kHz alone.")
+    own_turns: bool = Field(
+        default=False, description="The server decides when the caller has finished. False: the fabric does."
+    )
+    turn_detection: Mapping[str, Any] = Field(
+        default_factory=dict, description="How the server is to, with own_turns. Empty: by its default."
+    )
+    transcription_model: str = Field(
+        "gpt-4o-mini-transcribe", description="What writes callers down, where they want transcripts."
+    )
+    voice: str = Field("", description="The only voice. Empty: what callers ask for.")
+    images: bool = Field(default=False, description="The model takes pictures.")
+    headers: Mapping[str, str] = Field(
+        default_factory=dict, description='More headers of the upgrade, such as OpenAI-Beta = "realtime=v1".'
+    )
+    session: Mapping[str, Any] = Field(default_factory=dict, description="More for the session object, over the rest.")
+    bare_responses: bool = Field(
+        default=False, description="Ask for answers without metadata, for servers that refuse what they do not know."
+    )
+    reconnect_within_s: float = Field(10.0, ge=0, description="How long a lost connection is tried again.")
+
+    @property
+    def socket_url(self) -> str:
+        """Where the WebSocket is."""
+        parts = urlsplit(self.url)
+        path = parts.path if parts.path.endswith("/realtime") else f"{parts.path}/realtime"
+        query = "&".join(filter(None, (parts.query, urlencode({"model": self.model}) if self.model else "")))
+        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        return urlunsplit(parts._replace(scheme=scheme, path=path, query=query))
 
 
 class CascadeSettings(Settings):

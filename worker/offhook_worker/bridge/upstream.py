@@ -115,7 +115,7 @@ class Upstream:
         assert self._session is not None
         timeout = aiohttp.ClientTimeout(total=ASIDE_S)
         async with self._session.get(
-            address, headers=self._headers(), timeout=timeout, allow_redirects=False, raise_for_status=True
+            address, headers=self.server.authorization(), timeout=timeout, allow_redirects=False, raise_for_status=True
         ) as response:
             text = b""
             async for piece in response.content.iter_any():
@@ -184,17 +184,13 @@ class Upstream:
     async def _send(self, method: str, path: str, body: Body) -> aiohttp.ClientResponse:
         assert self._session is not None
         try:
-            headers = self._headers()
+            headers = self.server.authorization()
         except InvalidSettings as error:
             raise self.fault(Fault.REFUSED, str(error)) from error
         # Redirects are not followed: another host would be handed the key.
         return await self._session.request(
             method, f"{self.server.url}/{path}", headers=headers, allow_redirects=False, **body()
         )
-
-    def _headers(self) -> dict[str, str]:
-        key = self.server.api_key()
-        return {"Authorization": f"Bearer {key}"} if key else {}
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> UpstreamFault:
         status = response.status

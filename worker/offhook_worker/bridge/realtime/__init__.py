@@ -1,0 +1,1 @@
+"""A bridge to whatever speaks the OpenAI Realtime WebSocket."""
