@@ -54,20 +54,24 @@ class Stage:
         """
         speech = {name: str(path) for name, path in self.recordings.items()}
         full = {"url": url, "key": self.fabric.api_key, "model": "agent", "speech": speech, **orders}
-        environment = os.environ | {"NODE_EXTRA_CA_CERTS": str(self.front.certificate)}
-        process = await asyncio.create_subprocess_exec(
-            *command, json.dumps(full), stdout=PIPE, stderr=PIPE, env=environment
-        )
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                output, words = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        assert process.returncode == 0, words.decode()[-4000:]
-        report: dict[str, Any] = json.loads(output)
-        return report
+        return await run_client(command, full, NODE_EXTRA_CA_CERTS=str(self.front.certificate))
+
+
+async def run_client(command: Sequence[str | Path], orders: Mapping[str, object], **environment: str) -> dict[str, Any]:
+    """Runs a client with its orders as last argument; the document that it wrote."""
+    process = await asyncio.create_subprocess_exec(
+        *command, json.dumps(orders), stdout=PIPE, stderr=PIPE, env=os.environ | environment
+    )
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            output, words = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, words.decode()[-4000:]
+    report: dict[str, Any] = json.loads(output)
+    return report
 
 
 def missing_node_part() -> str | None:

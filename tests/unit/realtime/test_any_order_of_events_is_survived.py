@@ -14,6 +14,8 @@ from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.client_event_strategies import DETECTIONS, FIELDS, IDS, ITEMS, JSON, RESPONSES, TEXTS, TYPES
 from tests.support.realtime_scene import FRAME_US, RealtimeScene, audio
+from transceiver.realtime.effects import CallMcpTool, ListMcpTools
+from transceiver.realtime.schema.items import McpError, McpListedTool
 from transceiver.realtime.transport import DATA_CHANNEL, WEBSOCKET
 
 
@@ -30,6 +32,8 @@ class AnySession(RuleBasedStateMachine):
         self.in_conversation: set[str] = set()
         self.items: list[str] = []
         self.unfinished: set[str] = set()
+        self.untold: set[str] = set()
+        self.requests: list[str] = []
         self.seen = 0
 
     @initialize(transport=st.sampled_from([DATA_CHANNEL, WEBSOCKET]))
@@ -146,6 +150,36 @@ class AnySession(RuleBasedStateMachine):
         self.scene.session.resume(self.scene.now)
         self.scene.run()
 
+    # MCP servers
+
+    @rule(approval=st.sampled_from(["always", "never"]), labels=st.lists(st.sampled_from(["a", "b"]), unique=True))
+    def client_names_servers(self, approval: str, labels: list[str]) -> None:
+        tools = [
+            {"type": "mcp", "server_label": each, "server_url": "https://x", "require_approval": approval}
+            for each in labels
+        ]
+        assert self.scene.send("session.update", session={"type": "realtime", "tools": tools})
+
+    @rule(data=st.data(), tools=st.none() | st.lists(st.sampled_from(["f", "g"]), unique=True))
+    def server_lists_tools(self, data: st.DataObject, tools: list[str] | None) -> None:
+        asked = [each.item_id for each in self.scene.effects if isinstance(each, ListMcpTools)]
+        listed = None if tools is None else [McpListedTool(name=each) for each in tools]
+        self.scene.session.mcp_listed(data.draw(st.sampled_from([*asked, "nobody"])), listed, self.scene.now)
+        self.scene.run()
+
+    @rule(data=st.data(), output=st.none() | TEXTS)
+    def server_answers(self, data: st.DataObject, output: str | None) -> None:
+        asked = [each.item_id for each in self.scene.effects if isinstance(each, CallMcpTool)]
+        fault = McpError(type="tool_execution_error", message="no") if output is None else None
+        self.scene.session.mcp_called(data.draw(st.sampled_from([*asked, "nobody"])), output, fault, self.scene.now)
+        self.scene.run()
+
+    @rule(data=st.data(), approve=st.booleans())
+    def client_approves(self, data: st.DataObject, *, approve: bool) -> None:
+        request_id = data.draw(st.sampled_from([*self.requests, "nobody"]))
+        item = {"type": "mcp_approval_response", "approval_request_id": request_id, "approve": approve}
+        assert self.scene.send("conversation.item.create", item=item)
+
     # Playout and time
 
     @precondition(lambda self: self.scene.playout)
@@ -166,8 +200,9 @@ class AnySession(RuleBasedStateMachine):
         for event in self.scene.events[self.seen :]:
             self._follow(event)
         self.seen = len(self.scene.events)
-        assert [each.item_id for each in self.scene.session.history()] == [
-            each for each in self.items if each not in self.unfinished
+        # A call of an MCP tool is two entries: the call and what came of it.
+        assert list(dict.fromkeys(each.item_id for each in self.scene.session.history())) == [
+            each for each in self.items if each not in self.unfinished | self.untold
         ]
         assert len(self.in_conversation - set(self.done)) <= 1
 
@@ -185,8 +220,14 @@ class AnySession(RuleBasedStateMachine):
                 previous = event["previous_item_id"]
                 position = self.items.index(previous) + 1 if previous is not None else 0
                 self.items.insert(position, event["item"]["id"])
-                if event["item"]["status"] == "in_progress":
+                kind = event["item"]["type"]
+                # Items of MCP servers have no status: they are finished when they are done.
+                if event["item"].get("status", "in_progress") == "in_progress":
                     self.unfinished.add(event["item"]["id"])
+                if kind in {"mcp_list_tools", "mcp_approval_response"}:
+                    self.untold.add(event["item"]["id"])
+                if kind == "mcp_approval_request":
+                    self.requests.append(event["item"]["id"])
             case "conversation.item.done":
                 assert event["item"]["id"] in self.items
                 self.unfinished.discard(event["item"]["id"])
