@@ -17,6 +17,7 @@ from offhook_worker.counters import WorkerCounters
 from offhook_worker.health import HealthService
 from offhook_worker.house import House
 from offhook_worker.options import ServeOptions
+from offhook_worker.reflection import describe
 from offhook_worker.tls import server_credentials
 from offhook_worker.transceiver_stream import Context, TransceiverStream
 from offhook_worker.worker import VoiceWorker
@@ -56,6 +57,7 @@ class WorkerServer(WorkerServiceServicer):
         """Listens; returns the address with the port that 0 became. Raises OSError where it cannot be bound."""
         add_WorkerServiceServicer_to_server(self, self._server)
         self._server.add_generic_rpc_handlers((self._health.handler(),))
+        describe(self._server)
         try:
             port = self._bind()
         except RuntimeError as error:

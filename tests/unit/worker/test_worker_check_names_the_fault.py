@@ -42,7 +42,16 @@ async def check_reference(worker: str, directory: Path) -> dict[str, str]:
 
 async def test_the_pcm_echo_conforms(tmp_path: Path) -> None:
     passed = await check_reference("pcm-echo", tmp_path)
-    assert {"hello", "health", "answer", "flow control", "bad input", "seats", "draining"} <= passed.keys()
+    assert {
+        "hello",
+        "health",
+        "reflection",
+        "answer",
+        "flow control",
+        "bad input",
+        "seats",
+        "draining",
+    } <= passed.keys()
 
 
 async def test_the_agent_conforms_and_shows_all_it_can(tmp_path: Path) -> None:

@@ -96,6 +96,28 @@ async def health(scene: Scene) -> list[Finding]:
     return [Finding("health", Status.OK, "SERVING")]
 
 
+async def reflection(scene: Scene) -> list[Finding]:
+    """grpc.reflection, as grpcurl asks it: optional, and told."""
+    async with grpc.aio.insecure_channel(
+        scene.target.address, options=[("grpc.use_local_subchannel_pool", 1)]
+    ) as channel:
+        ask: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        )
+        call = ask(timeout=SILENT_S)
+        try:
+            # ServerReflectionRequest { string list_services = 7; }
+            await call.write(b"\x3a\x00")
+            answer = await call.read()
+        except grpc.aio.AioRpcError:
+            return [Finding("reflection", Status.SKIPPED, "not served: grpcurl needs the .proto file")]
+        finally:
+            call.cancel()
+    if isinstance(answer, bytes) and b"offhook.worker.v1.WorkerService" in answer:
+        return [Finding("reflection", Status.OK, "describes itself to grpcurl")]
+    return [Finding("reflection", Status.WARNING, "does not name WorkerService", "add the service to its names")]
+
+
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
 

@@ -16,6 +16,7 @@ Check = Callable[[Scene], Awaitable[list[Finding]]]
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("revisions", greeting.revisions),
     ("health", greeting.health),
+    ("reflection", greeting.reflection),
     ("opening", sessions.opening),
     ("refusals", sessions.refusals),
     ("formats", sessions.formats),
