@@ -1,11 +1,14 @@
 """So many calls at once to one endpoint: what their callers saw."""
 
+import socket
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from bench.client import Load
-from bench.machine import machine
+from bench.machine import CannotMeasure, machine
 
+FIRST_ON_LOOPBACK: Final = "127.64.0.1"
 STAGES = {
     "answer": "answer_us",
     "first_check": "answer_to_stun_us",
@@ -26,6 +29,8 @@ class Wanted(NamedTuple):
         calls: how many at once.
         rate: calls opened per second.
         seconds: how long they play, once all are up.
+        first_address: of the callers, which each have an address of this machine; None: loopback ones, or for one call
+            to elsewhere the address that leads there.
     """
 
     url: str
@@ -34,6 +39,7 @@ class Wanted(NamedTuple):
     calls: int
     rate: float
     seconds: float
+    first_address: str | None = None
 
 
 def play(wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
@@ -48,6 +54,7 @@ def play(wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
         "key": wanted.key,
         "end": wanted.end,
         "rate": wanted.rate,
+        "first_address": wanted.first_address or _own_address(wanted),
         "run": {"play": {"calls": wanted.calls, "seconds": wanted.seconds}},
     }
     said: dict[str, Mapping[str, Any]] = {}
@@ -57,6 +64,26 @@ def play(wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
             if name == "settled":
                 progress(f"{event['calls']} of {wanted.calls} calls are up")
     return _report(wanted, said)
+
+
+def _own_address(wanted: Wanted) -> str:
+    """Where callers are: on the loopback network, or, one alone, at the address from which the server is reached.
+
+    Raises:
+        CannotMeasure: the server is elsewhere and the callers are many, or it cannot be reached.
+    """
+    host = urlsplit(wanted.url).hostname or ""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))
+            own: str = probe.getsockname()[0]
+    except OSError as error:
+        raise CannotMeasure(f"{host} cannot be reached: {error.strerror}") from None
+    if own.startswith("127."):
+        return FIRST_ON_LOOPBACK
+    if wanted.calls > 1:
+        raise CannotMeasure("several callers need an address each: --first-address names the first of them")
+    return own
 
 
 def _report(wanted: Wanted, said: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -31,6 +31,13 @@ def calls(
     number: Annotated[int, typer.Option("--calls", min=1, max=MOST_CALLS, help="Calls at once.")] = 1,
     rate: Annotated[float, typer.Option(min=0.1, max=500, help="Calls opened per second.")] = 10,
     duration: Annotated[float, typer.Option(min=0.5, max=LONGEST_S, help="Seconds that all of them play.")] = 5,
+    first_address: Annotated[
+        str | None,
+        typer.Option(
+            help="Callers have an address of this machine each: this one, and those that follow it. Needed for several "
+            "calls to another machine."
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write the report here.", metavar="FILE")] = None,
 ) -> None:
     """Place real WebRTC calls, send voice, and say how they were set up and what came back.
@@ -38,7 +45,7 @@ def calls(
     Exit codes: 0 every call was up and heard something; 1 some were not; 2 wrong options, or the load client is
     missing.
     """
-    wanted = Wanted(_url(target), _key(key, key_file), _end(target), number, rate, duration)
+    wanted = Wanted(_url(target), _key(key, key_file), _end(target), number, rate, duration, first_address)
     console = Console(stderr=True, highlight=False)
     try:
         build()

@@ -10,7 +10,8 @@
 //! +-------+------------------+------------------+------+-------+----------
 //! ```
 //!
-//! To any other server it speaks plain UDP, each caller from a loopback address of its own.
+//! To any other server it speaks plain UDP, each caller from an address of its own: of the loopback network, or from the
+//! one on that the run was given.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
@@ -22,8 +23,9 @@ const MAGIC: [u8; 2] = [0x56, 0xEC];
 /// What the load wraps datagrams in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Envelope {
-    /// Nothing: each datagram goes to the candidate that the answer named.
-    Plain,
+    /// Nothing: each datagram goes to the candidate that the answer named. Caller 0 has this address, which is of this
+    /// machine, as must be those that follow it.
+    Plain(Ipv4Addr),
     /// Simple Proxy Protocol, to this address of a transceiver.
     Spp(SocketAddr),
 }
@@ -31,14 +33,14 @@ pub enum Envelope {
 impl Envelope {
     /// The address of caller `slot`, the `port` of which all share. Room for a million.
     ///
-    /// Loopback addresses where the kernel has to carry them, private ones where only a header does.
+    /// Addresses of this machine where the kernel has to carry them, private ones where only a header does.
     #[must_use]
     pub fn client(self, slot: u32, port: u16) -> SocketAddr {
-        let net = match self {
-            Envelope::Plain => Ipv4Addr::new(127, 64, 0, 0),
-            Envelope::Spp(_) => Ipv4Addr::new(10, 80, 0, 0),
+        let first = match self {
+            Envelope::Plain(first) => first,
+            Envelope::Spp(_) => Ipv4Addr::new(10, 80, 0, 1),
         };
-        SocketAddrV4::new(Ipv4Addr::from(u32::from(net) + slot + 1), port).into()
+        SocketAddrV4::new(Ipv4Addr::from(u32::from(first) + slot), port).into()
     }
 
     /// The caller whose address this is; None of an address that was never given.

@@ -100,7 +100,7 @@ impl Load {
     pub fn open(options: &Options) -> io::Result<Self> {
         let envelope = options.envelope();
         let bind = match envelope {
-            Envelope::Plain => "0.0.0.0:0",
+            Envelope::Plain(_) => "0.0.0.0:0",
             Envelope::Spp(_) => "127.0.0.1:0",
         };
         let port = Port::open(bind.parse().expect("a constant"))?;
@@ -247,7 +247,7 @@ impl Load {
         let until = Instant::now() + delay;
         let any = self.port.receive(|received| {
             let (client, source, datagram) = match envelope {
-                Envelope::Plain => {
+                Envelope::Plain(_) => {
                     (SocketAddr::new(received.destination, client_port), received.source, received.datagram)
                 }
                 Envelope::Spp(_) => match envelope::decode(received.datagram) {
@@ -407,7 +407,7 @@ fn due_at(stream: &Stream, number: u32) -> Instant {
 
 fn send(port: &mut Port, envelope: Envelope, client: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
     match envelope {
-        Envelope::Plain => port.queue(Some(client.ip()), destination, |bytes| bytes.extend_from_slice(datagram)),
+        Envelope::Plain(_) => port.queue(Some(client.ip()), destination, |bytes| bytes.extend_from_slice(datagram)),
         Envelope::Spp(transceiver) => port.queue(None, transceiver, |bytes| {
             envelope::encode(bytes, client, destination);
             bytes.extend_from_slice(datagram);

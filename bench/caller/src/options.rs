@@ -1,6 +1,6 @@
 //! What a run is told: one JSON object on the command line.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
@@ -20,6 +20,9 @@ pub struct Options {
     /// Media address of a transceiver, towards which the load speaks SPP as a relay does; else plain UDP.
     #[serde(default)]
     pub spp: Option<SocketAddr>,
+    /// Address of the first caller where the load speaks plain UDP; the others have those that follow it.
+    #[serde(default = "default_first_address")]
+    pub first_address: Ipv4Addr,
     /// Calls per second at which calls are opened.
     pub rate: f64,
     /// Half of the round trip that a user-space delay adds, in both directions, to everything but signalling.
@@ -82,6 +85,10 @@ fn default_setup_timeout_s() -> f64 {
     15.0
 }
 
+fn default_first_address() -> Ipv4Addr {
+    Ipv4Addr::new(127, 64, 0, 1)
+}
+
 fn default_storm_rate() -> f64 {
     100.0
 }
@@ -90,6 +97,6 @@ impl Options {
     /// What datagrams are wrapped in.
     #[must_use]
     pub fn envelope(&self) -> Envelope {
-        self.spp.map_or(Envelope::Plain, Envelope::Spp)
+        self.spp.map_or(Envelope::Plain(self.first_address), Envelope::Spp)
     }
 }

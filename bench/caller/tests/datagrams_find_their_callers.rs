@@ -1,6 +1,6 @@
 //! Envelopes and stamps: whatever leaves comes back to the caller and the packet it belongs to.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use offhook_bench_caller::envelope::{self, Envelope};
 use offhook_bench_caller::stamp;
@@ -11,7 +11,7 @@ fn address(text: &str) -> SocketAddr {
 
 #[test]
 fn every_caller_has_an_address_of_its_own_that_leads_back_to_it() {
-    for envelope in [Envelope::Plain, Envelope::Spp(address("127.0.0.1:7000"))] {
+    for envelope in [Envelope::Plain(Ipv4Addr::new(127, 64, 0, 1)), Envelope::Spp(address("127.0.0.1:7000"))] {
         for slot in [0, 1, 255, 256, 70_000, 999_999] {
             assert_eq!(envelope.slot(envelope.client(slot, 5000)), Some(slot));
         }
