@@ -98,6 +98,16 @@ test: lint test-rust test-python ## The whole suite: lint, Rust tests, Python te
 test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
 	@$(BIN)/pytest $(ARGS)
 
+CLUSTER ?= build/cluster
+
+.PHONY: test-cluster
+test-cluster: setup-test ## A real two-node Kubernetes in network namespaces, and the chart on it; needs root, Go, buildah, mmdebstrap, runc
+	@scripts/with-cargo.sh build --quiet --release --locked --bin caller --manifest-path bench/caller/Cargo.toml
+	@mkdir -p build/caller && strip -o build/caller/caller bench/caller/target/release/caller
+	@tests/cluster/build.sh $(CLUSTER)
+	@tests/cluster/images.sh $(CLUSTER)
+	@OFFHOOK_CLUSTER=$(CLUSTER) $(BIN)/pytest tests/cluster --timeout 600 $(ARGS)
+
 .PHONY: interop-table
 interop-table: setup-test ## Write the rows of docs/interop.md anew, from what the clients do now
 	@OFFHOOK_WRITE_INTEROP=1 $(BIN)/pytest tests/interop/test_every_client_does_what_the_table_says.py

@@ -1,0 +1,163 @@
+"""The cluster of the tests: how it is started, spoken to, and called from its client host."""
+
+import base64
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.chart.rendering import CHART, HELM, ROOT
+
+HERE = Path(__file__).parent
+NAMESPACE = "voice"
+NODES = ("10.200.0.11", "10.200.0.12")
+FIRST_CALLER = "10.200.0.101"
+CALLERS = 40
+IMAGES = ("pause", "relay", "bench", "transceiver", "worker")
+SMALL: Mapping[str, Any] = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+VALUES: Mapping[str, Any] = {
+    "image": {"repository": "localhost/offhook", "pullPolicy": "Never"},
+    "relay": {"expose": "NodePort", "nodePort": 30478, "resources": SMALL},
+    "transceiver": {"replicas": 2, "drainSeconds": 60, "service": {"type": "NodePort"}, "resources": SMALL},
+    "worker": {"kind": "echo", "replicas": 2, "resources": SMALL},
+    # There is no DNS in it.
+    "test": {"target": "http://$(FABRIC_OFFHOOK_SERVICE_HOST)"},
+}
+
+
+class Cluster:
+    """Control plane and two real nodes in network namespaces, and a client host outside.
+
+    Args:
+        directory: what was built for it, and its state.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def start(self) -> None:
+        """Starts it anew, with the images that are there."""
+        images = [
+            self._directory / "images" / f"{name}.tar" for name in ("pause", "relay", "bench", "transceiver", "worker")
+        ]
+        subprocess.run([HERE / "nodes.sh", self._directory, "up", *images], check=True)
+        for number in range(CALLERS):
+            address = f"10.200.0.{101 + number}/24"
+            subprocess.run(["ip", "-n", "kcl", "addr", "add", address, "dev", "eth0"], check=True)
+
+    def stop(self) -> None:
+        """Stops all of it."""
+        subprocess.run([HERE / "nodes.sh", self._directory, "down"], check=True)
+
+    def run(self, host: str, *command: str | Path) -> str:
+        """Standard output of a command on the control plane's host (kcp), a node (kn1, kn2) or the client's (kcl).
+
+        Raises:
+            subprocess.CalledProcessError: it failed.
+        """
+        whole = [HERE / "nodes.sh", self._directory, "exec", host, *command]
+        return subprocess.run(whole, check=True, capture_output=True, text=True, timeout=300).stdout
+
+    def kubectl(self, *arguments: str) -> str:
+        """Standard output of kubectl."""
+        return self.run("kcp", "kubectl", "--namespace", NAMESPACE, *arguments)
+
+    def helm(self, *arguments: str | Path) -> str:
+        """Standard output of Helm."""
+        return self.run("kcp", HELM, "--namespace", NAMESPACE, *arguments)
+
+    def install(self) -> "Release":
+        """Installs the chart and waits until all of it is ready."""
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
+            yaml.safe_dump(dict(VALUES), values)
+            values.flush()
+            options = ("--create-namespace", "--wait", "--timeout", "180s", "--values", values.name)
+            self.helm("install", "fabric", CHART, *options)
+        return Release(self)
+
+    @contextmanager
+    def without_api_server(self) -> Iterator[None]:
+        """The API server answers nobody."""
+        pid = (self._directory / "run/apiserver.pid").read_text().strip()
+        subprocess.run(["kill", "-STOP", pid], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["kill", "-CONT", pid], check=True)
+
+
+class Release:
+    """An installed chart, and calls to it."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        port = cluster.kubectl("get", "service", "fabric-offhook", "--output", "jsonpath={.spec.ports[0].nodePort}")
+        key = cluster.kubectl("get", "secret", "fabric-offhook-api-keys", "--output", "jsonpath={.data.api_keys}")
+        self._port = port
+        self._key = base64.b64decode(key).decode().strip()
+
+    @contextmanager
+    def calls(self, number: int, seconds: float, *, node: int = 0, first: int = 0) -> Iterator["Calls"]:
+        """Live calls from the client host while the block runs; it ends when they have."""
+        octets = FIRST_CALLER.rpartition(".")
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.json"
+            command: list[str | Path] = [
+                HERE / "nodes.sh",
+                self.cluster._directory,
+                "exec",
+                "kcl",
+                ROOT / ".venv/bin/offhook",
+                "bench",
+                "calls",
+                "--target",
+                f"http://{NODES[node]}:{self._port}/v1/realtime/calls?model=echo",
+                f"--calls={number}",
+                "--rate=20",
+                f"--duration={seconds}",
+                f"--first-address={octets[0]}.{int(octets[2]) + first}",
+                f"--json={report}",
+            ]
+            environment = {**os.environ, "OFFHOOK_API_KEY": self._key}
+            with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+                calls = Calls(process, report)
+                calls.await_up()
+                yield calls
+                calls.end()
+
+
+class Calls:
+    """Calls that are under way, and what they were like."""
+
+    def __init__(self, process: subprocess.Popen[str], report: Path) -> None:
+        self._process = process
+        self._path = report
+        self.report: dict[str, Any] = {}
+
+    def await_up(self) -> None:
+        """Returns when all that will come up have."""
+        assert self._process.stderr is not None
+        line = self._process.stderr.readline()
+        assert "calls are up" in line, line + self._process.stderr.read()
+
+    def end(self) -> None:
+        """Waits for the end, and reads the report."""
+        assert self._process.stderr is not None
+        said = self._process.stderr.read()
+        assert self._process.wait() == 0, said
+        self.report = json.loads(self._path.read_text())
+
+    @property
+    def summary(self) -> str:
+        """What it cost the callers, in one line."""
+        packets, gap = self.report["packets"], self.report["longest_silence_us"]
+        return (
+            f"{self.report['calls_up']} calls, {packets['lost']:,} of {packets['sent']:,} packets lost, "
+            f"longest gap p50 {gap['p50'] / 1000:.0f} ms, p99 {gap['p99'] / 1000:.0f} ms"
+        )

@@ -1,0 +1,68 @@
+"""What rolling restarts, a lost pod and a lost API server cost 20 live callers, on a real Kubernetes. It is printed."""
+
+import time
+from collections.abc import Callable
+
+from tests.cluster.cluster import Release
+
+CALLS = 20
+
+
+def test_helm_test_makes_a_call(release: Release, show: Callable[[str], None]) -> None:
+    said = release.cluster.helm("test", "fabric", "--logs", "--timeout", "90s")
+    assert "1 of 1 calls were up" in said
+    show(said.rpartition("POD LOGS")[2])
+
+
+def test_relays_roll_without_a_lost_packet(release: Release, show: Callable[[str], None]) -> None:
+    with release.calls(CALLS, 60) as calls:
+        release.cluster.kubectl("rollout", "restart", "daemonset/fabric-offhook-relay")
+        release.cluster.kubectl("rollout", "status", "daemonset/fabric-offhook-relay", "--timeout=55s")
+    show(f"relays roll: {calls.summary}")
+    assert calls.report["calls_up"] == CALLS
+    assert calls.report["packets"]["lost"] == 0
+
+
+def test_workers_roll_under_calls(release: Release, show: Callable[[str], None]) -> None:
+    with release.calls(CALLS, 60) as calls:
+        release.cluster.kubectl("rollout", "restart", "deployment/fabric-offhook-worker")
+        release.cluster.kubectl("rollout", "status", "deployment/fabric-offhook-worker", "--timeout=55s")
+    show(f"workers roll: {calls.summary}")
+    assert calls.report["calls_up"] == CALLS
+    assert calls.report["lost_share"] < 0.05
+
+
+def test_a_transceiver_that_leaves_keeps_its_calls_and_gets_no_new_ones(
+    release: Release, show: Callable[[str], None]
+) -> None:
+    with release.calls(CALLS, 40) as old:
+        release.cluster.kubectl("rollout", "restart", "statefulset/fabric-offhook-transceiver")
+        time.sleep(8)  # the preStop hook, and then it takes no more
+        with release.calls(5, 5, node=1, first=CALLS) as new:
+            pass
+    show(f"transceivers roll: {old.summary}; new calls meanwhile: {new.summary}")
+    assert (old.report["calls_up"], new.report["calls_up"]) == (CALLS, 5)
+    assert old.report["packets"]["lost"] == new.report["packets"]["lost"] == 0
+    release.cluster.kubectl("rollout", "status", "statefulset/fabric-offhook-transceiver", "--timeout=240s")
+
+
+def test_a_relay_that_is_killed_costs_its_callers_the_time_until_the_next_one(
+    release: Release, show: Callable[[str], None]
+) -> None:
+    with release.calls(CALLS, 60) as calls:
+        which = ("-l", "app.kubernetes.io/component=relay", "--field-selector", "spec.nodeName=n1")
+        release.cluster.kubectl("delete", "pod", *which, "--force", "--grace-period=0")
+    show(f"a relay is killed: {calls.summary}")
+    assert calls.report["calls_up"] == CALLS
+    assert calls.report["lost_share"] < 0.5
+
+
+def test_a_minute_without_the_api_server_costs_nothing(release: Release, show: Callable[[str], None]) -> None:
+    with release.calls(CALLS, 75) as old, release.cluster.without_api_server():
+        time.sleep(30)
+        with release.calls(5, 5, node=1, first=CALLS) as new:
+            pass
+        time.sleep(25)
+    show(f"without the API server: {old.summary}; new calls meanwhile: {new.summary}")
+    assert (old.report["calls_up"], new.report["calls_up"]) == (CALLS, 5)
+    assert new.report["packets"]["lost"] == 0
