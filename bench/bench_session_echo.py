@@ -1,7 +1,8 @@
 """CPU of one echoed packet in the session's Python: RTP in, through the hub to a listener that sends it back, RTP out.
 
 No sockets and no event loop: packets are made beforehand and handed over one by one, as `now` walks in steps of 20 ms.
-Two figures: `hub` is hub and session alone, `port_and_hub` adds the envelope and SRTP of the `python` media port.
+Two figures: `hub` is hub and session alone, from a lane's frame on; `port_and_hub` adds the lane, the envelope and SRTP
+of the `python` media port.
 
     PYTHONPATH=. python -P bench/bench_session_echo.py [--against CHECKOUT]
 
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Collection
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from tests.support.webrtc_client import WebRtcClient
 from transceiver.config import SessionLimits
@@ -27,7 +29,6 @@ from transceiver.media_port.interface import Path as MediaPath
 from transceiver.media_port.python_core import PythonMediaPort
 from transceiver.session.actions import AudioReceived, CloseReason
 from transceiver.session.certificate import Certificate
-from transceiver.session.rtp import parse_rtp
 from transceiver.session.session import Session
 from wire.address import Address
 from wire.spp import HEADER_BYTES, encode_header
@@ -40,6 +41,8 @@ PAYLOAD = bytes(80)
 ROOT = Path(__file__).resolve().parents[1]
 RELAY, CLIENT, PUBLIC = Address("10.0.0.1", 9000), Address("198.51.100.7", 40_000), Address("203.0.113.1", 3478)
 ENVELOPE = encode_header(CLIENT, PUBLIC)
+
+_Item = TypeVar("_Item")
 
 
 class Echo:
@@ -118,7 +121,7 @@ class Call:
         """The next PACKETS of the client, not yet protected."""
         return [self.client.audio_packet(PAYLOAD, 960 * index, level=30) for index in range(PACKETS)]
 
-    def replay(self, receive: Callable[[bytes], None], packets: list[bytes]) -> float:
+    def replay(self, receive: Callable[[_Item], None], packets: list[_Item]) -> float:
         """CPU microseconds per packet that is received and answered, timers included."""
         hub = self.hub
         began = time.process_time_ns()
@@ -149,10 +152,13 @@ class Call:
 def measure_hub() -> float:
     """Hub and session alone."""
     call = Call(PlainPort)
-    session_id, path = call.session.session_id, call.session.paths[0]
-    # As a media port hands them over.
-    packets = [parse_rtp(packet) for packet in call.packets()]
-    cost = call.replay(lambda packet: call.hub.rtp_received(session_id, path, packet, call.now), packets)
+    session_id = call.session.session_id
+    # As a media port's lane hands them over.
+    frames = [
+        AudioReceived(PAYLOAD, "opus", 960 * index, index, marker=False, level_dbov=30, lost_before=0)
+        for index in range(PACKETS)
+    ]
+    cost = call.replay(lambda frame: call.hub.audio_received(session_id, frame, call.now), frames)
     assert isinstance(call.port, PlainPort)
     assert call.port.packets_sent == PACKETS, "every packet is echoed"
     return cost
