@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 import structlog
 from offhook_worker import InputDrop, ServeOptions, TlsFiles, VoiceWorker
+from offhook_worker.bridge.settings import CascadeSettings, InvalidSettings, RealtimeServer
 from offhook_worker.counters import STAGE_BOUNDS_S
 from offhook_worker.echo import EchoWorker
 from offhook_worker.pcm_echo import PcmEchoWorker
@@ -27,13 +28,18 @@ from wire.address import format_address, parse_address
 _log = structlog.get_logger(__name__)
 
 AGENT_EXTRA = "offhook-worker[agent]"
+BRIDGE_EXTRA = "offhook-worker[bridge]"
 
 
 class WorkerConfig(Config):
     """Configuration of one worker process."""
 
     name: str = Field(description="Stable name for logs and metrics, such as the pod's name.")
-    worker: Literal["echo", "pcm-echo", "agent"] = Field(description="Which reference worker to run.")
+    worker: Literal["echo", "pcm-echo", "agent", "bridge-cascade", "bridge-realtime"] = Field(
+        description="Which reference worker to run, or a bridge to an engine."
+    )
+    cascade: CascadeSettings | None = Field(None, description="Of bridge-cascade: its servers (docs/bridges.md).")
+    realtime: RealtimeServer | None = Field(None, description="Of bridge-realtime: its server (docs/bridges.md).")
     listen: str = Field(description='Where transceivers dial (gRPC): "ip:port" or "unix:/path".')
     admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
     models_dir: Path | None = Field(
@@ -64,6 +70,13 @@ class WorkerConfig(Config):
             raise ValueError("tls_certificate_file and tls_key_file: set both or neither")
         if self.tls_client_ca_file is not None and self.tls_certificate_file is None:
             raise ValueError("tls_client_ca_file: needs tls_certificate_file and tls_key_file")
+        return self
+
+    @model_validator(mode="after")
+    def _bridge_has_servers(self) -> Self:
+        for bridge, settings in (("cascade", self.cascade), ("realtime", self.realtime)):
+            if (self.worker == f"bridge-{bridge}") != (settings is not None):
+                raise ValueError(f"{bridge}: goes with worker: bridge-{bridge}")
         return self
 
     @property
@@ -109,6 +122,8 @@ def _make_worker(config: WorkerConfig) -> VoiceWorker:
         return EchoWorker()
     if config.worker == "pcm-echo":
         return PcmEchoWorker()
+    if config.worker.startswith("bridge-"):
+        return _make_bridge(config)
     try:
         # An image of the echo worker has none of the agent's libraries.
         from offhook_worker.agent.worker import VoiceAgent  # noqa: PLC0415 - as the line above says
@@ -118,6 +133,24 @@ def _make_worker(config: WorkerConfig) -> VoiceWorker:
         return VoiceAgent(config.models_dir or models_directory(), threads=config.agent_threads)
     except FileNotFoundError as error:
         raise ConfigError(f"model file {error} is missing; 'offhook models fetch' fetches it") from error
+
+
+def _make_bridge(config: WorkerConfig) -> VoiceWorker:
+    try:
+        # Needs what only bridges need.
+        from offhook_worker.bridge.cascade import CascadeBridge  # noqa: PLC0415 - as the line above says
+        from offhook_worker.bridge.realtime.worker import RealtimeBridge  # noqa: PLC0415 - the same
+
+        if config.realtime is not None:
+            return RealtimeBridge(config.realtime)
+        assert config.cascade is not None
+        return CascadeBridge(config.cascade, config.models_dir or models_directory())
+    except ImportError as error:
+        raise ConfigError(f"worker: {config.worker} needs {BRIDGE_EXTRA} ({error})") from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"model file {error} is missing; 'offhook models fetch' fetches it") from error
+    except InvalidSettings as error:
+        raise ConfigError(str(error)) from error
 
 
 class WorkerCollector(Collector):

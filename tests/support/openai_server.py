@@ -118,7 +118,7 @@ class OpenAiServer:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         self._note(request)
         self.chats.append(await request.read())
-        reply = self.replies.popleft() if self.replies else ChatReply()
+        reply = self.replies.popleft() if self.replies else _usual_reply(self.chat())
         if isinstance(reply, Refusal):
             return _refuse(reply)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
@@ -199,6 +199,12 @@ def tone(duration_s: float) -> bytes:
 def event(value: object) -> bytes:
     """A server-sent event."""
     return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def _usual_reply(body: dict[str, Any]) -> ChatReply:
+    if body.get("tool_choice") == "required":
+        return ChatReply((), [(body["tools"][0]["function"]["name"], ("{}",))], finish="tool_calls")
+    return ChatReply()
 
 
 def _chunks(reply: ChatReply) -> list[bytes]:

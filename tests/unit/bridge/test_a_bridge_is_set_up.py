@@ -1,13 +1,18 @@
 """Settings of a bridge: by options, by file, and what is said about wrong ones."""
 
+import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from offhook_worker.__main__ import UnknownWorker, load_worker
 from offhook_worker.bridge.cascade import CascadeBridge
 from offhook_worker.bridge.settings import CascadeSettings, InvalidSettings, load_settings, read_settings
+
+from offhook.service.config import ConfigError, load_config
+from offhook.worker_role import WorkerConfig
 
 FILE = """
 name = "assistant"
@@ -35,6 +40,44 @@ def test_a_file_sets_everything_up(tmp_path: Path) -> None:
     assert isinstance(worker, CascadeBridge)
     assert worker.models[0].name == "assistant"
     assert worker.models[0].output_formats[0].sample_rate_hz == 22_050
+
+
+def test_the_worker_role_takes_the_same_settings(tmp_path: Path) -> None:
+    role = {"name": "w", "listen": "unix:w.sock", "admin_listen": "127.0.0.1:0"}
+    path = tmp_path / "worker.yaml"
+    path.write_text(json.dumps({**role, "worker": "bridge-realtime", "realtime": {"url": "ws://h/v1", "voice": "v"}}))
+    config = load_config(path, WorkerConfig)
+    assert config.realtime is not None
+    assert config.realtime.socket_url == "ws://h/v1/realtime"
+    wrong = (
+        {"worker": "bridge-cascade"},
+        {"worker": "echo", "cascade": {}},
+        {"worker": "bridge-realtime", "realtime": {}},
+    )
+    for fields in wrong:
+        path.write_text(json.dumps({**role, **fields}))
+        with pytest.raises(ConfigError, match=r"cascade: goes with|realtime\.url"):
+            load_config(path, WorkerConfig)
+
+
+@pytest.mark.timeout(60)
+def test_the_worker_role_serves_a_bridge(tmp_path: Path) -> None:
+    path, ready = tmp_path / "worker.yaml", tmp_path / "ready.json"
+    server = {"url": "http://127.0.0.1:9/v1"}
+    cascade = {"chat": server, "transcription": server, "speech": server}
+    role = {"name": "w", "listen": f"unix:{tmp_path}/w.sock", "admin_listen": "127.0.0.1:0"}
+    path.write_text(json.dumps({**role, "worker": "bridge-cascade", "cascade": cascade}))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "offhook", "worker", "--config", str(path), "--ready-file", str(ready)]
+    )
+    try:
+        while not ready.exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        assert "metrics" in json.loads(ready.read_text())
+    finally:
+        process.terminate()
+    assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize(

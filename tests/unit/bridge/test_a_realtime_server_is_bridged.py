@@ -1,6 +1,5 @@
 """The realtime bridge on a real server: a whole transceiver of ours, whose WebSocket it calls as any client would."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,83 +7,17 @@ from typing import Any
 
 import pytest
 from offhook_proto.worker.v1 import worker_pb2 as pb
-from offhook_worker import (
-    CallFunction,
-    Capability,
-    Dialogue,
-    Listener,
-    Model,
-    Reply,
-    Role,
-    Speech,
-    Turn,
-    TurnWorker,
-    Word,
-    pcm,
-)
-from offhook_worker.agent.cascade import CAPABILITIES
+from offhook_worker import Role
 from offhook_worker.bridge.settings import RealtimeServer
-from offhook_worker.conversation import Message
-from offhook_worker.events import ToolResult
-from offhook_worker.utterance import Utterance
 
 from tests.support.bridge_scene import TEXT_ONLY, TRANSCRIBED, realtime_bridged
 from tests.support.http_scene import KEY
-from tests.support.openai_server import tone
 from tests.support.turn_caller import TurnCaller
+from tests.support.upstream_worker import SECOND, Upstream
 from tests.support.whole_transceiver import WholeTransceiver, config, whole_transceiver
 from tests.support.worker_scene import serving, until
 
 WEATHER = pb.Tool(name="weather", description="Weather in a city", parameters_json='{"type": "object"}')
-SECOND = tone(1.0)
-
-
-class Upstream(TurnWorker):
-    """Model `upstream`: tells what it was told. Keeps every turn for the test to look at."""
-
-    models = (
-        Model(
-            "upstream",
-            (pcm(24_000),),
-            (pcm(24_000),),
-            CAPABILITIES - {Capability.HISTORY},
-        ),
-    )
-
-    def __init__(self) -> None:
-        self.turns: list[Turn] = []
-        self.cancelled = 0
-
-    def listen(self, dialogue: Dialogue) -> Listener:
-        return _Lengths()
-
-    async def respond(self, turn: Turn) -> AsyncIterator[Reply]:
-        self.turns.append(turn)
-        last = turn.conversation[-1] if turn.conversation else None
-        if isinstance(last, ToolResult):
-            yield f"It returned {last.output}."
-        elif turn.config.tools:
-            yield CallFunction(turn.config.tools[0].name, '{"city": "Rome"}')
-        elif turn.text == "wait":
-            yield Speech(SECOND, (Word("One two", 0), Word(" three four.", 600_000)))
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self.cancelled += 1
-        elif turn.wants_speech:
-            yield Speech(SECOND * 2, f"You said: {turn.text}.")
-        else:
-            yield f"You said: {turn.text}."
-
-    @property
-    def known(self) -> list[tuple[Role, str]]:
-        """What it knew of the conversation when it was asked last."""
-        return [(each.role, each.text) for each in self.turns[-1].conversation if isinstance(each, Message)]
-
-
-class _Lengths(Listener):
-    async def transcript(self, item_id: str, utterance: Utterance) -> str | None:
-        return f"{utterance.duration_s:.1f} seconds"
 
 
 @pytest.fixture
@@ -132,6 +65,7 @@ async def test_a_spoken_turn_is_heard_written_down_and_answered(
     assert audio.pcm.startswith(SECOND)
     assert answered.transcript == "You said: 1.5 seconds."
     assert answered.pcm == SECOND * 2
+    assert set(answered.done.stage_latency_ms) == {"model"}
     assert answered.done.status == pb.ResponseDone.STATUS_COMPLETED
 
 

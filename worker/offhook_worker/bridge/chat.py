@@ -56,12 +56,11 @@ def chat_request(server: ChatServer, model: str, prompt: Prompt) -> dict[str, An
         "messages": chat_messages(prompt, server.instructions, server.max_history_items, images=server.images),
         "stream": True,
         "stream_options": {"include_usage": True},
+        server.max_tokens_field: prompt.max_output_tokens or server.max_output_tokens,
     }
     temperature = server.temperature if prompt.temperature is None else prompt.temperature
     if temperature is not None:
         body["temperature"] = temperature
-    if prompt.max_output_tokens:
-        body[server.max_tokens_field] = prompt.max_output_tokens
     if prompt.tools:
         body["tools"] = chat_tools(prompt.tools)
         body["tool_choice"] = _tool_choice(prompt)

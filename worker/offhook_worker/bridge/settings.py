@@ -95,6 +95,9 @@ class ChatServer(HttpServer):
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="How the server calls the limit of an answer; OpenAI's own wants the longer name."
     )
+    max_output_tokens: int = Field(
+        4096, gt=0, description="How long an answer may be where the caller sets no limit: some models never end."
+    )
     max_history_items: int = Field(
         200, ge=4, description="The oldest items go beyond this, half of them at once so that prompts stay cached."
     )
@@ -135,7 +138,8 @@ class RealtimeServer(Server):
         default_factory=dict, description="How the server is to, with own_turns. Empty: by its default."
     )
     transcription_model: str = Field(
-        "gpt-4o-mini-transcribe", description="What writes callers down, where they want transcripts."
+        "gpt-4o-mini-transcribe",
+        description="What writes callers down, where they want transcripts. Empty: the server cannot.",
     )
     voice: str = Field("", description="The only voice. Empty: what callers ask for.")
     images: bool = Field(default=False, description="The model takes pictures.")

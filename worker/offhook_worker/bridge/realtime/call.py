@@ -8,11 +8,12 @@ from typing import Self
 
 from offhook_worker.bridge.faults import Fault, UpstreamFault
 from offhook_worker.bridge.realtime.connection import ROLE, Connection
+from offhook_worker.bridge.realtime.latency import FirstOutputs
 from offhook_worker.bridge.realtime.output_queue import OutputQueue
 from offhook_worker.bridge.realtime.requests import ClientEvent
 from offhook_worker.bridge.realtime.translator import Translator
 from offhook_worker.bridge.settings import RealtimeServer
-from offhook_worker.events import Interrupted, TurnEvent
+from offhook_worker.events import Interrupted, ResponseRequested, TurnEvent
 from offhook_worker.outputs import Output
 from offhook_worker.session import Session
 
@@ -44,6 +45,7 @@ class RealtimeCall:
         self._connect = connect
         self._translator = Translator(server, session.config, session.history, session.output_format)
         self._outputs = OutputQueue()
+        self._latency = FirstOutputs()
         self._sending = asyncio.Lock()
         self._losses: deque[float] = deque(maxlen=MAX_LOSSES)
 
@@ -76,6 +78,8 @@ class RealtimeCall:
             async for event in self._session:
                 if isinstance(event, Interrupted):
                     self._outputs.forget(event.response_id)
+                elif isinstance(event, ResponseRequested):
+                    self._latency.ask(event.response_id, _now())
                 await self._send(self._translator.event(event))
             for task in tasks:
                 task.cancel()
@@ -112,7 +116,7 @@ class RealtimeCall:
             # Waits behind no audio: it is what stops the audio.
             await self._session.deliver(output)
         else:
-            self._outputs.put(output)
+            self._outputs.put(self._latency.note(output, _now()))
 
     async def _send(self, events: list[ClientEvent]) -> None:
         """Sends events one after the other; without a connection they are void, as the next one is told everything."""
@@ -122,7 +126,7 @@ class RealtimeCall:
                     await self._connection.send(event)
 
     async def _reconnect(self, lost: UpstreamFault) -> Connection:
-        now = asyncio.get_running_loop().time()
+        now = _now()
         self._losses.append(now)
         if len(self._losses) == MAX_LOSSES and now - self._losses[0] < LOSSES_WITHIN_S:
             raise lost
@@ -131,8 +135,12 @@ class RealtimeCall:
             try:
                 return await self._connect()
             except UpstreamFault as fault:
-                if asyncio.get_running_loop().time() + wait_s > deadline:
+                if _now() + wait_s > deadline:
                     raise
                 _log.info("realtime: tried again in vain: %s", fault.fault)
             await asyncio.sleep(wait_s)
             wait_s = min(LAST_RETRY_S, 2 * wait_s)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

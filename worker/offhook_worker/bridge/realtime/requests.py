@@ -78,7 +78,7 @@ class Requests:
         return {"turn_detection": dict(self._server.turn_detection)} if self._server.turn_detection else {}
 
     def _transcription(self, config: worker_pb2.SessionConfig) -> dict[str, str] | None:
-        if not config.HasField("transcription"):
+        if not (config.HasField("transcription") and self._server.transcription_model):
             return None
         wanted = {"language": config.transcription.language, "prompt": config.transcription.prompt}
         named = {"model": self._server.transcription_model}

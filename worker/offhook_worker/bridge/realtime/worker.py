@@ -34,10 +34,11 @@ class RealtimeBridge(VoiceWorker):
         capabilities = {
             Capability.TEXT_INPUT,
             Capability.TEXT_OUTPUT,
-            Capability.INPUT_TRANSCRIPTION,
             Capability.FUNCTION_CALLS,
             Capability.HISTORY,
         }
+        if server.transcription_model:
+            capabilities.add(Capability.INPUT_TRANSCRIPTION)
         if server.own_turns:
             capabilities.add(Capability.OWN_TURN_DETECTION)
         if server.images:
