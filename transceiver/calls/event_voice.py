@@ -69,8 +69,13 @@ class EventVoice:
 
     def detect_turns(self, settings: TurnDetection, listener: TurnListener) -> None:
         """Finds turns by these settings from here on, or (None) leaves them to the client."""
-        if self._turn_taking is not None:
+        if self._turn_taking is not None and settings is not None:
             self._turn_taking.configure(settings)
+        elif self._turn_taking is not None:
+            # Clients that say themselves when they have spoken mostly do so for good: nothing listens for nothing.
+            self._turn_taking.close()
+            self._turn_taking = None
+            self._input.untap(self._to_turns)
         elif settings is not None and self._turns is not None:
             self._turn_taking = self._turns.open(settings, listener)
             self._input.tap(SAMPLE_RATE_HZ, self._to_turns)

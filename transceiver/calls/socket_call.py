@@ -78,7 +78,7 @@ class SocketCall:
         self._worker = worker
         self._ear.feed(worker)
         self._realtime.serve(worker)
-        self.give_back(0)
+        self._grant(0)
 
     def open(self) -> None:
         """The socket is open: the client is told what the session is."""
@@ -139,7 +139,10 @@ class SocketCall:
         raise AssertionError("a client that gets its audio in events plays it itself")
 
     def give_back(self, duration_us: int) -> None:
-        """So much of the model's audio is out, or not wanted: it may send as much anew."""
+        """Nothing: all audio has been given back when it came, as nothing of it is queued here."""
+
+    def _grant(self, duration_us: int) -> None:
+        """The model may send as much anew."""
         self._ungranted_us += duration_us
         if self._worker is not None:
             whole_ms, self._ungranted_us = divmod(self._ungranted_us, 1000)
@@ -149,20 +152,19 @@ class SocketCall:
 
     def worker_audio(self, frame: worker_pb2.AudioFrame) -> None:
         """Converts and shows a frame, with those that come with it. Audio outside any response has no event."""
-        self.give_back(frame.duration_us)
         if not frame.response_id:
-            return
-        if self._decoder is None:
+            self._grant(frame.duration_us)
+        elif self._decoder is None:
             self._gathered.add(frame)
         else:
             self._decoder.decode(frame.payload, frame.duration_us, partial(self._decoded, frame))
 
     def _decoded(self, frame: worker_pb2.AudioFrame, samples: bytes) -> None:
-        if samples:
-            frame.payload = samples
-            self._gathered.add(frame)
+        frame.payload = samples
+        self._gathered.add(frame)
 
     def _show(self, frame: worker_pb2.AudioFrame) -> None:
+        self._grant(frame.duration_us)
         codec = CODECS[self._session.configuration.output_format.type]
         count = max(1, len(frame.payload) // BYTES_PER_SAMPLE)
         for begin in range(0, len(frame.payload), LONGEST_DELTA_BYTES):
