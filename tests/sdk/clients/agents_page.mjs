@@ -6,9 +6,9 @@ const RECORDED_HZ = 24_000;
 
 /** A track that is silent where nothing is said. */
 class Microphone {
-  // Rendered well ahead: a machine that is busy must not make the recording stutter.
-  #context = new AudioContext({ latencyHint: 0.5 });
+  #context = new AudioContext();
   #out = this.#context.createMediaStreamDestination();
+  #saidAt = 0;
 
   get stream() {
     return this.#out.stream;
@@ -21,7 +21,10 @@ class Microphone {
     const source = this.#context.createBufferSource();
     source.buffer = buffer;
     source.connect(this.#out);
-    source.start();
+    // One thing after the other.
+    const begins = Math.max(this.#context.currentTime, this.#saidAt);
+    this.#saidAt = begins + buffer.duration;
+    source.start(begins);
   }
 }
 

@@ -1,6 +1,7 @@
 // One conversation, in Node or in a page: what is asked, how one waits for what comes, what is reported.
 
 const WITHIN_MS = 30_000;
+const QUIET_MS = 5_000;
 
 export const WEATHER = {
   name: 'get_weather',
@@ -41,6 +42,11 @@ export class Events {
   /** The first such event of all; nothing counts as read. */
   async ever(wanted) {
     return (await this.#find(wanted, 0)).event;
+  }
+
+  /** Whatever has come counts as read. */
+  skip() {
+    this.#read = this.all.length;
   }
 
   /** The response that ends next, as far as it was completed. */
@@ -103,7 +109,9 @@ export async function converse({ session, events, microphone, ear, calls }) {
     const response = await events.answer();
     if (isUnderstood(response)) return response;
     if (times === 1) throw new Error(`${question} was never understood; the last answer: ${words(response)}`);
-    if (words(response)) await ear.audio(response.id);
+    // What is left of the question, and what is answered to that, is over by then.
+    await pause(QUIET_MS);
+    events.skip();
     microphone.say(question);
     return understoodAnswer(question, isUnderstood, times - 1);
   }
