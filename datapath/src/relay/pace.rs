@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 /// A quiet thread's rate is measured over at least this long.
 const QUIET_WINDOW: Duration = Duration::from_millis(5);
-/// A busy one's: over a pause of a few milliseconds, as between the bursts of senders that share a core or a clock, it
-/// stays busy.
-const BUSY_WINDOW: Duration = Duration::from_millis(50);
+/// A busy one's: over a pause of some ten milliseconds, as between the bursts of senders that share a core or a clock, or
+/// while a hypervisor runs something else, it stays busy.
+const BUSY_WINDOW: Duration = Duration::from_millis(100);
 
 /// When a thread lets packets gather.
 #[derive(Clone, Copy, Debug)]

@@ -59,6 +59,21 @@ fn a_pause_between_bursts_does_not_end_it() {
 }
 
 #[test]
+fn a_pause_of_everything_does_not_end_it() {
+    let mut now = Instant::now();
+    let mut pace = Pace::new(SETTINGS, now);
+    after_a_while(&mut pace, &mut now, 50, GATHER);
+    for _ in 0..5 {
+        // As when a hypervisor takes the core for 50 ms of each second.
+        now += Duration::from_millis(50);
+        for _ in 0..1900 {
+            now += GATHER;
+            assert!(matches!(pace.after(50, false, now, now), Wait::Until(_)));
+        }
+    }
+}
+
+#[test]
 fn silence_ends_it_at_once() {
     let mut now = Instant::now();
     let mut pace = Pace::new(SETTINGS, now);
