@@ -1,7 +1,8 @@
 """Recognition, a brain and a voice joined for any number of calls; each part may be local or far away."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 from offhook_worker.agent.brain.interface import Brain, ForgetReminders, Remind, Reminder, ToolCall
@@ -50,8 +51,11 @@ class Hearing(Part, Protocol):
 class Speaking(Part, Protocol):
     """Text to speech."""
 
-    def speak(self, turn: Turn, sentence: str) -> AsyncIterator[Speech]:
-        """One sentence (with the space before it) as sound, in one piece or in several as they come."""
+    def speak(self, turn: Turn, sentence: str) -> AsyncGenerator[Speech, None]:
+        """One sentence (with the space before it) as sound, in one piece or in several as they come.
+
+        Cancelled or closed, at once, when nobody wants the rest.
+        """
         ...
 
 
@@ -78,11 +82,14 @@ class Cascade(TurnWorker):
         reminders = turn.listener.reminders
         prompt = read_prompt(turn, reminders.pending)
         turn.usage.input_text_tokens = count_words(prompt.conversation, prompt.instructions)
-        thoughts = Thoughts(turn, self._brain.stream(prompt))
-        async for sentence in sentences(thoughts.text(), longest_first=FIRST_PIECE_CHARACTERS):
-            turn.mark(STAGE_MODEL)
-            async for reply in self._say(turn, sentence):
-                yield reply
+        # An engine generates until it is told to stop, so streams are closed, not left for the collector to find.
+        async with aclosing(self._brain.stream(prompt)) as stream:
+            thoughts = Thoughts(turn, stream)
+            async for sentence in sentences(thoughts.text(), longest_first=FIRST_PIECE_CHARACTERS):
+                turn.mark(STAGE_MODEL)
+                async with aclosing(self._say(turn, sentence)) as replies:
+                    async for reply in replies:
+                        yield reply
         for action in thoughts.actions:
             match action:
                 case ToolCall(arguments=str(arguments)):
@@ -98,17 +105,19 @@ class Cascade(TurnWorker):
         """Of the busiest part: it is what calls wait for."""
         return busiest([self._hearing.load(), self._speaking.load()])
 
-    async def _say(self, turn: Turn, sentence: str) -> AsyncIterator[Reply]:
+    async def _say(self, turn: Turn, sentence: str) -> AsyncGenerator[Reply, None]:
         """One sentence, spoken or written."""
         if not turn.wants_speech:
             yield sentence
             return
-        async for speech in self._speaking.speak(turn, sentence):
-            yield speech
+        async with aclosing(self._speaking.speak(turn, sentence)) as spoken:
+            async for speech in spoken:
+                yield speech
 
     async def _remind(self, reminder: Reminder, turn: Turn) -> AsyncIterator[Reply]:
-        async for reply in self._say(turn, reminder.label):
-            yield reply
+        async with aclosing(self._say(turn, reminder.label)) as replies:
+            async for reply in replies:
+                yield reply
 
 
 class CascadeCall(Listener):

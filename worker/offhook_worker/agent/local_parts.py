@@ -1,6 +1,6 @@
 """The cascade's parts that run in this process, each on a pool of threads: Moonshine hears, hibari speaks."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class LocalSpeaking:
         self._spoken_s = 0.0
         self._voice.warm_up()
 
-    async def speak(self, turn: Turn, sentence: str) -> AsyncIterator[Speech]:
+    async def speak(self, turn: Turn, sentence: str) -> AsyncGenerator[Speech, None]:
         """A sentence in one piece: making it takes a hundredth of its length."""
         speak = partial(self._voice.speak, sentence, turn.config.speed or 1.0)
         spoken = await self._pool.run(turn.session, speak, Urgency.CALLER_WAITS)

@@ -1,6 +1,6 @@
 """A language model behind `POST /chat/completions` as the cascade's brain."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from offhook_worker.agent.brain.interface import Prompt, Thought, ToolMode
@@ -19,10 +19,10 @@ class ChatBrain:
         self._server = server
         self._upstream = upstream
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[Thought]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Thought, None]:
         """The answer as it is generated.
 
-        Cancelled, it closes the connection, and with it the engine's slot is free.
+        Cancelled or closed, it closes the connection, and with it the engine's slot is free.
 
         Raises:
             UpstreamFault: the engine lets the answer down; what came before it stands.

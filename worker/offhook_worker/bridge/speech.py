@@ -1,7 +1,7 @@
 """Text to speech behind `POST /audio/speech` as the cascade's voice: raw PCM, passed on as it comes."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
 from offhook_worker.bridge.engine import Engine
@@ -28,7 +28,7 @@ class RemoteSpeaking:
         self._engine = engine
         self._upstream = engine.upstream
 
-    async def speak(self, turn: Turn, sentence: str) -> AsyncIterator[Speech]:
+    async def speak(self, turn: Turn, sentence: str) -> AsyncGenerator[Speech, None]:
         """A sentence, piece by piece as the server makes it.
 
         Raises:

@@ -1,6 +1,6 @@
 """A brain: the conversation in, text and function calls out as it thinks. A language model fits as well as rules."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -114,5 +114,5 @@ Thought = str | ToolCall | Remind | ForgetReminders | TokensUsed | Unfinished
 class Brain(Protocol):
     """Thinks for all calls of a process; keeps nothing between answers."""
 
-    def stream(self, prompt: Prompt) -> AsyncIterator[Thought]:
-        """The answer, piece by piece. Cancelled when nobody wants the rest."""
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Thought, None]:
+        """The answer, piece by piece. Cancelled or closed, at once, when nobody wants the rest."""

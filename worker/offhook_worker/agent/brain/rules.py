@@ -1,6 +1,6 @@
 """The brain of rules: the first intent that knows an answer gives it. Deterministic, and honest about being one."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from offhook_worker.agent.brain import (
     arithmetic,
@@ -38,7 +38,7 @@ INTENTS: tuple[Intent, ...] = (
 class RuleBrain:
     """Implements `Brain`."""
 
-    async def stream(self, prompt: Prompt) -> AsyncIterator[Thought]:
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Thought, None]:
         """The answer."""
         for thought in think(prompt):
             yield thought
