@@ -1,4 +1,4 @@
-"""Settings for every test, and the fabric that whole-system tests share."""
+"""Settings for every test, the fabric that whole-system tests share, and how optional parts are asked for."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -20,6 +20,19 @@ def fabric() -> Iterator[Fabric]:
     """Two relays, two transceivers, one echo worker. For tests that leave it as they found it."""
     with running_fabric("--relays", "2", "--transceivers", "2", "--workers", "1", "--worker", "echo") as running:
         yield running
+
+
+@pytest.fixture
+def require() -> Callable[[str | None], None]:
+    """Skips the test for the reason given, if one is; in CI, where nothing may be missing, it fails instead."""
+
+    def check(missing: str | None) -> None:
+        if missing and os.environ.get("CI") == "true":
+            pytest.fail(f"{missing}, and CI must run this")
+        if missing:
+            pytest.skip(missing)
+
+    return check
 
 
 @pytest.fixture

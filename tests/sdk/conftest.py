@@ -1,7 +1,6 @@
 """One fabric with the voice agent for all clients, and what they need around it."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,19 +17,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.system)
             item.add_marker(pytest.mark.timeout(180))
-
-
-@pytest.fixture
-def require() -> Callable[[str | None], None]:
-    """Skips the test for the reason given, if one is; in CI, where nothing may be missing, it fails instead."""
-
-    def check(missing: str | None) -> None:
-        if missing and os.environ.get("CI") == "true":
-            pytest.fail(f"{missing}, and CI must run this")
-        if missing:
-            pytest.skip(missing)
-
-    return check
 
 
 @pytest.fixture(scope="session")
