@@ -13,8 +13,12 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 chmod 755 "$scratch"
-if (cd "$scratch" && apt-get -qq download prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb |
-  tar -x ./usr/bin/promtool) >/dev/null 2>&1; then
+fetch() {
+  (cd "$scratch" && apt-get -qq download prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb |
+    tar -x ./usr/bin/promtool) >/dev/null 2>&1
+}
+# A bare machine has no package lists yet.
+if fetch || { apt-get -o DPkg::Lock::Timeout=300 -qq update >/dev/null 2>&1 && fetch; }; then
   install -D "$scratch/usr/bin/promtool" "$output"
   exit 0
 fi
