@@ -31,6 +31,7 @@ LIST_WITHIN_S = 10.0
 WATCH_S = 300
 """The server ends a watch after this long, less jitter, and it is resumed: so a dead connection is noticed."""
 SILENCE_S = WATCH_S * 1.2
+RESUME_AFTER_S = 0.2
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
 
@@ -126,6 +127,8 @@ class _Collection(NamedTuple):
                     failures = 0
                     version = _applied(event, objects)
                     yield objects
+                # Whoever ends watches at once is not asked again without a pause.
+                await asyncio.sleep(RESUME_AFTER_S)
                 continue
             except ApiException as error:
                 # The server cannot resume there; with a back-off, lest it says so of every list.
