@@ -1,0 +1,75 @@
+"""What each name in a result means, for those who read it: title, explanation, which direction is better.
+
+A name that is not here is shown as it is; a benchmark may so have figures of its own.
+"""
+
+from typing import Final, NamedTuple
+
+from bench.report.model import Better
+
+
+class Measure(NamedTuple):
+    """A named quantity.
+
+    Attributes:
+        title: as reports print it.
+        better: which direction is.
+        explained: a sentence for a reader who knows telephones and not WebRTC.
+    """
+
+    title: str
+    better: Better
+    explained: str = ""
+
+
+MEASURES: Final[dict[str, Measure]] = {
+    # Setting up a call. Times count from when the call was due, so that a slow target cannot delay the schedule.
+    "setup": Measure("Call setup", "lower", "From when a call was due to begin until it first heard audio."),
+    "setup_answer": Measure("Setup: HTTP answer", "lower", "From when a call was due until its SDP answer came."),
+    "setup_ice": Measure("Setup: ICE", "lower", "From the SDP answer to the first ICE response: a path is found."),
+    "setup_dtls": Measure("Setup: DTLS", "lower", "From the SDP answer until encryption is agreed on."),
+    "setup_first_media": Measure("Setup: first audio", "lower", "From the SDP answer to the first audio packet heard."),
+    "first_audio": Measure(
+        "First audio of an answer", "lower", "From the end of the caller's turn until it is answered."
+    ),
+    # What comes back.
+    "round_trip": Measure("Round trip", "lower", "From when a packet was due until its echo was heard."),
+    "mouth_to_ear": Measure(
+        "Mouth to ear",
+        "lower",
+        "From a mark in the caller's speech to the same mark in what it hears; half of a round trip.",
+    ),
+    "longest_silence": Measure("Longest gap of a call", "lower", "The longest time in which a call heard nothing."),
+    "jitter": Measure("Jitter", "lower", "How unevenly packets arrive (RFC 3550), of each call."),
+    "interruption": Measure("Interruption", "lower", "From the caller's first word until the answer falls silent."),
+    "mos": Measure(
+        "Speech quality (MOS)",
+        "higher",
+        "Estimated from delay and loss by the E-model (ITU-T G.107): 4.0 is good, 3.0 poor.",
+    ),
+    "lost_share": Measure("Packets lost", "lower", "Audio packets sent whose echo never came."),
+    "reordered_share": Measure("Packets out of order", "lower", "Audio packets heard after a later one."),
+    "duplicate_share": Measure("Packets twice", "lower", "Audio packets heard more than once."),
+    "concealed_share": Measure("Audio concealed", "lower", "Share of the time that a decoder had to invent."),
+    "failed_share": Measure("Calls failed", "lower", "Calls that never came up, or ended before they should."),
+    # Over time.
+    "active_calls": Measure("Calls up", "neither"),
+    "setups": Measure("Calls set up", "neither"),
+    "failures": Measure("Calls failed", "lower"),
+    "packets_sent": Measure("Packets sent", "neither"),
+    "packets_received": Measure("Packets heard", "neither"),
+    "packets_lost": Measure("Packets lost", "lower"),
+    "silent_calls": Measure("Calls that heard nothing for 100 ms or more", "lower"),
+    "round_trip_p50": Measure("Round trip, median", "lower"),
+    "round_trip_p99": Measure("Round trip, p99", "lower"),
+    # What it costs.
+    "cpu": Measure("CPU", "lower", "Running time of all threads of what is measured."),
+    "memory": Measure("Memory per call", "lower"),
+    # Of the load generator.
+    "generator_late": Measure("Load sent late", "lower", "By how much the load generator missed its own schedule."),
+}
+
+
+def measure(name: str) -> Measure:
+    """The measure of that name; of a name that has none, one that shows the name itself."""
+    return MEASURES.get(name, Measure(name.replace("_", " ").capitalize(), "neither"))
