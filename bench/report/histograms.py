@@ -5,7 +5,7 @@ from typing import Final
 
 from hdrh.histogram import HdrHistogram
 
-from bench.report.model import Distribution, Histogram, Unit
+from bench.report.quantities import Distribution, Histogram, Unit
 
 LOWEST, HIGHEST, DIGITS = 1, 60_000_000, 3
 """Whole numbers of a microsecond, up to a minute, with three digits: what `bench/caller/src/figures.rs` records."""

@@ -5,7 +5,7 @@ A name that is not here is shown as it is; a benchmark may so have figures of it
 
 from typing import Final, NamedTuple
 
-from bench.report.model import Better
+from bench.report.quantities import Better
 
 
 class Measure(NamedTuple):

@@ -18,53 +18,22 @@ Result
 removed. What a name of a distribution, series or figure means, and how it is printed, is in `bench.report.measures`.
 """
 
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
+
+from bench.report.quantities import Count, Distribution, Figure, Part, Quantile, Series, Timeline, Unit
 
 SCHEMA_VERSION: Final = 1
-MOST_SECONDS: Final = 24 * 3600
-"""Longest timeline that a report holds; what is longer is a soak test with other tools."""
-
-Unit = Literal[
-    "ms",
-    "us",
-    "s",
-    "share",
-    "calls",
-    "packets",
-    "packets/s",
-    "KiB",
-    "mos",
-    "count",
-    "ms/call-second",
-    "times",
-]
-"""Of a value. `share` is 0 to 1; `ms/call-second` is CPU time per call and second; `mos` is 1 to 5; `times` a ratio."""
-Better = Literal["lower", "higher", "neither"]
-Quantile = Literal["p50", "p90", "p95", "p99", "p999", "max", "mean"]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class Part(BaseModel):
-    """Base of all parts: immutable, and what it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Target(Part):
-    """What was called.
-
-    Attributes:
-        kind: `realtime` (OpenAI Realtime calls), `whip` (RFC 9725), `websocket` (Realtime WebSocket), or `local`:
-            servers that the benchmark starts itself.
-        url: without user, password, query values and key; empty for `local`.
-    """
+    """What was called."""
 
     kind: Literal["realtime", "whip", "websocket", "local"]
+    """OpenAI Realtime calls, WHIP (RFC 9725), Realtime WebSocket, or servers that the benchmark starts itself."""
     url: str = ""
+    """Without user, password, query values and key; empty for `local`."""
 
 
 class Machine(Part):
@@ -78,92 +47,79 @@ class Machine(Part):
 
 
 class Run(Part):
-    """What was run, so that it can be run again.
-
-    Attributes:
-        bench: the command: `calls`, `relay`, `transceiver`, `worker-link`, …
-        version: of offhook.
-        target: what was called.
-        profile: of callers, such as `echo`; None where there is none.
-        options: of the command, by name, secrets left out.
-        method: how figures were taken, in a sentence.
-        machine: that the load ran on.
-        versions: of what measured and, where known, of what was measured.
-        started_at: with time zone.
-        duration_s: from the first to the last moment of the load.
-        seed: of everything drawn by chance; None if nothing was.
-        interrupted: it was ended before its time, by Ctrl-C, and reports what there is.
-    """
+    """What was run, so that it can be run again."""
 
     bench: str
+    """The command: `calls`, `relay`, `transceiver`, `worker-link`, …"""
     version: str
+    """Version of offhook."""
     target: Target
+    """What was called."""
     profile: str | None = None
-    options: dict[str, Any] = {}
+    """What callers do, such as `echo`; None where there are no callers."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Options of the command, by name; secrets are left out."""
     method: str = ""
+    """How figures were taken, in a sentence."""
     machine: Machine
-    versions: dict[str, str] = {}
+    """The one that the load ran on."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Versions of what measured and, where known, of what was measured."""
     started_at: AwareDatetime
+    """When the load began."""
     duration_s: Annotated[float, Field(ge=0)]
+    """From the first to the last moment of the load."""
     seed: int | None = None
+    """What everything drawn by chance was drawn from; None if nothing was."""
     interrupted: bool = False
+    """It was ended before its time, by Ctrl-C, and reports what there is."""
 
 
 class Slo(Part):
-    """A bound that the run was to keep.
-
-    Attributes:
-        name: as it was asked for, such as `setup.p99<=1s`.
-        measure: name of a distribution or figure.
-        quantile: of a distribution; None of a figure.
-        unit: of `limit` and `actual`.
-        limit: the bound itself still meets it.
-        bound: `most`, or `least` for quantities where more is better.
-        actual: what was measured; None if nothing was, which meets no SLO.
-        met: whether it was kept.
-    """
+    """A bound that the run was to keep."""
 
     name: str
+    """As it was asked for, such as `setup.p99<=1s`."""
     measure: str
+    """Name of a distribution or figure."""
     quantile: Quantile | None = None
+    """Which one of a distribution; None where `measure` is a figure."""
     unit: Unit
+    """Unit of `limit` and `actual`."""
     limit: float
+    """A value equal to it still meets it."""
     bound: Literal["most", "least"] = "most"
+    """Whether the limit is the most or the least that is good."""
     actual: float | None
+    """What was measured; None if nothing was, which meets no SLO."""
     met: bool
+    """Whether it was kept."""
 
 
 class Capacity(Part):
-    """What a search for capacity found.
-
-    Attributes:
-        calls: the most calls at once at which every SLO was met; 0 if there was no such number.
-        stopped_by: why the search went no further: the name of the SLO that broke, `generator`, or `limit`:
-            the most that the option allows.
-        steps: names of the rows that hold the steps, in order.
-    """
+    """What a search for capacity found."""
 
     calls: Count
+    """The most calls at once at which every SLO was met; 0 if there was no such number."""
     stopped_by: str
+    """Why the search went no further: name of the SLO that broke, `generator`, or `limit`, the most allowed."""
     steps: tuple[str, ...] = ()
+    """Names of the rows that hold the steps, in order."""
 
 
 class Verdict(Part):
-    """What the run says.
-
-    Attributes:
-        valid: the figures are of the target and not of the load generator.
-        invalid_because: a sentence each, if not.
-        slos: those that were asked for.
-        limited_by: which side could carry no more; None if neither was at its limit, or it is not known.
-        capacity: of a search for it.
-    """
+    """What the run says."""
 
     valid: bool
+    """The figures are of the target and not of the load generator."""
     invalid_because: tuple[str, ...] = ()
+    """Why not, a sentence each."""
     slos: tuple[Slo, ...] = ()
+    """Those that were asked for."""
     limited_by: Literal["target", "generator"] | None = None
+    """Which side could carry no more; None if neither was at its limit, or it is not known."""
     capacity: Capacity | None = None
+    """What a search for it found; None if there was none."""
 
     @model_validator(mode="after")
     def _reasons_agree(self) -> Self:
@@ -186,23 +142,20 @@ class Failure(Part):
 
 
 class Calls(Part):
-    """Calls of the run.
-
-    Attributes:
-        planned: by the schedule.
-        begun: of these, until the run ended.
-        up: that sent and heard media.
-        lost: that were up and ended before they should.
-        most_at_once: up at the same time.
-        failures: of those that never came up and those that were lost, by cause.
-    """
+    """Calls of the run."""
 
     planned: Count
+    """Calls of the schedule."""
     begun: Count
+    """Those that were due before the run ended."""
     up: Count
+    """Those that sent and heard media."""
     lost: Count = 0
+    """Those that were up and ended before they should."""
     most_at_once: Count = 0
+    """Up at the same time."""
     failures: tuple[Failure, ...] = ()
+    """Why calls never came up or were lost."""
 
     @property
     def failed(self) -> int:
@@ -225,178 +178,76 @@ class Packets(Part):
         return self.lost / self.sent if self.sent else None
 
 
-class Histogram(Part):
-    """An HDR histogram: V2, compressed, Base64, as every HdrHistogram library reads it.
-
-    Attributes:
-        base64: the histogram of whole numbers.
-        scale: a recorded 1 is so many of the distribution's unit: 0.001 for µs in a distribution of ms.
-    """
-
-    base64: str
-    scale: Annotated[float, Field(gt=0)] = 1.0
-
-
-class Distribution(Part):
-    """A quantity that many calls or packets have. Quantiles are None if `count` is 0.
-
-    Attributes:
-        name: such as `setup` or `round_trip`; see `bench.report.measures`.
-        unit: of all values.
-        count: how many values.
-        histogram: all of them; None where the source kept none.
-    """
-
-    name: str
-    unit: Unit
-    count: Count
-    mean: float | None = None
-    p50: float | None = None
-    p90: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    p999: float | None = None
-    max: float | None = None
-    histogram: Histogram | None = None
-
-    def at(self, quantile: Quantile) -> float | None:
-        """Value of a quantile, or of the mean or maximum."""
-        value: float | None = getattr(self, quantile)
-        return value
-
-
-class Figure(Part):
-    """One number.
-
-    Attributes:
-        name: such as `lost_share` or `cpu`; see `bench.report.measures`.
-        unit: of the value.
-        value: the median of rounds where there are several; None if it could not be measured.
-        rounds: each round's value, if there are several.
-    """
-
-    name: str
-    unit: Unit
-    value: float | None
-    rounds: tuple[float, ...] = ()
-
-
-class Series(Part):
-    """A value for each interval of the timeline; None where there was none, such as a delay when nothing came."""
-
-    name: str
-    unit: Unit
-    values: tuple[float | None, ...]
-
-
-class Phase(Part):
-    """A stretch of the run, such as `ramp`, `warm-up`, `steady`; only `measured` ones are in the distributions."""
-
-    name: str
-    from_s: float
-    to_s: float
-    measured: bool = False
-
-
-class Timeline(Part):
-    """How the run went: series of equal length, the first value of each for the interval that begins at 0 s."""
-
-    interval_s: Annotated[float, Field(gt=0)] = 1.0
-    phases: tuple[Phase, ...] = ()
-    series: tuple[Series, ...] = ()
-
-    @model_validator(mode="after")
-    def _equal_lengths(self) -> Self:
-        lengths = {len(series.values) for series in self.series}
-        if len(lengths) > 1:
-            raise ValueError("all series have the same length")
-        if max(lengths, default=0) * self.interval_s > MOST_SECONDS:
-            raise ValueError(f"a timeline has {MOST_SECONDS} s at most")
-        return self
-
-
 class Fault(Part):
-    """Something done to the fabric during the run, and what callers felt.
-
-    Attributes:
-        name: as it was asked for, such as `kill-relay@30s`.
-        what: a sentence: what was done to which process, pod or path.
-        at_s: when, on the timeline; when it was really done, which may be a moment after the time asked for.
-        until_s: when it ended, for those that last; None for those that are done in a moment, or last until the end.
-        error: why it could not be done; the run then says nothing about it.
-        calls_playing: that were up when it was done.
-        calls_lost: of these, that ended before they should.
-        silence: longest stretch in which a call heard nothing, of each call that was up, from the fault on.
-        calls_touched: whose silence was longer than `touched_over_ms`.
-        touched_over_ms: so long a silence counts as felt.
-        seen_by_target: what counters of the target say of it, such as flows that another relay took over.
-    """
+    """Something done to the fabric during the run, and what callers felt."""
 
     name: str
+    """As it was asked for, such as `kill-relay@30s`."""
     what: str = ""
+    """A sentence: what was done to which process, pod or path."""
     at_s: Annotated[float, Field(ge=0)]
+    """When, on the timeline; when it was really done, which may be a moment after the time asked for."""
     until_s: float | None = None
+    """When it ended, for those that last; None for those that are done in a moment, or last until the end."""
     error: str | None = None
+    """Why it could not be done; the run then says nothing about it."""
     calls_playing: Count = 0
+    """Calls that were up when it was done."""
     calls_lost: Count = 0
+    """Those of them that ended before they should."""
     silence: Distribution | None = None
+    """Longest stretch in which a call heard nothing, of each call that was up, from the fault on."""
     calls_touched: Count = 0
+    """Calls whose silence was longer than `touched_over_ms`."""
     touched_over_ms: float = 100.0
+    """A longer silence counts as felt."""
     seen_by_target: tuple[Figure, ...] = ()
+    """What counters of the target say of it, such as flows that another relay took over."""
 
 
 class Process(Part):
-    """A process under test, from the outside, during the measured stretch.
-
-    Attributes:
-        name: as it was given.
-        cpu_s: running time of all its threads.
-        cpu_share_of_core: of one core; 2.0 is two cores busy.
-        cpu_ms_per_call_second: None for processes that carry no calls.
-        rss_kb_begin: resident before the first call.
-        rss_kb_end: resident at the end of the measured stretch.
-        ended: it was gone before the stretch was over.
-    """
+    """A process under test, from the outside, during the measured stretch."""
 
     name: str
+    """As it was given."""
     cpu_s: float | None = None
+    """Running time of all its threads."""
     cpu_share_of_core: float | None = None
+    """Share of one core; 2.0 is two cores busy."""
     cpu_ms_per_call_second: float | None = None
+    """None for processes that carry no calls."""
     rss_kb_begin: float | None = None
+    """Resident before the first call."""
     rss_kb_end: float | None = None
+    """Resident at the end of the measured stretch."""
     ended: bool = False
+    """It was gone before the stretch was over."""
 
 
 class Generator(Part):
-    """How well the load generator kept up. Its delay is in every delay that it measures.
-
-    Attributes:
-        processes: of it.
-        cpu_share_of_core: of the busiest of its threads that drive calls.
-        late_p99_ms: by how much packets left after they were due, at the 99th percentile of all.
-        unsent: packets that the kernel did not take.
-    """
+    """How well the load generator kept up. Its delay is in every delay that it measures."""
 
     processes: Annotated[int, Field(ge=1)] = 1
+    """Processes of the generator."""
     cpu_share_of_core: float | None = None
+    """Share of a core that the busiest of its threads used."""
     late_p99_ms: float | None = None
+    """By how much packets left after they were due, at the 99th percentile of all."""
     unsent: Count = 0
+    """Packets that the kernel did not take."""
 
 
 class Row(Part):
-    """One point of a benchmark that compares points.
-
-    Attributes:
-        name: unique in the result, such as `native:loopback, 200 sessions`.
-        labels: what makes the point, such as contender and sessions.
-        figures: what was measured.
-        invalid: why it says more of the generator than of what is measured; None if it does not.
-    """
+    """One point of a benchmark that compares points."""
 
     name: str
-    labels: dict[str, str | int | float] = {}
+    """Unique in the result, such as `native:loopback, 200 sessions`."""
+    labels: dict[str, str | int | float] = Field(default_factory=dict)
+    """What makes the point, such as contender and sessions."""
     figures: tuple[Figure, ...] = ()
+    """What was measured."""
     invalid: str | None = None
+    """Why it says more of the generator than of what is measured; None if it does not."""
 
 
 class Result(Part):
@@ -414,7 +265,7 @@ class Result(Part):
     processes: tuple[Process, ...] = ()
     generator: Generator | None = None
     rows: tuple[Row, ...] = ()
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -442,8 +293,3 @@ class Result(Part):
     def series(self, name: str) -> Series | None:
         """The series of that name."""
         return next((each for each in self.timeline.series if each.name == name), None)
-
-    @property
-    def started_at(self) -> datetime:
-        """When the run began."""
-        return self.run.started_at

@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from bench.report.histograms import decoded, distribution, merged, recorded
-from bench.report.model import Machine, Result, Run, Series, Target, Timeline, Verdict
+from bench.report.model import Machine, Result, Run, Target, Verdict
+from bench.report.quantities import Series, Timeline
 from bench.report.schema import PAGE, schema
 
 RUN = Run(
