@@ -116,6 +116,10 @@ interop-table: setup-test ## Write the rows of docs/interop.md anew, from what t
 realtime-page: setup-test ## Write the tables of docs/realtime-api.md anew, from the marks of the tests
 	@$(BIN)/python scripts/realtime_page.py
 
+.PHONY: dashboards
+dashboards: setup-test ## Make the chart's Grafana dashboards anew from deploy/dashboards
+	@$(BIN)/python scripts/dashboards.py
+
 .PHONY: test-rust
 test-rust: $(STAMPS)/runtime ## cargo test without Python; the relay once more under a sanitizer, its parsers under a fuzzer
 	@scripts/with-cargo.sh test --quiet --locked --no-default-features --features transceiver \

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from offhook.service.metric_families import counter, counters_by, gauge, gauges_by, histogram, histograms_by
 from transceiver.calls.answer_latency import BUCKETS_S as ANSWER_BOUNDS_S
 from transceiver.calls.call_service import CallService
+from transceiver.calls.errors import REFUSALS
 from transceiver.hub import SessionHub
 from transceiver.loop_watch import BOUNDS_S, LoopWatch
 from transceiver.media_port.interface import MediaPort
@@ -96,7 +97,8 @@ class TransceiverCollector(Collector):
             "fabric_transceiver_calls_refused",
             "Calls refused, by the error code the client got.",
             "code",
-            self._calls.refused,
+            # From the start, for a rate needs a first value to rise from.
+            {**dict.fromkeys(REFUSALS, 0), **self._calls.refused},
         )
 
     def _media(self) -> Iterator[Metric]:

@@ -7,7 +7,7 @@ Alive and ready are different questions: a process that drains is alive (killing
 from collections.abc import Callable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
 from wire.address import Address
@@ -18,7 +18,7 @@ class AdminServer:
 
     Args:
         listen: where to listen; port 0 takes a free one.
-        registry: what `/metrics` exposes.
+        registry: what `/metrics` exposes, beside what any process has to say: CPU, memory, open files.
         readiness: None when ready, else the reason in one line, which `/readyz` answers with status 503.
         failure: None while everything works that only a restart could mend, else what does not; for `/livez` likewise.
     """
@@ -32,6 +32,7 @@ class AdminServer:
     ) -> None:
         self._listen = listen
         self._registry = registry
+        ProcessCollector(registry=registry)
         self._readiness = readiness
         self._failure = failure
         app = web.Application()

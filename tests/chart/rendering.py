@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/offhook"
 EXAMPLES = sorted((CHART / "ci").glob("*-values.yaml"))
 HELM = ROOT / "build/helm"
+PROMTOOL = ROOT / "build/promtool"
 NAMESPACE = "voice"
 
 Manifest = dict[str, Any]
@@ -24,12 +25,21 @@ class Refused(Exception):
 
 def require_helm() -> Path:
     """Helm, or a skipped test; in CI, where nothing may be missing, a failed one."""
-    if not HELM.exists():
-        reason = "no Helm here: run make setup-test"
+    return _require(HELM)
+
+
+def require_promtool() -> Path:
+    """Prometheus's own judge of rules, likewise."""
+    return _require(PROMTOOL)
+
+
+def _require(tool: Path) -> Path:
+    if not tool.exists():
+        reason = f"no {tool.name} here: run make setup-test"
         if os.environ.get("CI") == "true":
             pytest.fail(f"{reason}, and CI must run this")
         pytest.skip(reason)
-    return HELM
+    return tool
 
 
 def render(values: Mapping[str, Any] | None = None, *, files: Sequence[Path] = ()) -> list[Manifest]:
@@ -65,6 +75,12 @@ def find(manifests: Sequence[Manifest], kind: str, name: str) -> Manifest:
     """The one manifest of that kind and name."""
     (found,) = [each for each in manifests if each["kind"] == kind and each["metadata"]["name"] == name]
     return found
+
+
+def expressions_on(dashboard: Mapping[str, Any]) -> list[str]:
+    """What a dashboard asks Prometheus."""
+    targets = (target for panel in dashboard["panels"] for target in panel.get("targets", ()))
+    return [target["expr"] for target in targets if target["datasource"]["type"] == "prometheus"]
 
 
 def pod_specs(manifests: Sequence[Manifest]) -> Iterator[tuple[str, Manifest]]:

@@ -4,7 +4,6 @@ Each case gives series over minutes (promtool's notation: `start+stepxN`, `value
 and one at which it is over.
 """
 
-import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +12,8 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from tests.chart.rendering import ROOT, find, render
+from tests.chart.rendering import PROMTOOL, ROOT, find, render, require_promtool
 
-PROMTOOL = ROOT / "build/promtool"
 LABELS = 'namespace="voice",release="fabric",pod="p"'
 
 
@@ -111,11 +109,7 @@ CASES: Mapping[str, Case] = {
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rules as the chart renders them, in a file of Prometheus's."""
-    if not PROMTOOL.exists():
-        reason = "no promtool here: run make setup-test"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason}, and CI must run this")
-        pytest.skip(reason)
+    require_promtool()
     path = tmp_path_factory.mktemp("rules") / "rules.yaml"
     manifest = find(render({"monitoring": {"enabled": True}}), "PrometheusRule", "fabric-offhook")
     path.write_text(yaml.safe_dump(manifest["spec"]))

@@ -92,6 +92,10 @@ CHANGES: Mapping[str, object] = {
     "monitoring.enabled": True,
     "monitoring.labels": LABEL,
     "monitoring.interval": "30s",
+    "monitoring.runbooks": "https://runbooks.example.com",
+    "monitoring.dashboards.enabled": True,
+    "monitoring.dashboards.labels": {"dashboards": "here"},
+    "monitoring.dashboards.annotations": LABEL,
     "test.model": "echo",
     "test.target": "http://192.0.2.1:8080",
     "serviceAccount.annotations": LABEL,
@@ -109,6 +113,7 @@ GIVEN: Mapping[str, Mapping[str, Any]] = {
     "worker.command": {"worker": {"image": "elsewhere/model:1"}},
     "worker.args": {"worker": {"image": "elsewhere/model:1"}},
     "keys.rotation": {"keys": {"rotation": {"enabled": True}}},
+    "monitoring.dashboards": {"monitoring": {"dashboards": {"enabled": True}}},
     "monitoring": {"monitoring": {"enabled": True}},
 }
 

@@ -74,3 +74,19 @@ class CallEndedEarly(CallRefused):
     """The call was over before it was answered."""
 
     code = "call_ended"
+
+
+REFUSALS = tuple(
+    each.code
+    for each in (
+        TransceiverDraining,
+        OfferRefused,
+        NoRoom,
+        NoRelay,
+        TooManyConnecting,
+        ModelNotFound,
+        RefusedByWorker,
+        CallEndedEarly,
+    )
+)
+"""Codes of this module. A session object's faults have others (see `SessionRefused`)."""
