@@ -12,6 +12,10 @@ LOWEST, HIGHEST, DIGITS = 1, 60_000_000, 3
 QUANTILES: Final = {"p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
 
 
+ENOUGH_FOR_P999: Final = 1000
+"""Of fewer values the 99.9th percentile is only the greatest."""
+
+
 def recorded(values: Iterable[int]) -> HdrHistogram:
     """A histogram of whole numbers; those out of bounds count as the nearest bound."""
     histogram = HdrHistogram(LOWEST, HIGHEST, DIGITS)
@@ -64,5 +68,5 @@ def distribution(name: str, unit: Unit, histogram: HdrHistogram, *, scale: float
         mean=histogram.get_mean_value() * scale,
         max=histogram.get_max_value() * scale,
         histogram=Histogram(base64=histogram.encode().decode(), scale=scale),
-        **{key: round(value, 6) for key, value in quantiles.items()},
+        **{key: round(value, 6) for key, value in quantiles.items() if key != "p999" or count >= ENOUGH_FOR_P999},
     )

@@ -39,7 +39,7 @@ MEASURES: Final[dict[str, Measure]] = {
         "lower",
         "From a mark in the caller's speech to the same mark in what it hears; half of a round trip.",
     ),
-    "longest_silence": Measure("Longest gap of a call", "lower", "The longest time in which a call heard nothing."),
+    "longest_silence": Measure("Longest gap", "lower", "The longest time in which a call heard nothing."),
     "jitter": Measure("Jitter", "lower", "How unevenly packets arrive (RFC 3550), of each call."),
     "interruption": Measure("Interruption", "lower", "From the caller's first word until the answer falls silent."),
     "mos": Measure(

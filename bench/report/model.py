@@ -269,16 +269,15 @@ class Result(Part):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        parts = {
-            "distributions": self.distributions,
-            "figures": self.figures,
-            "series": self.timeline.series,
-            "processes": self.processes,
-            "rows": self.rows,
+        names = {
+            "distributions": [each.name for each in self.distributions],
+            "figures": [each.name for each in self.figures],
+            "processes": [each.name for each in self.processes],
+            "rows": [each.name for each in self.rows],
+            "series": [each.name for each in self.timeline.series],
         }
-        for kind, named in parts.items():
-            names = [each.name for each in named]
-            if len(names) != len(set(names)):
+        for kind, given in names.items():
+            if len(given) != len(set(given)):
                 raise ValueError(f"{kind} have names of their own")
         return self
 

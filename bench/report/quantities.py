@@ -58,6 +58,7 @@ class Distribution(Part):
     p95: float | None = None
     p99: float | None = None
     p999: float | None = None
+    """None of fewer than 1,000 values, too."""
     max: float | None = None
     histogram: Histogram | None = None
     """All values; None where the source kept none."""

@@ -1,0 +1,46 @@
+"""The result in the terminal: the sentence, then the tables of the report."""
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bench.report.headline import headline
+from bench.report.model import Result
+from bench.report.tables import Table, tables
+
+COLOURS = {"passed": "green", "failed": "red", "measured": "cyan", "not valid": "yellow"}
+MARKS = {"good": "green", "bad": "red"}
+
+
+def print_summary(result: Result, console: Console) -> None:
+    """Prints it."""
+    said = headline(result)
+    console.print()
+    console.print(Text.assemble((f"{said.word.upper()}  ", f"bold {COLOURS[said.word]}"), said.sentence))
+    for reason in result.verdict.invalid_because[1:]:
+        console.print(Text(f"  also: {reason}"))
+    console.print(Text(said.asked, style="dim"))
+    for table in tables(result):
+        console.print()
+        console.print(_rich(table))
+
+
+def _rich(table: Table) -> RichTable:
+    made = RichTable(
+        title=Text(table.title, style="bold"),
+        title_justify="left",
+        box=None,
+        show_header=any(table.columns),
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for index, name in enumerate(table.columns):
+        text = index in table.text_columns
+        made.add_column(Text(name, style="dim"), justify="left" if text else "right", no_wrap=not text, overflow="fold")
+    for number, row in enumerate(table.rows):
+        style = MARKS[table.marks[number]] if table.marks else ""
+        cells = [Text(cell) for cell in row]
+        if style:
+            cells[-1].stylize(style)
+        made.add_row(*cells)
+    return made
