@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from offhook.service.admin import AdminServer
 from offhook.service.background import Background
+from offhook.service.discovery_health import DiscoveryHealth
 from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
@@ -68,6 +69,7 @@ class _Relay:
         self._stack = stack
         self._background = Background(stack)
         self._background.start(stop.wait())
+        self._discovery = DiscoveryHealth()
 
     async def start(self, ready_file: Path | None) -> bool:
         """Opens everything. False if told to stop before it was ready."""
@@ -83,6 +85,7 @@ class _Relay:
             config.cluster_id,
             Subscriber(config.relay_id, secrets.randbits(63), self._engine.upstream_addresses, self._public_addresses),
             Patience(release_s=RELEASE_AFTER_S, forget_s=config.transceiver_lost_s),
+            discovery=self._discovery,
         )
         self._background.start(self._follow_keys(key_rings))
         self._background.start(self._subscriptions.run())
@@ -131,6 +134,7 @@ class _Relay:
     async def _serve_admin(self) -> Address:
         registry = CollectorRegistry()
         registry.register(RelayCollector(self._engine, self._subscriptions, lambda: self._key_ids))
+        registry.register(self._discovery)
         admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness, self._engine.failure)
         self._stack.push_async_callback(admin.stop)
         return await admin.start()

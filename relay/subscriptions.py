@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from offhook.service.discovery import watch_targets
+from offhook.service.discovery_health import DiscoveryHealth
 from relay.engine.interface import Engine
 from relay.route_client import Patience, RouteClient, Subscriber
 from relay.route_state import RouteState
@@ -23,6 +24,7 @@ class Subscriptions:
         subscriber: who asks.
         patience: with broken streams.
         interval_s: how often names are resolved.
+        discovery: told how that fares.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Subscriptions:
         patience: Patience,
         *,
         interval_s: float = 5.0,
+        discovery: DiscoveryHealth | None = None,
     ) -> None:
         self._targets = targets
         self._engine = engine
@@ -41,6 +44,7 @@ class Subscriptions:
         self._subscriber = subscriber
         self._patience = patience
         self._interval_s = interval_s
+        self._discovery = discovery
         self._states: set[RouteState] = set()
         self._clients: dict[str, RouteClient] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -71,7 +75,7 @@ class Subscriptions:
     async def run(self) -> None:
         """Follows discovery until cancelled. A fault of ours in any subscription ends it, as an ExceptionGroup."""
         async with asyncio.TaskGroup() as group:
-            async for found in watch_targets(self._targets, self._interval_s):
+            async for found in watch_targets(self._targets, self._interval_s, health=self._discovery):
                 for target in self._clients.keys() - found:
                     self._unsubscribe(target, group)
                 for target in found - self._clients.keys():

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from offhook.service.discovery import watch_targets
+from offhook.service.discovery_health import DiscoveryHealth
 from wire.address import Address, parse_address
 
 ANNOUNCED: Final = "relays"
@@ -26,9 +27,13 @@ class Candidates:
     Args:
         configured: as in the configuration.
         rng: draws which relays a client is told of, so that a fleet shares the calls.
+        discovery: told how discovery of them fares.
     """
 
-    def __init__(self, configured: Sequence[str], rng: random.Random | None = None) -> None:
+    def __init__(
+        self, configured: Sequence[str], rng: random.Random | None = None, *, discovery: DiscoveryHealth | None = None
+    ) -> None:
+        self._discovery = discovery
         self._targets = [each for each in configured if each != ANNOUNCED]
         self._takes_announced = ANNOUNCED in configured
         self._rng = rng or random.Random()  # noqa: S311 - not a secret
@@ -38,7 +43,7 @@ class Candidates:
 
     async def follow(self) -> None:
         """Follows discovery; runs until cancelled."""
-        async for found in watch_targets(self._targets):
+        async for found in watch_targets(self._targets, health=self._discovery):
             self._discovered = tuple(sorted(map(parse_address, found), key=self._place_in_configuration))
             self._combine()
 

@@ -10,6 +10,7 @@ import structlog
 from offhook_proto.route.v1 import route_pb2, route_pb2_grpc
 
 from offhook.service.discovery import watch_targets
+from offhook.service.discovery_health import DiscoveryHealth
 
 _log = structlog.get_logger(__name__)
 
@@ -30,10 +31,14 @@ class PeerDirectory:
     Args:
         targets: route_listen of the transceivers, as in the configuration.
         refresh_interval_s: least time between two rounds of questions.
+        discovery: told how discovery of them fares.
     """
 
-    def __init__(self, targets: Sequence[str], *, refresh_interval_s: float = 0.5) -> None:
+    def __init__(
+        self, targets: Sequence[str], *, refresh_interval_s: float = 0.5, discovery: DiscoveryHealth | None = None
+    ) -> None:
         self._targets = targets
+        self._discovery = discovery
         self._refresh_interval_s = refresh_interval_s
         self._found: frozenset[str] = frozenset()
         self._urls: dict[int, str] = {}
@@ -53,7 +58,7 @@ class PeerDirectory:
                 await self._watcher
 
     async def _watch(self) -> None:
-        async for found in watch_targets(self._targets):
+        async for found in watch_targets(self._targets, health=self._discovery):
             self._found = found
 
     async def signalling_url(self, transceiver_id: int) -> str | None:

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from offhook.service.admin import AdminServer
 from offhook.service.background import Background
+from offhook.service.discovery_health import DiscoveryHealth
 from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
@@ -119,6 +120,7 @@ class Transceiver:
         self._stack = stack
         self._draining = False
         self._background = Background(stack)
+        self._discovery = DiscoveryHealth()
 
     async def start(self) -> dict[str, object]:
         """Opens everything. Returns the content of the ready file."""
@@ -165,7 +167,7 @@ class Transceiver:
 
         accept_relays(())
         self._relays = RelayRegistry(grace_s=config.relay_grace_s)
-        self._candidates = Candidates(config.candidates)
+        self._candidates = Candidates(config.candidates, discovery=self._discovery)
         self._background.start(self._candidates.follow())
         self._routes = RouteService(self._flow_log, self._relays, accept_relays, self._candidates.announced)
 
@@ -200,7 +202,7 @@ class Transceiver:
     async def _open_workers(self) -> None:
         config = self._config
         settings = config.worker_link.model_copy(update={"output_credit_ms": config.limits.playout_buffer_ms})
-        self._workers = WorkerPool(config.workers, config.name, settings)
+        self._workers = WorkerPool(config.workers, config.name, settings, discovery=self._discovery)
         await self._workers.start()
         self._stack.push_async_callback(self._workers.stop)
         self._calls = CallService(
@@ -236,7 +238,7 @@ class Transceiver:
 
     async def _serve_http(self, public: socket.socket, peer: socket.socket) -> None:
         config = self._config
-        peers = PeerDirectory(config.peers)
+        peers = PeerDirectory(config.peers, discovery=self._discovery)
         await peers.start()
         self._stack.push_async_callback(peers.stop)
         owner = CallOwner(lambda: self._hub.keys, config.cluster_id, config.transceiver_id, peers)
@@ -291,6 +293,7 @@ class Transceiver:
         )
         registry.register(AudioCollector(self._audio))
         registry.register(TurnsCollector(self._turns))
+        registry.register(self._discovery)
         admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness)
         address = await admin.start()
         self._stack.push_async_callback(admin.stop)

@@ -18,12 +18,9 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-import structlog
-
 from offhook.service.config import ConfigError
+from offhook.service.discovery_health import DiscoveryHealth, Failure
 from wire.address import Address, format_address, parse_address
-
-_log = structlog.get_logger(__name__)
 
 _SERVICE = re.compile(r"(?:(?P<namespace>[a-z0-9-]{1,63})/)?(?P<name>[a-z0-9.-]{1,253}):(?P<port>[a-z0-9-]{1,15})")
 
@@ -62,28 +59,31 @@ class _LoadBalancer(NamedTuple):
 _Place = _DnsName | _Endpoints | _LoadBalancer
 
 
-async def watch_targets(targets: Sequence[str], interval_s: float = 5.0) -> AsyncIterator[frozenset[str]]:
+async def watch_targets(
+    targets: Sequence[str], interval_s: float = 5.0, *, health: DiscoveryHealth | None = None
+) -> AsyncIterator[frozenset[str]]:
     """Yield the addresses of `targets`, as gRPC takes them, at once and then whenever they have changed. Never ends.
 
     Names are resolved again every `interval_s`. A place that cannot be asked contributes what it last did: at first
-    nothing. So an API server or a name server that is away changes nothing.
+    nothing. So an API server or a name server that is away changes nothing; `health` is told.
 
     Raises:
         ValueError: a target is not written as in the module's docstring.
         ConfigError: Kubernetes is to be asked, and this is no pod and has no kubeconfig.
     """
-    parsed = [parse_target(target) for target in targets]
-    fixed = frozenset(target for target in parsed if isinstance(target, str))
-    places = list(dict.fromkeys(target for target in parsed if not isinstance(target, str)))
+    health = health or DiscoveryHealth()
+    parsed = [(parse_target(target), target) for target in targets]
+    fixed = frozenset(target for target, _ in parsed if isinstance(target, str))
+    places = {place: target for place, target in parsed if not isinstance(place, str)}
     latest: dict[_Place, frozenset[str]] = {}
     changed = asyncio.Event()
 
-    async def follow(place: _Place) -> None:
-        async for found in _watch(place, interval_s):
+    async def follow(place: _Place, target: str) -> None:
+        async for found in _watch(place, target, interval_s, health):
             latest[place] = found
             changed.set()
 
-    followers = [asyncio.create_task(follow(place), name=f"discovery of {place}") for place in places]
+    followers = [asyncio.create_task(follow(*each), name=f"discovery of {each[1]}") for each in places.items()]
     try:
         yielded: frozenset[str] | None = None
         while True:
@@ -158,28 +158,30 @@ def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= len("65535") and 0 < int(text) <= 0xFFFF
 
 
-def _watch(place: _Place, interval_s: float) -> AsyncIterator[frozenset[str]]:
+def _watch(place: _Place, target: str, interval_s: float, health: DiscoveryHealth) -> AsyncIterator[frozenset[str]]:
     if isinstance(place, _DnsName):
-        return _watch_name(place, interval_s)
+        return _watch_name(place, target, interval_s, health)
     try:
         # Its client costs 20 MB and 0.3 s, and is not installed everywhere.
         from offhook.service.kubernetes_watch import watch_endpoints, watch_load_balancer  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigError("kubernetes: and loadbalancer: targets need the extra offhook[kubernetes]") from error
     watch = watch_endpoints if isinstance(place, _Endpoints) else watch_load_balancer
-    return watch(*place.service)
+    return watch(*place.service, place=target, health=health)
 
 
-async def _watch_name(name: _DnsName, interval_s: float) -> AsyncIterator[frozenset[str]]:
+async def _watch_name(
+    name: _DnsName, target: str, interval_s: float, health: DiscoveryHealth
+) -> AsyncIterator[frozenset[str]]:
     """What a name resolves to, or last resolved to, again and again."""
     last: frozenset[str] = frozenset()
-    failing = False
     while True:
         found = await _resolve(name)
-        if found is None and not failing:
-            _log.warning("a name does not resolve; keeping what it last resolved to", name=name.host)
-        failing = found is None
-        last = last if found is None else found
+        if found is None:
+            health.failed(target, Failure.UNRESOLVED, name.host)
+        else:
+            health.answered(target)
+            last = found
         yield last
         await asyncio.sleep(interval_s)
 

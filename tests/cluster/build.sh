@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Builds a Kubernetes from Go modules into DIR/bin: control plane, etcd, kubelet, kube-proxy, containerd.
+# Builds a Kubernetes from Go modules into DIR/bin: control plane, etcd, kubelet, kube-proxy, containerd, and kwok, which
+# simulates nodes. DIR/crds gets the kinds of others that the chart uses.
 #   build.sh DIR
 # What is there at the wanted version is not built again. About 10 minutes of two idle cores at first; Go's caches make it
 # seconds later.
 set -euo pipefail
 K8S=${K8S:-v1.36.3} ETCD=${ETCD:-v3.7.3}
-CONTAINERD=${CONTAINERD:-v2.4.2}
+CONTAINERD=${CONTAINERD:-v2.4.2} KWOK=${KWOK:-v0.8.0}
+PROMETHEUS_OPERATOR=${PROMETHEUS_OPERATOR:-v0.85.0} KEDA=${KEDA:-v2.21.0}
 out=$(mkdir -p "${1:?usage: build.sh DIR}" && cd "$1" && pwd); shift
 mkdir -p "$out/bin" "$out/src" "$out/stamp"
 export GOFLAGS="-mod=mod -buildvcs=false -trimpath" GOWORK=off
@@ -48,11 +50,22 @@ cluster() {
   export CGO_ENABLED=0
   k8s kube kube-apiserver kube-controller-manager kube-scheduler kubectl
   build etcd "go.etcd.io/etcd/server/v3@$ETCD" "" go.etcd.io/etcd/server/v3; mv "$out/bin/server" "$out/bin/etcd" 2>/dev/null || true
+  build kwok "sigs.k8s.io/kwok@$KWOK" "-X sigs.k8s.io/kwok/pkg/consts.Version=$KWOK" sigs.k8s.io/kwok/cmd/kwok
 }
 node() {
   CGO_ENABLED=1 k8s kubelet kubelet kube-proxy
   export CGO_ENABLED=0
   build containerd "github.com/containerd/containerd/v2@$CONTAINERD" "" github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2,ctr}
 }
+crds() {
+  local operator keda=$(moddir "github.com/kedacore/keda/v2@$KEDA") kind
+  operator=$(moddir "github.com/prometheus-operator/prometheus-operator@$PROMETHEUS_OPERATOR")
+  mkdir -p "$out/crds"
+  for kind in podmonitors prometheusrules; do
+    install -m 644 "$operator/example/prometheus-operator-crd/monitoring.coreos.com_$kind.yaml" "$out/crds/"
+  done
+  install -m 644 "$keda/config/crd/bases/keda.sh_scaledobjects.yaml" "$out/crds/"
+}
 cluster
 node
+[ -e "$out/crds/keda.sh_scaledobjects.yaml" ] || crds

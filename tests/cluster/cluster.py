@@ -19,7 +19,6 @@ NAMESPACE = "voice"
 NODES = ("10.200.0.11", "10.200.0.12")
 FIRST_CALLER = "10.200.0.101"
 CALLERS = 40
-IMAGES = ("pause", "relay", "bench", "transceiver", "worker")
 SMALL: Mapping[str, Any] = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 VALUES: Mapping[str, Any] = {
     "image": {"repository": "localhost/offhook", "pullPolicy": "Never"},
@@ -29,6 +28,10 @@ VALUES: Mapping[str, Any] = {
     # There is no DNS in it.
     "test": {"target": "http://$(FABRIC_OFFHOOK_SERVICE_HOST)"},
 }
+
+
+class CommandFailed(Exception):
+    """A command on the cluster failed; the message is what it said."""
 
 
 class Cluster:
@@ -41,7 +44,7 @@ class Cluster:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def start(self) -> None:
+    def up(self) -> None:
         """Starts it anew, with the images that are there."""
         images = [
             self._directory / "images" / f"{name}.tar" for name in ("pause", "relay", "bench", "transceiver", "worker")
@@ -51,35 +54,58 @@ class Cluster:
             address = f"10.200.0.{101 + number}/24"
             subprocess.run(["ip", "-n", "kcl", "addr", "add", address, "dev", "eth0"], check=True)
 
-    def stop(self) -> None:
+    def down(self) -> None:
         """Stops all of it."""
         subprocess.run([HERE / "nodes.sh", self._directory, "down"], check=True)
 
-    def run(self, host: str, *command: str | Path) -> str:
+    def run(self, host: str, *command: str | Path, stdin: str | None = None) -> str:
         """Standard output of a command on the control plane's host (kcp), a node (kn1, kn2) or the client's (kcl).
 
         Raises:
-            subprocess.CalledProcessError: it failed.
+            CommandFailed: it failed.
         """
         whole = [HERE / "nodes.sh", self._directory, "exec", host, *command]
-        return subprocess.run(whole, check=True, capture_output=True, text=True, timeout=300).stdout
+        done = subprocess.run(whole, check=False, capture_output=True, text=True, timeout=300, input=stdin)
+        if done.returncode != 0:
+            raise CommandFailed(f"{' '.join(map(str, command))}: {done.stderr}")
+        return done.stdout
 
-    def kubectl(self, *arguments: str) -> str:
+    def start(self, host: str, *command: str | Path) -> "subprocess.Popen[str]":
+        """A command that goes on; its standard output and error come together."""
+        whole = [HERE / "nodes.sh", self._directory, "exec", host, *command]
+        return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def kubectl(self, *arguments: str, namespace: str = NAMESPACE, stdin: str | None = None) -> str:
         """Standard output of kubectl."""
-        return self.run("kcp", "kubectl", "--namespace", NAMESPACE, *arguments)
+        return self.run("kcp", "kubectl", "--namespace", namespace, *arguments, stdin=stdin)
 
-    def helm(self, *arguments: str | Path) -> str:
+    def helm(self, *arguments: str | Path, namespace: str = NAMESPACE, values: Mapping[str, Any] | None = None) -> str:
         """Standard output of Helm."""
-        return self.run("kcp", HELM, "--namespace", NAMESPACE, *arguments)
+        if values is None:
+            return self.run("kcp", HELM, "--namespace", namespace, *arguments)
+        return self.run(
+            "kcp", HELM, "--namespace", namespace, *arguments, "--values", "-", stdin=yaml.safe_dump(dict(values))
+        )
 
     def install(self) -> "Release":
         """Installs the chart and waits until all of it is ready."""
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
-            yaml.safe_dump(dict(VALUES), values)
-            values.flush()
-            options = ("--create-namespace", "--wait", "--timeout", "180s", "--values", values.name)
-            self.helm("install", "fabric", CHART, *options)
+        options = ("--create-namespace", "--wait", "--timeout", "180s")
+        try:
+            self.helm("install", "fabric", CHART, *options, values=VALUES)
+        except CommandFailed as error:
+            pods = self.kubectl("get", "pods", "--output", "wide")
+            events = self.kubectl("get", "events", "--field-selector", "type=Warning")
+            raise CommandFailed(f"{error}\n{pods}\n{events}") from None
         return Release(self)
+
+    def custom_kind(self, name: str) -> Path:
+        """The file that defines a kind of the Prometheus operator's or KEDA's: `podmonitors.monitoring.coreos.com`."""
+        plural, _, group = name.partition(".")
+        return self._directory / "crds" / f"{group}_{plural}.yaml"
+
+    def kill_container(self, node: str, container: str) -> None:
+        """SIGKILL to the process of a container on a node, as the kernel sends it."""
+        subprocess.run([HERE / "nodes.sh", self._directory, "kill", node, container], check=True)
 
     @contextmanager
     def without_api_server(self) -> Iterator[None]:
@@ -101,6 +127,15 @@ class Release:
         key = cluster.kubectl("get", "secret", "fabric-offhook-api-keys", "--output", "jsonpath={.data.api_keys}")
         self._port = port
         self._key = base64.b64decode(key).decode().strip()
+
+    def roll(self, workload: str, *, within_s: int) -> None:
+        """Restarts the pods of a workload as its strategy says, and returns when all have been."""
+        self.cluster.kubectl("rollout", "restart", workload)
+        self.await_rolled(workload, within_s=within_s)
+
+    def await_rolled(self, workload: str, *, within_s: int) -> None:
+        """Returns when all its pods are ready and up to date."""
+        self.cluster.kubectl("rollout", "status", workload, f"--timeout={within_s}s")
 
     @contextmanager
     def calls(self, number: int, seconds: float, *, node: int = 0, first: int = 0) -> Iterator["Calls"]:

@@ -15,11 +15,11 @@ collect_ignore_glob = [] if os.environ.get("OFFHOOK_CLUSTER") else ["test_*.py"]
 def cluster() -> Iterator[Cluster]:
     """Two nodes and a client host, with the project's images."""
     started = Cluster(Path(os.environ["OFFHOOK_CLUSTER"]).resolve())
-    started.start()
+    started.up()
     try:
         yield started
     finally:
-        started.stop()
+        started.down()
 
 
 @pytest.fixture(scope="session")

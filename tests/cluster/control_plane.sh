@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler on loopback.
-#   control_plane.sh DIR    DIR is what build.sh filled; state goes to DIR/run. Prints the kubeconfig's path.
+#   control_plane.sh DIR    DIR is what build.sh filled; state goes to RUN (DIR/run). Prints the kubeconfig's path.
 # The API is on PORT (16443) of 127.0.0.1, etcd on PORT+1 and PORT+2.
 # ADVERTISE=ip makes it listen everywhere and names that address in the kubeconfig (see nodes.sh).
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd); dir=$(cd "$1" && pwd); nodes=${2:-3}; port=${PORT:-16443}
+here=$(cd "$(dirname "$0")" && pwd); dir=$(cd "$1" && pwd); port=${PORT:-16443}
 bind=${ADVERTISE:+0.0.0.0} reconciler=${ADVERTISE:+lease}; bind=${bind:-127.0.0.1} reconciler=${reconciler:-none}
-run=$dir/run; bin=$dir/bin; export PATH=$bin:$PATH
+run=${RUN:-$dir/run}; bin=$dir/bin; export PATH=$bin:$PATH
 rm -rf "$run"; mkdir -p "$run"; cd "$run"
 
 # One CA; one serving certificate; one key that signs service account tokens.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Control plane and two real nodes, each in a network namespace of its own on one bridge, and a client.
 #   nodes.sh DIR up IMAGE.tar ...  |  nodes.sh DIR down  |  nodes.sh DIR exec NS CMD...  (NS: kcp kn1 kn2 kcl)
+#   nodes.sh DIR kill NODE CONTAINER    SIGKILL to the containers of that name on n1 or n2
 # The first image must be localhost/pause:1. Addresses: kcp 10.200.0.1, kn1 .11, kn2 .12, kcl .99.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); dir=$(cd "$1" && pwd); cmd=$2; shift 2
@@ -14,6 +15,11 @@ down() {
 case $cmd in
 down) down ;;
 exec) ns=$1; shift; PATH=$dir/bin:$PATH KUBECONFIG=$dir/run/kubeconfig in_ns "$ns" "$@" ;;
+kill)
+  c() { "$dir/bin/ctr" -a "$dir/node-$1/run/containerd.sock" -n k8s.io "${@:2}"; }
+  for id in $(c "$1" containers ls -q "labels.\"io.kubernetes.container.name\"==$2"); do
+    c "$1" tasks kill -s SIGKILL "$id" 2>/dev/null || true # those that have ended before are listed as well
+  done ;;
 up)
   down
   ip netns add kbr; ip -n kbr link add br0 type bridge; ip -n kbr link set br0 up

@@ -1,4 +1,4 @@
-"""What rolling restarts, a lost pod and a lost API server cost 20 live callers, on a real Kubernetes. It is printed."""
+"""What restarts, losses and drains cost 20 live callers, on a real Kubernetes. It is printed."""
 
 import time
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from tests.cluster.cluster import Release
 
 CALLS = 20
+RELAY, WORKER = "daemonset/fabric-offhook-relay", "deployment/fabric-offhook-worker"
+TRANSCEIVER = "statefulset/fabric-offhook-transceiver"
 
 
 def test_helm_test_makes_a_call(release: Release, show: Callable[[str], None]) -> None:
@@ -16,8 +18,7 @@ def test_helm_test_makes_a_call(release: Release, show: Callable[[str], None]) -
 
 def test_relays_roll_and_next_to_nothing_is_lost(release: Release, show: Callable[[str], None]) -> None:
     with release.calls(CALLS, 60) as calls:
-        release.cluster.kubectl("rollout", "restart", "daemonset/fabric-offhook-relay")
-        release.cluster.kubectl("rollout", "status", "daemonset/fabric-offhook-relay", "--timeout=55s")
+        release.roll(RELAY, within_s=55)
     show(f"relays roll: {calls.summary}")
     assert calls.report["calls_up"] == CALLS
     # Nothing, on a quiet machine; on a busy one a socket's queue may overflow meanwhile.
@@ -26,8 +27,7 @@ def test_relays_roll_and_next_to_nothing_is_lost(release: Release, show: Callabl
 
 def test_workers_roll_under_calls(release: Release, show: Callable[[str], None]) -> None:
     with release.calls(CALLS, 60) as calls:
-        release.cluster.kubectl("rollout", "restart", "deployment/fabric-offhook-worker")
-        release.cluster.kubectl("rollout", "status", "deployment/fabric-offhook-worker", "--timeout=55s")
+        release.roll(WORKER, within_s=55)
     show(f"workers roll: {calls.summary}")
     assert calls.report["calls_up"] == CALLS
     assert calls.report["lost_share"] < 0.05
@@ -37,25 +37,44 @@ def test_a_transceiver_that_leaves_keeps_its_calls_and_gets_no_new_ones(
     release: Release, show: Callable[[str], None]
 ) -> None:
     with release.calls(CALLS, 40) as old:
-        release.cluster.kubectl("rollout", "restart", "statefulset/fabric-offhook-transceiver")
+        release.cluster.kubectl("rollout", "restart", TRANSCEIVER)
         time.sleep(8)  # the preStop hook, and then it takes no more
         with release.calls(5, 5, node=1, first=CALLS) as new:
             pass
     show(f"transceivers roll: {old.summary}; new calls meanwhile: {new.summary}")
     assert (old.report["calls_up"], new.report["calls_up"]) == (CALLS, 5)
     assert old.report["packets"]["lost"] == new.report["packets"]["lost"] == 0
-    release.cluster.kubectl("rollout", "status", "statefulset/fabric-offhook-transceiver", "--timeout=240s")
+    release.await_rolled(TRANSCEIVER, within_s=240)
 
 
-def test_a_relay_that_is_killed_costs_its_callers_the_time_until_the_next_one(
+def test_a_relay_that_is_killed_costs_its_callers_the_time_until_it_is_back(
     release: Release, show: Callable[[str], None]
 ) -> None:
-    with release.calls(CALLS, 60) as calls:
-        which = ("-l", "app.kubernetes.io/component=relay", "--field-selector", "spec.nodeName=n1")
-        release.cluster.kubectl("delete", "pod", *which, "--force", "--grace-period=0")
-    show(f"a relay is killed: {calls.summary}")
+    with release.calls(CALLS, 30) as calls:
+        release.cluster.kill_container("n1", "relay")
+    show(f"a node's only relay is killed: {calls.summary}")
     assert calls.report["calls_up"] == CALLS
     assert calls.report["lost_share"] < 0.5
+
+
+def test_a_drained_node_keeps_the_calls_of_its_transceiver_until_they_end(
+    release: Release, show: Callable[[str], None]
+) -> None:
+    cluster = release.cluster
+    with release.calls(CALLS, 40, node=1) as old:
+        cluster.kubectl("cordon", "n1")
+        draining = cluster.start("kcp", "kubectl", "drain", "n1", "--ignore-daemonsets", "--delete-emptydir-data")
+        time.sleep(8)
+        with release.calls(5, 5, node=1, first=CALLS) as new:
+            pass
+    said, _ = draining.communicate(timeout=180)
+    assert draining.returncode == 0, said
+    show(f"a node is drained: {old.summary}; new calls meanwhile: {new.summary}")
+    cluster.kubectl("uncordon", "n1")
+    assert (old.report["calls_up"], new.report["calls_up"]) == (CALLS, 5)
+    assert old.report["lost_share"] < 0.001
+    for workload in (RELAY, WORKER, TRANSCEIVER):
+        release.await_rolled(workload, within_s=60)
 
 
 def test_a_minute_without_the_api_server_costs_nothing(release: Release, show: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
 from offhook.service.discovery import parse_target, watch_targets
+from offhook.service.discovery_health import DiscoveryHealth
 from transceiver.worker_link.counters import LinkCounters
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
 from transceiver.worker_link.link import WorkerLink
@@ -62,6 +63,7 @@ class WorkerPool:
         targets: as `offhook.service.discovery.watch_targets` takes them.
         transceiver_name: stable name of this process, told to the workers.
         rng: for placement and back-off jitter; tests pass a seeded one.
+        discovery: told how discovery of them fares.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class WorkerPool:
         settings: WorkerLinkSettings | None = None,
         *,
         rng: random.Random | None = None,
+        discovery: DiscoveryHealth | None = None,
     ) -> None:
         self.counters = LinkCounters()
         self._targets = targets
@@ -79,7 +82,8 @@ class WorkerPool:
         self._rng = rng or random.Random()  # noqa: S311 - placement and jitter are no secrets
         self._links: dict[str, WorkerLink] = {}
         self._running: dict[asyncio.Task[None], WorkerLink] = {}
-        self._discovery: asyncio.Task[None] | None = None
+        self._discovery = discovery
+        self._follower: asyncio.Task[None] | None = None
         self._known_models: set[str] = set()
         self._changed = asyncio.Event()
 
@@ -91,13 +95,13 @@ class WorkerPool:
         """
         for target in self._targets:
             parse_target(target)
-        self._discovery = asyncio.create_task(self._follow_discovery(), name="worker-discovery")
+        self._follower = asyncio.create_task(self._follow_discovery(), name="worker-discovery")
 
     async def stop(self) -> None:
         """Ends every stream; open sessions hear `worker_lost("stopped")`."""
-        if self._discovery is not None:
-            self._discovery.cancel()
-            await asyncio.wait([self._discovery])
+        if self._follower is not None:
+            self._follower.cancel()
+            await asyncio.wait([self._follower])
         await asyncio.gather(*(link.stop() for link in list(self._running.values())))
 
     def models(self) -> dict[str, ModelInfo]:
@@ -230,7 +234,8 @@ class WorkerPool:
                         yield _Offer(link, stream, model)
 
     async def _follow_discovery(self) -> None:
-        async for targets in watch_targets(self._targets, self._settings.discovery_interval_s):
+        interval_s = self._settings.discovery_interval_s
+        async for targets in watch_targets(self._targets, interval_s, health=self._discovery):
             for target in self._links.keys() - targets:
                 self._links.pop(target).retire()
             for target in targets - self._links.keys():

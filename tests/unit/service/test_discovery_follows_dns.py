@@ -92,7 +92,7 @@ async def test_a_name_that_keeps_failing_is_logged_once(dns: Dns, capsys: pytest
     waiting = asyncio.create_task(following(found))
     await dns.asked_again()
     waiting.cancel()
-    assert capsys.readouterr().out.count("does not resolve") == 1
+    assert capsys.readouterr().out.count("discovery fails") == 1
 
 
 async def test_a_name_that_dns_cannot_carry_does_not_resolve() -> None:
