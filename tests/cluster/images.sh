@@ -27,10 +27,16 @@ C
   build --tag localhost/pause:1 "$images/pause"
   save pause pause:1
 fi
-# A machine behind a proxy that ends TLS has its authority among the certificates.
-certificates=/etc/ssl/certs/ca-certificates.crt
-for role in relay bench transceiver worker; do
-  build --build-arg BASE=localhost/base:1 --volume /etc/ssl/certs:/etc/ssl/certs:ro --env PIP_CERT=$certificates \
-    --env CARGO_HTTP_CAINFO=$certificates --target $role --tag localhost/offhook-$role:0.1.0 "$project"
-  save $role offhook-$role:0.1.0
+# A machine behind a proxy that ends TLS has its authority among the certificates. The same times for every commit: what has
+# not changed is not built again, nor exported.
+certificates=/etc/ssl/certs/ca-certificates.crt roles=(relay bench transceiver worker)
+options=(--isolation chroot --pull=never --build-arg BASE=localhost/base:1 --volume /etc/ssl/certs:/etc/ssl/certs:ro
+  --env PIP_CERT=$certificates --env CARGO_HTTP_CAINFO=$certificates)
+SOURCE_DATE_EPOCH=1 BUILDER="buildah --root $dir/storage --runroot $dir/storage-run" BUILD_OPTIONS="${options[*]}" \
+  REPOSITORY=localhost/offhook TAG=0.1.0 "$project/scripts/build-images.sh" "${roles[@]}"
+for role in "${roles[@]}"; do
+  id=$(b images --noheading --format '{{.ID}}' "localhost/offhook-$role:0.1.0")
+  [ "$(cat "$images/$role.id" 2>/dev/null)" = "$id" ] && [ -e "$images/$role.tar" ] && continue
+  save "$role" "offhook-$role:0.1.0"
+  echo "$id" > "$images/$role.id"
 done
