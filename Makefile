@@ -98,6 +98,10 @@ test: lint test-rust test-python ## The whole suite: lint, Rust tests, Python te
 test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
 	@$(BIN)/pytest $(ARGS)
 
+.PHONY: images
+images: setup ## An image per role, by podman or buildah; ARGS="relay" builds one
+	@scripts/build-images.sh $(ARGS)
+
 CLUSTER ?= build/cluster
 
 .PHONY: test-cluster

@@ -107,6 +107,14 @@ class Cluster:
         """SIGKILL to the process of a container on a node, as the kernel sends it."""
         subprocess.run([HERE / "nodes.sh", self._directory, "kill", node, container], check=True)
 
+    @property
+    def nodes_declared_dead(self) -> int:
+        """How often so far the node controller took a node for dead."""
+        events = self.kubectl(
+            "get", "events", "--field-selector=reason=NodeNotReady", "--output=json", namespace="default"
+        )
+        return sum(event.get("count") or 1 for event in json.loads(events)["items"])
+
     @contextmanager
     def without_api_server(self) -> Iterator[None]:
         """The API server answers nobody."""

@@ -212,7 +212,7 @@ async def test_prometheus_sees_every_drop_reason_and_every_family_says_what_it_i
         families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
         described = {line.split()[2] for line in text.splitlines() if line.startswith("# HELP") and line.split()[3:]}
         assert families == described
-        assert all(family.startswith(("fabric_relay_", "fabric_discovery_")) for family in families)
+        assert all(family.startswith(("fabric_relay_", "fabric_discovery_", "process_")) for family in families)
 
 
 @ENGINES
