@@ -40,6 +40,16 @@ def check(
         Path | None, typer.Option(help="Said to the model: WAV, 16-bit mono; default: a made-up sound.", metavar="FILE")
     ] = None,
     pid: Annotated[int, typer.Option(help="The worker's process: sent SIGTERM at the end, to see how it drains.")] = 0,
+    ca: Annotated[
+        Path | None, typer.Option(help="Speak TLS: the authority of the worker's certificate (PEM).", metavar="FILE")
+    ] = None,
+    cert: Annotated[
+        Path | None, typer.Option(help="Certificate to show to a worker that asks for one (PEM).", metavar="FILE")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key (PEM).", metavar="FILE")] = None,
+    server_name: Annotated[
+        str, typer.Option(help="Name in the worker's certificate, where it is not the one dialled.", metavar="NAME")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
     """Call a worker as a transceiver does and say what is wrong with it and what to do. In about 10 s.
@@ -47,11 +57,12 @@ def check(
     For workers in any language. It takes every seat of the worker for a moment (up to 256): point it at one that serves
     nobody. Exit code 0: it conforms. 1: it breaks the protocol. 2: the command was used wrongly.
     """
-    from offhook_worker.check import BadSpeech, CheckOptions, check_and_report, read_speech
+    from offhook_worker.check import BadSpeech, BadTls, CheckOptions, ClientTls, check_and_report, read_speech
 
     try:
         said, rate = read_speech(speech) if speech is not None else (b"", 16_000)
-    except BadSpeech as error:
+        tls = ClientTls.of_files(ca, cert, key, server_name)
+    except (BadSpeech, BadTls) as error:
         typer.echo(f"offhook worker check: {error}", err=True)
         raise typer.Exit(2) from None
     options = CheckOptions(
@@ -62,5 +73,6 @@ def check(
         speech_rate_hz=rate,
         question=question,
         pid=pid,
+        tls=tls,
     )
     raise typer.Exit(check_and_report(address, options, json=as_json))

@@ -5,19 +5,25 @@ back, in order; the transceiver's memory and its drops, by reason, are what its 
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
+import pytest_asyncio
 
 from tests.support.broken_workers import Fault
 from tests.support.event_reader import EventReader
 from tests.support.live_caller import LiveCaller, calling, frame_number
 from tests.support.metrics import read_metrics
-from tests.support.planned_fabric import RoleProcess, planned_fabric
+from tests.support.planned_fabric import PlannedFabric, RoleProcess, planned_fabric
 from tests.support.webrtc_client import ClientOptions
 from tests.support.worker_scene import broken_process
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PCMU = 0
+FAULTS = (Fault.SLOW, Fault.MUTE, Fault.FLOOD, Fault.GARBAGE, Fault.VANISH)
 AFTERWARDS_FRAMES = 50
 """What the neighbour says of the consequences."""
 MOST_GROWTH_KB = 64 * 1024
@@ -73,19 +79,27 @@ class Scene:
         return self.metrics()[f'fabric_transceiver_worker_sessions_lost_total{{reason="{reason}"}}']
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def fabric(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PlannedFabric]:
+    """A transceiver with a sound worker and one of each fault."""
+    directory = tmp_path_factory.mktemp("broken")
+    async with AsyncExitStack() as stack:
+        broken = [await stack.enter_async_context(broken_process(directory, fault)) for fault in FAULTS]
+        addresses = [each.address for each in broken]
+        limits = {"answer_timeout_s": 2.0}
+        running = await stack.enter_async_context(planned_fabric(directory, workers=addresses, limits=limits))
+        await running.relay("relay-0")
+        yield running
+
+
 @asynccontextmanager
-async def scene(directory: Path, fault: Fault, **limits: float) -> AsyncIterator[Scene]:
+async def scene(fabric: PlannedFabric, fault: Fault) -> AsyncIterator[Scene]:
     async with (
-        broken_process(directory, fault) as broken,
-        planned_fabric(directory, workers=[broken.address], limits=limits) as fabric,
+        calling(fabric) as neighbour,
+        LiveCaller(fabric, ClientOptions(data_channel=True, payload_type=PCMU)) as caller,
     ):
-        await fabric.relay("relay-0")
-        async with (
-            calling(fabric) as neighbour,
-            LiveCaller(fabric, ClientOptions(data_channel=True, payload_type=PCMU)) as caller,
-        ):
-            await caller.call(path=f"/v1/realtime/calls?model={fault}")
-            yield Scene(fabric.running["transceiver"], caller, neighbour)
+        await caller.call(path=f"/v1/realtime/calls?model={fault}")
+        yield Scene(fabric.running["transceiver"], caller, neighbour)
 
 
 def error_of(done: dict[str, Any]) -> str:
@@ -95,16 +109,16 @@ def error_of(done: dict[str, Any]) -> str:
     return code
 
 
-async def test_slower_than_real_time(tmp_path: Path, show: Callable[[str], None]) -> None:
-    async with scene(tmp_path, Fault.SLOW) as call:
+async def test_slower_than_real_time(fabric: PlannedFabric, show: Callable[[str], None]) -> None:
+    async with scene(fabric, Fault.SLOW) as call:
         await call.ask()
         assert (await call.events.event("error"))["error"]["code"] == "worker_slow"
         assert (await call.events.event("response.done"))["response"]["status"] == "completed"
         show(f"slower than real time: {await call.neighbour_is_well()}")
 
 
-async def test_never_answers(tmp_path: Path, show: Callable[[str], None]) -> None:
-    async with scene(tmp_path, Fault.MUTE, answer_timeout_s=2.0) as call:
+async def test_never_answers(fabric: PlannedFabric, show: Callable[[str], None]) -> None:
+    async with scene(fabric, Fault.MUTE) as call:
         await call.ask()
         assert error_of(await call.events.event("response.done")) == "worker_timeout"
         # The call goes on: the caller may ask again.
@@ -113,8 +127,8 @@ async def test_never_answers(tmp_path: Path, show: Callable[[str], None]) -> Non
         show(f"never answers: {await call.neighbour_is_well()}")
 
 
-async def test_floods(tmp_path: Path, show: Callable[[str], None]) -> None:
-    async with scene(tmp_path, Fault.FLOOD) as call:
+async def test_floods(fabric: PlannedFabric, show: Callable[[str], None]) -> None:
+    async with scene(fabric, Fault.FLOOD) as call:
         await call.ask()
         assert (await call.events.event("error"))["error"]["code"] == "worker_lost"
         assert call.lost("flooded") == 1
@@ -122,8 +136,8 @@ async def test_floods(tmp_path: Path, show: Callable[[str], None]) -> None:
         show(f"floods: {await call.neighbour_is_well()}")
 
 
-async def test_sends_garbage(tmp_path: Path, show: Callable[[str], None]) -> None:
-    async with scene(tmp_path, Fault.GARBAGE) as call:
+async def test_sends_garbage(fabric: PlannedFabric, show: Callable[[str], None]) -> None:
+    async with scene(fabric, Fault.GARBAGE) as call:
         await call.ask()
         told = await call.events.event("error")
         assert told["error"]["type"] == "server_error"
@@ -132,8 +146,8 @@ async def test_sends_garbage(tmp_path: Path, show: Callable[[str], None]) -> Non
         show(f"sends garbage: {await call.neighbour_is_well()}")
 
 
-async def test_vanishes_in_the_middle_of_a_sentence(tmp_path: Path, show: Callable[[str], None]) -> None:
-    async with scene(tmp_path, Fault.VANISH) as call:
+async def test_vanishes_in_the_middle_of_a_sentence(fabric: PlannedFabric, show: Callable[[str], None]) -> None:
+    async with scene(fabric, Fault.VANISH) as call:
         await call.ask()
         assert error_of(await call.events.event("response.done")) == "worker_lost"
         assert (await call.events.event("error"))["error"]["code"] == "worker_lost"

@@ -9,10 +9,11 @@ from transceiver.turns.interface import Eagerness, SemanticVad, ServerVad
 _HYSTERESIS = 0.15
 _LEAST_STOP_THRESHOLD = 0.01
 
-PAUSE_US = 128_000
-"""Silence after which an end of turn is asked for.
+PAUSES_US = (128_000, 256_000)
+"""Silence after which an end of turn is asked for, and asked for again where the first answer was no.
 
-Silero takes some 130 ms to be sure of silence, so the model hears about 260 ms of it; it is made to be asked after 200.
+Silero finds the end of a voice some 50 ms late, so the model hears about 180 ms of silence, and then 300: of a short
+question it is often not sure before that. Later it takes the silence itself for an end, whatever was said.
 """
 
 UNJUDGED_SILENCE_MS = {Eagerness.LOW: 1200, Eagerness.MEDIUM: 800, Eagerness.AUTO: 800, Eagerness.HIGH: 500}
@@ -33,7 +34,7 @@ class SpeechStopped(NamedTuple):
 
 
 class Paused(NamedTuple):
-    """The voice has been silent for PAUSE_US: is the sentence finished? Audio from `start_us` to `end_us` tells."""
+    """The voice has been silent for one of PAUSES_US: is the sentence finished? Audio up to `end_us` tells."""
 
     start_us: int
     end_us: int
@@ -105,7 +106,8 @@ class SpeechSegmenter:
         self._voiced_us = 0
         self._start_us: int | None = None
         self._voice_end_us: int | None = None
-        self._asked = False
+        self._asked = 0
+        self._answered = 0
         self._unjudged = False
 
     @property
@@ -136,14 +138,16 @@ class SpeechSegmenter:
 
     def judge(self, pause: Paused, *, finished: bool | None) -> SpeechStopped | None:
         """Answers a pause; None where nothing could tell. An answer that speech has overtaken changes nothing."""
-        if not self.rules.asks or not self._asked:
+        if not self.rules.asks or not self._asked or self._voice_end_us is None:
             return None
-        if self._voice_end_us is None or pause.end_us != self._voice_end_us + PAUSE_US:
+        silent_us = PAUSES_US[self._asked - 1]
+        if pause.end_us != self._voice_end_us + silent_us:
             return None
+        self._answered = self._asked
         if finished is None:
             self._unjudged = True
             return None
-        return self._stop(PAUSE_US) if finished else None
+        return self._stop(silent_us) if finished else None
 
     def _hear_silent(self, start_us: int, end_us: int, probability: float) -> Event | None:
         if probability < self.rules.stop_threshold:
@@ -160,22 +164,28 @@ class SpeechSegmenter:
 
     def _hear_speaking(self, start_us: int, end_us: int, probability: float) -> Event | None:
         if probability >= self.rules.start_threshold:
-            resumed = self._voice_end_us is not None and self._asked
+            resumed = self._voice_end_us is not None and self._asked > 0
             self._voice_end_us = None
             return Resumed() if resumed else None
         if self._voice_end_us is None:
             if probability >= self.rules.stop_threshold:
                 return None
-            self._voice_end_us, self._asked, self._unjudged = start_us, False, False
+            self._voice_end_us, self._asked, self._answered, self._unjudged = start_us, 0, 0, False
         silent_us = end_us - self._voice_end_us
         ends_us = self.rules.unjudged_us if self._unjudged else self.rules.silence_us
         if silent_us >= ends_us:
             return self._stop(ends_us)
-        if self.rules.asks and not self._asked and silent_us >= PAUSE_US:
-            self._asked = True
+        if self._is_to_ask(silent_us):
             assert self._start_us is not None
-            return Paused(self._start_us, self._voice_end_us + PAUSE_US)
+            self._asked += 1
+            return Paused(self._start_us, self._voice_end_us + PAUSES_US[self._asked - 1])
         return None
+
+    def _is_to_ask(self, silent_us: int) -> bool:
+        """Whether it is time for the next question: the one before has its answer, and that was no."""
+        if not self.rules.asks or self._unjudged or self._asked > self._answered or self._asked == len(PAUSES_US):
+            return False
+        return silent_us >= PAUSES_US[self._asked]
 
     def _stop(self, silent_us: int) -> SpeechStopped:
         assert self._voice_end_us is not None

@@ -8,7 +8,7 @@ from tests.support.turn_scene import Caller, model_file, noise, silence, speech
 from transceiver.turns.interface import Eagerness, SemanticVad, ServerVad
 from transceiver.turns.listening import InlineEars
 from transceiver.turns.questions import InlineQuestions, OnAnswer, Question
-from transceiver.turns.segmenter import PAUSE_US
+from transceiver.turns.segmenter import PAUSES_US
 from transceiver.turns.turns import SILERO_FILE, SMART_TURN_FILE
 
 ROOM = noise(1, -65)
@@ -71,7 +71,7 @@ def test_a_finished_sentence_ends_after_a_short_pause(show: Callable[[str], None
     assert caller.heard.names == ["started", "stopped"]
     _, end_us, voice_end_us = caller.heard.events[1]
     show(f"a finished sentence ends {(end_us - voice_end_us) / 1000:.0f} ms after the voice")
-    assert end_us - voice_end_us == PAUSE_US
+    assert end_us - voice_end_us == PAUSES_US[0]
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,36 @@ def test_who_goes_on_after_thinking_has_said_one_sentence() -> None:
     assert caller.heard.names == ["started", "stopped"]
 
 
-def test_each_pause_is_asked_about_once_with_the_turn_up_to_it() -> None:
-    model = Says(False, True)
+def test_each_pause_is_asked_about_with_the_turn_up_to_it_and_once_more_after_a_no() -> None:
+    model = Says(False, False, True)
     caller = Caller(SemanticVad(), questions=InlineQuestions(model))
     caller.says(silence(20) + ROOM + cut(4) + noise(1, -65) + speech() + ROOM)
     assert caller.heard.names == ["started", "stopped"]
-    assert [round(len(pcm) / 32_000, 1) for pcm in model.asked] == [pytest.approx(4.2, abs=0.3), 8.0]
+    first, second, last = (round(len(pcm) / 32_000, 2) for pcm in model.asked)
+    assert first == pytest.approx(4.2, abs=0.3)
+    assert last == 8.0
+    assert second - first == pytest.approx(0.13, abs=0.02)
     assert speech()[40_000:100_000] in model.asked[0]
+
+
+def test_a_sentence_that_sounds_finished_only_after_more_silence_ends_then() -> None:
+    caller = Caller(SemanticVad(), questions=InlineQuestions(Says(False, True)))
+    caller.says(ROOM + cut(4) + ROOM)
+    _, end_us, voice_end_us = caller.heard.events[1]
+    assert end_us - voice_end_us == PAUSES_US[1]
+
+
+def test_a_slow_answer_is_waited_for_and_then_asked_again() -> None:
+    questions = Later()
+    caller = Caller(SemanticVad(), questions=questions)
+    caller.says(ROOM + cut(4) + noise(0.6, -65))
+    ((on_answer, _),) = questions.asked
+    on_answer(False)
+    caller.says(noise(0.1, -65))
+    assert not caller.heard.names[1:]
+    questions.asked[1][0](True)
+    _, end_us, voice_end_us = caller.heard.events[1]
+    assert end_us - voice_end_us == PAUSES_US[1]
 
 
 def test_an_answer_that_speech_has_overtaken_ends_nothing() -> None:
@@ -128,7 +151,7 @@ def test_an_answer_that_comes_late_ends_the_turn_where_it_was_asked() -> None:
     ((on_answer, _),) = questions.asked
     on_answer(True)
     _, end_us, voice_end_us = caller.heard.events[1]
-    assert end_us == voice_end_us + PAUSE_US
+    assert end_us == voice_end_us + PAUSES_US[0]
 
 
 @pytest.mark.parametrize(

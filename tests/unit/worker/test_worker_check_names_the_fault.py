@@ -5,13 +5,18 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
+from offhook_worker import ServeOptions, TlsFiles
 from offhook_worker.check import CheckOptions, Finding, Status, check_worker
+from offhook_worker.echo import EchoWorker
 
+from offhook.cli.main import app
 from tests.support.agent_models import need_models
+from tests.support.authority import Authority
 from tests.support.broken_workers import Fault
-from tests.support.worker_scene import broken_process, worker_process
+from tests.support.worker_scene import broken_process, serving, worker_process
 
-BRIEF = CheckOptions(answer_s=4.0, sessions=4)
+BRIEF = CheckOptions(answer_s=4.0, settle_s=4.0, sessions=4)
 
 NAMED = {
     Fault.SLOW: "slower than real time",
@@ -40,8 +45,13 @@ async def check_reference(worker: str, directory: Path) -> dict[str, str]:
     return of_status(findings, Status.OK)
 
 
-async def test_the_pcm_echo_conforms(tmp_path: Path) -> None:
-    passed = await check_reference("pcm-echo", tmp_path)
+async def test_reference_workers_conform_and_show_all_they_can(tmp_path: Path) -> None:
+    need_models()
+    for name in ("pcm-echo", "agent"):
+        (tmp_path / name).mkdir()
+    echo, agent = await asyncio.gather(
+        check_reference("pcm-echo", tmp_path / "pcm-echo"), check_reference("agent", tmp_path / "agent")
+    )
     assert {
         "hello",
         "health",
@@ -51,30 +61,24 @@ async def test_the_pcm_echo_conforms(tmp_path: Path) -> None:
         "bad input",
         "seats",
         "draining",
-    } <= passed.keys()
+    } <= echo.keys()
+    assert {"interruption", "transcription", "written answers", "taking over", "draining"} <= agent.keys()
+    assert "get_weather" in agent["functions"]
 
 
-async def test_the_agent_conforms_and_shows_all_it_can(tmp_path: Path) -> None:
-    need_models()
-    passed = await check_reference("agent", tmp_path)
-    assert {"interruption", "transcription", "written answers", "taking over", "draining"} <= passed.keys()
-    assert "get_weather" in passed["functions"]
-
-
-async def test_a_worker_by_hand_that_keeps_to_the_protocol_conforms(tmp_path: Path) -> None:
-    async with broken_process(tmp_path, Fault.NONE) as running:
-        assert not of_status(await check_worker(running.address, BRIEF), Status.FAILED)
-
-
-async def test_the_fault_of_every_broken_worker_is_named(tmp_path: Path) -> None:
+async def test_the_fault_of_every_broken_worker_is_named_and_a_sound_one_has_none(tmp_path: Path) -> None:
     async def failures(fault: Fault) -> list[Finding]:
         async with broken_process(tmp_path, fault) as running:
             findings = await check_worker(running.address, BRIEF)
         return [each for each in findings if each.status is Status.FAILED]
 
-    for words, failed in zip(NAMED.values(), await asyncio.gather(*map(failures, NAMED)), strict=True):
+    sound, *broken = await asyncio.gather(*map(failures, (Fault.NONE, *NAMED)))
+    assert not sound
+    for words, failed in zip(NAMED.values(), broken, strict=True):
         assert any(words in each.found for each in failed), (words, failed)
         assert all(each.advice for each in failed)
+    # What needs an answer is not waited for where there is none.
+    assert [each.check for each in broken[[*NAMED].index(Fault.MUTE)]] == ["answer"]
 
 
 async def run(*command: str) -> tuple[int, str]:
@@ -84,14 +88,45 @@ async def run(*command: str) -> tuple[int, str]:
     return process.returncode, printed.decode()
 
 
-async def test_the_command_prints_json_and_exits_with_what_it_found(tmp_path: Path) -> None:
-    async with worker_process(tmp_path, "echo") as running:
-        check = (sys.executable, "-m", "offhook", "worker", "check", running.address, "--json")
-        (code, printed), (code_of_unknown, printed_of_unknown) = await asyncio.gather(
-            run(*check, "--sessions", "4"), run(*check, "--model", "no-such-model")
+async def test_the_command_speaks_tls_prints_json_and_exits_with_what_it_found(tmp_path: Path) -> None:
+    authority = Authority()
+    certificate, key = authority.issue("worker.test", tmp_path)
+    own_certificate, own_key = authority.issue("transceiver.test", tmp_path)
+    ca = authority.write(tmp_path / "ca.crt")
+    async with serving(EchoWorker(), ServeOptions(tls=TlsFiles(certificate, key, ca))) as (_, address):
+        check = (sys.executable, "-m", "offhook", "worker", "check", address, "--json")
+        tls = ("--ca", str(ca), "--server-name", "worker.test", "--cert", str(own_certificate), "--key", str(own_key))
+        (
+            (code, printed),
+            (code_of_unknown, printed_of_unknown),
+            (code_of_stranger, printed_of_stranger),
+        ) = await asyncio.gather(
+            run(*check, *tls, "--sessions", "4"), run(*check, *tls, "--model", "no-such-model"), run(*check)
         )
     assert (code, json.loads(printed)["failed"]) == (0, False), printed
     assert code_of_unknown == 1
     (finding,) = json.loads(printed_of_unknown)["findings"]
     assert (finding["check"], finding["status"]) == ("hello", "failed")
     assert "no-such-model" in finding["found"]
+    assert code_of_stranger == 1
+    (finding,) = json.loads(printed_of_stranger)["findings"]
+    assert finding["check"] == "hello"
+    assert "--ca" in finding["advice"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--cert", "x.crt", "--key", "x.key"), "needs --ca"),
+        (("--ca", "ca.crt", "--cert", "x.crt"), "go together"),
+        (("--ca", "/nonexistent/ca.crt"), "cannot be read"),
+    ],
+)
+def test_half_of_tls_is_refused_with_one_line(
+    options: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["worker", "check", "127.0.0.1:9", *options])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line

@@ -6,6 +6,8 @@ from contextlib import aclosing
 from typing import Protocol
 
 from offhook_worker.agent.brain.interface import Brain, ForgetReminders, Remind, Reminder, ToolCall
+from offhook_worker.agent.foresight import Foresight, SpeakingAhead
+from offhook_worker.agent.hearing import Drafted
 from offhook_worker.agent.prompts import count_words, read_prompt
 from offhook_worker.agent.reminders import Reminders, Say
 from offhook_worker.agent.thoughts import Thoughts
@@ -43,7 +45,7 @@ class Part(Protocol):
 class Hearing(Part, Protocol):
     """Speech to text."""
 
-    def listen(self, dialogue: Dialogue) -> Listener:
+    def listen(self, dialogue: Dialogue, drafted: Drafted) -> Listener:
         """A new call's ear, which writes down its turns."""
         ...
 
@@ -64,29 +66,46 @@ class Cascade(TurnWorker):
 
     Args:
         models: what it serves; 16 kHz PCM in, the voice's rate out.
+        ahead: makes the beginning of an answer in every pause of the caller, which asks the brain as often; None:
+            nothing is made that may go unheard, as where it is paid for.
     """
 
-    def __init__(self, models: Sequence[Model], hearing: Hearing, brain: Brain, speaking: Speaking) -> None:
+    def __init__(
+        self,
+        models: Sequence[Model],
+        hearing: Hearing,
+        brain: Brain,
+        speaking: Speaking,
+        ahead: SpeakingAhead | None = None,
+    ) -> None:
         self.models = models
         self._hearing = hearing
         self._brain = brain
         self._speaking = speaking
+        self._ahead = ahead
 
     def listen(self, dialogue: Dialogue) -> Listener:
         """A call begins."""
-        return CascadeCall(dialogue, self._hearing.listen(dialogue), self._remind)
+        call = CascadeCall(dialogue, self._remind)
+        if self._ahead is not None:
+            call.foresight = Foresight(dialogue, call, self._first_sentence, self._ahead)
+        call.ear = self._hearing.listen(dialogue, call.drafted)
+        return call
 
     async def respond(self, turn: Turn) -> AsyncIterator[Reply]:
         """Answers."""
         assert isinstance(turn.listener, CascadeCall)
-        reminders = turn.listener.reminders
-        prompt = read_prompt(turn, reminders.pending)
+        call = turn.listener
+        prompt = read_prompt(turn, call.reminders.pending)
         turn.usage.input_text_tokens = count_words(prompt.conversation, prompt.instructions)
         # An engine generates until it is told to stop, so streams are closed, not left for the collector to find.
         async with aclosing(self._brain.stream(prompt)) as stream:
             thoughts = Thoughts(turn, stream)
             async for sentence in sentences(thoughts.text(), longest_first=FIRST_PIECE_CHARACTERS):
                 turn.mark(STAGE_MODEL)
+                if (foreseen := await call.foreseen(turn, sentence)) is not None:
+                    yield foreseen
+                    continue
                 async with aclosing(self._say(turn, sentence)) as replies:
                     async for reply in replies:
                         yield reply
@@ -97,13 +116,19 @@ class Cascade(TurnWorker):
                 case ToolCall():
                     yield CallFunction(action.name, json.dumps(action.arguments))
                 case Remind():
-                    reminders.add(action.reminder)
+                    call.reminders.add(action.reminder)
                 case ForgetReminders():
-                    reminders.clear()
+                    call.reminders.clear()
 
     def load(self) -> Load:
         """Of the busiest part: it is what calls wait for."""
         return busiest([self._hearing.load(), self._speaking.load()])
+
+    async def _first_sentence(self, turn: Turn) -> str:
+        assert isinstance(turn.listener, CascadeCall)
+        async with aclosing(self._brain.stream(read_prompt(turn, turn.listener.reminders.pending))) as stream:
+            texts = sentences(Thoughts(turn, stream).text(), longest_first=FIRST_PIECE_CHARACTERS)
+            return await anext(texts, "")
 
     async def _say(self, turn: Turn, sentence: str) -> AsyncGenerator[Reply, None]:
         """One sentence, spoken or written."""
@@ -123,17 +148,27 @@ class Cascade(TurnWorker):
 class CascadeCall(Listener):
     """What a cascade keeps of one call."""
 
-    def __init__(self, dialogue: Dialogue, ear: Listener, say: Say) -> None:
-        self._ear = ear
+    def __init__(self, dialogue: Dialogue, say: Say) -> None:
+        self.ear = Listener()
+        self.foresight: Foresight | None = None
         self.reminders = Reminders(dialogue, say)
 
     def event(self, event: Event) -> None:
         """For the ear."""
-        self._ear.event(event)
+        self.ear.event(event)
 
     async def transcript(self, item_id: str, utterance: Utterance) -> str | None:
         """From the ear."""
-        return await self._ear.transcript(item_id, utterance)
+        return await self.ear.transcript(item_id, utterance)
+
+    def drafted(self, item_id: str, transcript: str) -> None:
+        """The turn may end here: the answer to it may begin."""
+        if self.foresight is not None:
+            self.foresight.drafted(item_id, transcript)
+
+    async def foreseen(self, turn: Turn, sentence: str) -> Speech | None:
+        """The sound of an answer's first sentence, if it was made ahead."""
+        return await self.foresight.take(turn, sentence) if self.foresight is not None and turn.wants_speech else None
 
 
 def cascade_model(name: str, output_rate_hz: int, capabilities: frozenset[Capability] = CAPABILITIES) -> Model:

@@ -8,7 +8,14 @@ transcript is ready.
 import asyncio
 from dataclasses import dataclass, field
 
-from offhook_worker.agent.hearing import EARLIEST_CUT_S, LONGEST_PIECE_S, SAMPLE_RATE_HZ, Samples, SpeechToText
+from offhook_worker.agent.hearing import (
+    EARLIEST_CUT_S,
+    LONGEST_PIECE_S,
+    SAMPLE_RATE_HZ,
+    Drafted,
+    Samples,
+    SpeechToText,
+)
 from offhook_worker.agent.partials import StableWords
 from offhook_worker.agent.pauses import PauseDetector, quietest
 from offhook_worker.agent.pool import PoolFull, Urgency
@@ -52,9 +59,10 @@ class _Ongoing:
 class Ear(Listener):
     """Listens to one call."""
 
-    def __init__(self, dialogue: Dialogue, recogniser: SpeechToText) -> None:
+    def __init__(self, dialogue: Dialogue, recogniser: SpeechToText, drafted: Drafted) -> None:
         self._dialogue = dialogue
         self._recogniser = recogniser
+        self._drafted = drafted
         self._pauses = PauseDetector()
         self._ongoing: _Ongoing | None = None
 
@@ -110,6 +118,8 @@ class Ear(Listener):
         finally:
             draft.task = None
         whole = " ".join((*ongoing.settled, draft.text))
+        if self._ongoing is ongoing and self._pauses.voiced_until_us <= draft.end_us:
+            self._drafted(ongoing.item_id, whole)
         if self._dialogue.wants_transcripts and (delta := ongoing.words.update(whole)):
             await self._dialogue.send(InputTranscription(ongoing.item_id, delta=delta))
 

@@ -1,6 +1,6 @@
 """What writes down speech for an ear, whichever model that is and wherever it runs."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,9 @@ EARLIEST_CUT_S, LONGEST_PIECE_S = 5.0, 12.0
 """More is cut in a pause, between these: what a piece costs grows faster than its length, and so do its mistakes."""
 
 Samples = npt.NDArray[np.float32]
+
+Drafted = Callable[[str, str], None]
+"""Told in a pause, of a turn by its item's id: the words, if it ends there."""
 
 
 class SpeechToText(Protocol):

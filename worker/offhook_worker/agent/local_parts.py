@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from offhook_worker.agent.ear import Ear
+from offhook_worker.agent.hearing import Drafted
 from offhook_worker.agent.moonshine import Moonshine
 from offhook_worker.agent.pool import FairPool, PoolLoad, Urgency
 from offhook_worker.agent.recogniser import Recogniser
@@ -33,9 +34,9 @@ class LocalHearing:
         self._counted_s = 0.0
         self._recogniser.warm_up()
 
-    def listen(self, dialogue: Dialogue) -> Listener:
+    def listen(self, dialogue: Dialogue, drafted: Drafted) -> Listener:
         """A new call's ear."""
-        return Ear(dialogue, self._recogniser)
+        return Ear(dialogue, self._recogniser, drafted)
 
     def load(self) -> Load:
         """Of its threads."""
@@ -56,15 +57,26 @@ class LocalSpeaking:
 
     async def speak(self, turn: Turn, sentence: str) -> AsyncGenerator[Speech, None]:
         """A sentence in one piece: making it takes a hundredth of its length."""
-        speak = partial(self._voice.speak, sentence, turn.config.speed or 1.0)
-        spoken = await self._pool.run(turn.session, speak, Urgency.CALLER_WAITS)
-        self._spoken_s += spoken.duration_s
-        yield spoken.speech
+        yield await self._speak(turn, sentence, Urgency.CALLER_WAITS)
+
+    async def speak_ahead(self, turn: Turn, sentence: str) -> Speech:
+        """See `SpeakingAhead`."""
+        return await self._speak(turn, sentence, Urgency.AHEAD)
+
+    def hurry(self, turn: Turn) -> None:
+        """See `SpeakingAhead`."""
+        self._pool.hurry(turn.session)
 
     def load(self) -> Load:
         """Of its threads."""
         period_s, self._spoken_s = self._spoken_s, 0.0
         return _load(self._pool.load(), period_s)
+
+    async def _speak(self, turn: Turn, sentence: str, urgency: Urgency) -> Speech:
+        speak = partial(self._voice.speak, sentence, turn.config.speed or 1.0)
+        spoken = await self._pool.run(turn.session, speak, urgency)
+        self._spoken_s += spoken.duration_s
+        return spoken.speech
 
 
 def _load(pool: PoolLoad, audio_s: float) -> Load:

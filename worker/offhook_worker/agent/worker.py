@@ -23,9 +23,11 @@ class VoiceAgent(Cascade):
     """
 
     def __init__(self, models: Path, *, brain: Brain | None = None, threads: int = 1) -> None:
+        speaking = LocalSpeaking(threads)
         super().__init__(
             (cascade_model(MODEL_NAME, LocalSpeaking.sample_rate_hz),),
             LocalHearing(models, threads),
             brain or RuleBrain(),
-            LocalSpeaking(threads),
+            speaking,
+            ahead=speaking if brain is None else None,
         )

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import FormData
 
 from offhook_worker.agent.ear import Ear
-from offhook_worker.agent.hearing import SAMPLE_RATE_HZ, Samples
+from offhook_worker.agent.hearing import SAMPLE_RATE_HZ, Drafted, Samples
 from offhook_worker.agent.pauses import without_silence
 from offhook_worker.agent.pool import PoolFull, Urgency
 from offhook_worker.bridge.engine import Engine
@@ -39,9 +39,9 @@ class RemoteHearing:
         self._server = server
         self._engine = engine
 
-    def listen(self, dialogue: Dialogue) -> Listener:
+    def listen(self, dialogue: Dialogue, drafted: Drafted) -> Listener:
         """A new call's ear."""
-        return Ear(dialogue, _CallTranscriber(self._server, self._engine.upstream, dialogue))
+        return Ear(dialogue, _CallTranscriber(self._server, self._engine.upstream, dialogue), drafted)
 
     def load(self) -> Load:
         """Of the engine."""

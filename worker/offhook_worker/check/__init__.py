@@ -4,6 +4,7 @@ For workers in any language: nothing here knows the SDK, only the protocol (prot
 """
 
 from offhook_worker.check.command import BadSpeech, check_and_report, read_speech
+from offhook_worker.check.endpoint import BadTls, ClientTls
 from offhook_worker.check.finding import Finding, Status, any_failed
 from offhook_worker.check.report import as_json, one_line, summary
 from offhook_worker.check.run import check_worker
@@ -11,7 +12,9 @@ from offhook_worker.check.target import CheckOptions
 
 __all__ = [
     "BadSpeech",
+    "BadTls",
     "CheckOptions",
+    "ClientTls",
     "Finding",
     "Status",
     "any_failed",

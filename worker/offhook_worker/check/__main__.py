@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from offhook_worker.check import BadSpeech, CheckOptions, check_and_report, read_speech
+from offhook_worker.check import BadSpeech, BadTls, CheckOptions, ClientTls, check_and_report, read_speech
 
 
 def main() -> None:
@@ -19,11 +19,16 @@ def main() -> None:
     parser.add_argument("--question", default=default.question, help="typed to a model that reads")
     parser.add_argument("--speech", type=Path, metavar="FILE", help="said to the model: WAV, 16-bit mono")
     parser.add_argument("--pid", type=int, default=0, help="the worker's process, to be stopped at the end")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="authority of the worker's TLS certificate (PEM)")
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="certificate to show to a worker that asks (PEM)")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
+    parser.add_argument("--server-name", default="", metavar="NAME", help="name in the worker's certificate")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     try:
         speech, rate = read_speech(arguments.speech) if arguments.speech else (b"", default.speech_rate_hz)
-    except BadSpeech as error:
+        tls = ClientTls.of_files(arguments.ca, arguments.cert, arguments.key, arguments.server_name)
+    except (BadSpeech, BadTls) as error:
         parser.error(str(error))
     options = CheckOptions(
         model=arguments.model,
@@ -33,6 +38,7 @@ def main() -> None:
         speech_rate_hz=rate,
         question=arguments.question,
         pid=arguments.pid,
+        tls=tls,
     )
     parser.exit(check_and_report(arguments.address, options, json=arguments.json))
 

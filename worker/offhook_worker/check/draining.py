@@ -54,7 +54,7 @@ async def draining(scene: Scene) -> list[Finding]:
 
 
 async def _while_it_drains(scene: Scene) -> list[Finding]:
-    status = await ask_health(scene.target.address, b"")
+    status = await ask_health(scene.target.endpoint, b"")
     if status in (None, NOT_SERVING):
         return []
     return [Finding("draining", Status.WARNING, "health still says SERVING", "withdraw the health service first")]

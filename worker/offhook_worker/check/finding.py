@@ -13,7 +13,7 @@ class Status(StrEnum):
     """It works, but callers would notice."""
     FAILED = "failed"
     SKIPPED = "skipped"
-    """The model does not offer it, or the run was not told to look."""
+    """The model does not offer it, the run was not told to look, or what it needs has failed."""
 
 
 class Finding(NamedTuple):

@@ -5,6 +5,7 @@ import asyncio
 import grpc
 from offhook_proto.worker.v1 import worker_pb2
 
+from offhook_worker.check.endpoint import Endpoint
 from offhook_worker.check.finding import Fault, Finding, Status
 from offhook_worker.check.line import SILENT_S, Line, connected, refused
 from offhook_worker.check.scene import Scene
@@ -20,13 +21,13 @@ _NOTICEABLE_S = 0.3
 """A loop that stands still for so long makes a gap that playout hardly covers."""
 
 
-async def meet(address: str, options: CheckOptions) -> tuple[Target, list[Finding]]:
+async def meet(endpoint: Endpoint, options: CheckOptions) -> tuple[Target, list[Finding]]:
     """Connects, and reads what the worker says of itself.
 
     Raises:
         Fault: without which nothing else can be looked at.
     """
-    async with connected(address) as line:
+    async with connected(endpoint) as line:
         hello = line.hello
         assert hello is not None
     if hello.protocol_major != 1:
@@ -41,7 +42,7 @@ async def meet(address: str, options: CheckOptions) -> tuple[Target, list[Findin
             "name each model with at least one input_format and one output_format",
         )
     offered = f"worker {hello.worker!r} with {', '.join(model.name for model in usable)}; {hello.max_sessions} sessions"
-    return Target(address, options, hello, wanted[0]), [Finding("hello", Status.OK, offered), *found]
+    return Target(endpoint, options, hello, wanted[0]), [Finding("hello", Status.OK, offered), *found]
 
 
 def _read_hello(hello: worker_pb2.WorkerHello) -> list[Finding]:
@@ -74,9 +75,9 @@ def _is_known(audio_format: worker_pb2.AudioFormat) -> bool:
 
 async def revisions(scene: Scene) -> list[Finding]:
     """Minor revisions are taken, another major one is refused."""
-    async with connected(scene.target.address, minor=99):
+    async with connected(scene.target.endpoint, minor=99):
         pass
-    code = await refused(scene.target.address, major=2)
+    code = await refused(scene.target.endpoint, major=2)
     if code == grpc.StatusCode.FAILED_PRECONDITION:
         return [Finding("revisions", Status.OK, "takes a newer minor revision, refuses a newer major one")]
     seen = code.name if code is not None else "no refusal"
@@ -86,8 +87,8 @@ async def revisions(scene: Scene) -> list[Finding]:
 
 async def health(scene: Scene) -> list[Finding]:
     """grpc.health.v1, as probes ask for it."""
-    status = await ask_health(scene.target.address, b"")
-    named = await ask_health(scene.target.address, b"\x0a\x1f" + b"offhook.worker.v1.WorkerService")
+    status = await ask_health(scene.target.endpoint, b"")
+    named = await ask_health(scene.target.endpoint, b"\x0a\x1f" + b"offhook.worker.v1.WorkerService")
     advice = 'serve grpc.health.v1.Health for "" and offhook.worker.v1.WorkerService: Kubernetes and operators probe it'
     if status is None:
         return [Finding("health", Status.WARNING, "no grpc.health.v1.Health", advice)]
@@ -98,9 +99,7 @@ async def health(scene: Scene) -> list[Finding]:
 
 async def reflection(scene: Scene) -> list[Finding]:
     """grpc.reflection, as grpcurl asks it: optional, and told."""
-    async with grpc.aio.insecure_channel(
-        scene.target.address, options=[("grpc.use_local_subchannel_pool", 1)]
-    ) as channel:
+    async with scene.target.endpoint.channel() as channel:
         ask: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
             "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
         )
@@ -121,9 +120,9 @@ async def reflection(scene: Scene) -> list[Finding]:
 SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
 
-async def ask_health(address: str, request: bytes) -> bytes | None:
+async def ask_health(endpoint: Endpoint, request: bytes) -> bytes | None:
     """The answer of grpc.health.v1.Health/Check as it is on the wire; None where there is none."""
-    async with grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+    async with endpoint.channel() as channel:
         check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
             answer: bytes = await check(request, timeout=SILENT_S)
@@ -151,7 +150,7 @@ async def lost_stream(scene: Scene) -> list[Finding]:
     """A transceiver that dies gives its seats back."""
     async with scene.line() as line:
         before = await _sessions(line)
-        async with connected(scene.target.address) as doomed:
+        async with connected(scene.target.endpoint) as doomed:
             callers = [scene.caller(doomed) for _ in range(2)]
             for caller in callers:
                 await caller.open()
@@ -160,9 +159,10 @@ async def lost_stream(scene: Scene) -> list[Finding]:
                     f"two sessions are open and the load report counts {line.loads[-1].report.sessions}",
                     "count in LoadReport.sessions the sessions of all transceivers, and report at once when it changes",
                 )
-        if not await line.wait_load(before, 10.0):
+        settle_s = scene.target.options.settle_s
+        if not await line.wait_load(before, settle_s):
             raise Fault(
-                "the sessions of a transceiver that went away are still counted 10 s later",
+                f"the sessions of a transceiver that went away are still counted {settle_s:.0f} s later",
                 "when Connect ends, end its sessions and free their seats",
             )
     return [Finding("lost transceiver", Status.OK, "its sessions ended and their seats were free again")]

@@ -10,6 +10,7 @@ import grpc
 from offhook_proto.worker.v1 import worker_pb2
 from offhook_proto.worker.v1.worker_pb2_grpc import WorkerServiceStub
 
+from offhook_worker.check.endpoint import Endpoint
 from offhook_worker.check.finding import Fault, Gone
 
 HELLO_S = 5.0
@@ -17,7 +18,6 @@ HELLO_S = 5.0
 PING_EVERY_S = 0.25
 SILENT_S = 1.5
 """From which nothing came for so long is taken for dead by a transceiver."""
-_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 _Call: TypeAlias = "grpc.aio.StreamStreamCall[worker_pb2.ConnectRequest, worker_pb2.ConnectResponse]"
 
@@ -182,7 +182,7 @@ class Condition(Protocol):
 
 
 @asynccontextmanager
-async def connected(address: str, *, minor: int = 0) -> AsyncIterator[Line]:
+async def connected(endpoint: Endpoint, *, minor: int = 0) -> AsyncIterator[Line]:
     """A stream on which the worker has said hello.
 
     Args:
@@ -192,8 +192,8 @@ async def connected(address: str, *, minor: int = 0) -> AsyncIterator[Line]:
         Gone: nobody answers there.
         Fault: whoever answers does not speak the protocol.
     """
-    async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
-        await _reach(channel, address)
+    async with endpoint.channel() as channel:
+        await _reach(channel, endpoint)
         line = Line(WorkerServiceStub(channel).Connect())
         hello = worker_pb2.TransceiverHello(transceiver="offhook-worker-check", protocol_major=1, protocol_minor=minor)
         tasks = [asyncio.create_task(line.read())]
@@ -209,9 +209,9 @@ async def connected(address: str, *, minor: int = 0) -> AsyncIterator[Line]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def refused(address: str, major: int) -> grpc.StatusCode | None:
+async def refused(endpoint: Endpoint, major: int) -> grpc.StatusCode | None:
     """With which status a stream of another major revision ends; None: it does not."""
-    async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
+    async with endpoint.channel() as channel:
         call = WorkerServiceStub(channel).Connect()
         hello = worker_pb2.TransceiverHello(transceiver="offhook-worker-check", protocol_major=major)
         try:
@@ -225,14 +225,16 @@ async def refused(address: str, major: int) -> grpc.StatusCode | None:
         return await call.code() if answer == grpc.aio.EOF else None
 
 
-async def _reach(channel: grpc.aio.Channel, address: str) -> None:
+async def _reach(channel: grpc.aio.Channel, endpoint: Endpoint) -> None:
     try:
         async with asyncio.timeout(HELLO_S):
             await channel.channel_ready()
     except TimeoutError:
+        by = " by TLS" if endpoint.tls is not None else ""
         raise Gone(
-            f"nothing answers at {address} within {HELLO_S:.0f} s",
-            "start the worker, and name its address as host:port or unix:/path",
+            f"nothing answers at {endpoint.address}{by} within {HELLO_S:.0f} s",
+            "start the worker, and name its address as host:port or unix:/path; where it serves TLS, name the "
+            "authority of its certificate (--ca), and a certificate of yours (--cert, --key) where it asks for one",
         ) from None
 
 
@@ -241,11 +243,3 @@ def _no_hello(line: Line) -> Fault:
         return Fault("the server has no offhook.worker.v1.WorkerService", "serve WorkerService.Connect on this address")
     found = f"no WorkerHello within {HELLO_S:.0f} s" if not line.ended.is_set() else str(line.lost())
     return Fault(found, "answer TransceiverHello, the first message of a stream, with WorkerHello")
-
-
-_OPTIONS = [
-    ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_http_proxy", 0),
-]

@@ -3,9 +3,11 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple
 
 from offhook_worker.check import abilities, answers, greeting, sessions
 from offhook_worker.check.draining import draining
+from offhook_worker.check.endpoint import Endpoint
 from offhook_worker.check.finding import Fault, Finding, Gone, Status
 from offhook_worker.check.rules import ADVICE, Breach, Rule
 from offhook_worker.check.scene import Scene
@@ -13,30 +15,43 @@ from offhook_worker.check.target import CheckOptions
 
 Check = Callable[[Scene], Awaitable[list[Finding]]]
 
-CHECKS: tuple[tuple[str, Check], ...] = (
-    ("revisions", greeting.revisions),
-    ("health", greeting.health),
-    ("reflection", greeting.reflection),
-    ("opening", sessions.opening),
-    ("refusals", sessions.refusals),
-    ("formats", sessions.formats),
-    ("hearing", answers.hearing),
-    ("answer", answers.answering),
-    ("push to talk", abilities.push_to_talk),
-    ("flow control", answers.flow_control),
-    ("interruption", answers.interruption),
-    ("written answers", abilities.written_answers),
-    ("functions", abilities.functions),
-    ("transcription", abilities.transcription),
-    ("images", abilities.images),
-    ("taking over", abilities.history),
-    ("bad input", sessions.bad_input),
-    ("two transceivers", greeting.two_streams),
-    ("closing", sessions.closing),
-    ("many sessions", sessions.many),
-    ("seats", sessions.seats),
-    ("lost transceiver", greeting.lost_stream),
-    ("draining", draining),
+
+class Step(NamedTuple):
+    """One check in its place.
+
+    Attributes:
+        needs: name of the check without whose success this one would only wait in vain.
+    """
+
+    name: str
+    check: Check
+    needs: str = ""
+
+
+STEPS = (
+    Step("revisions", greeting.revisions),
+    Step("health", greeting.health),
+    Step("reflection", greeting.reflection),
+    Step("opening", sessions.opening),
+    Step("refusals", sessions.refusals),
+    Step("formats", sessions.formats),
+    Step("hearing", answers.hearing),
+    Step("answer", answers.answering),
+    Step("push to talk", abilities.push_to_talk, needs="answer"),
+    Step("flow control", answers.flow_control, needs="answer"),
+    Step("interruption", answers.interruption, needs="answer"),
+    Step("written answers", abilities.written_answers, needs="answer"),
+    Step("functions", abilities.functions, needs="answer"),
+    Step("transcription", abilities.transcription, needs="hearing"),
+    Step("images", abilities.images, needs="answer"),
+    Step("taking over", abilities.history, needs="answer"),
+    Step("bad input", sessions.bad_input),
+    Step("two transceivers", greeting.two_streams),
+    Step("closing", sessions.closing, needs="answer"),
+    Step("many sessions", sessions.many, needs="hearing"),
+    Step("seats", sessions.seats),
+    Step("lost transceiver", greeting.lost_stream),
+    Step("draining", draining),
 )
 LONGEST_S = 120.0
 """Of one check, whatever it waits for."""
@@ -58,33 +73,43 @@ async def check_worker(
             found.append(finding)
             tell(finding)
 
+    options = options or CheckOptions()
     try:
-        target, first = await greeting.meet(address, options or CheckOptions())
+        target, first = await greeting.meet(Endpoint(address, options.tls), options)
     except Fault as fault:
         add([Finding("hello", Status.FAILED, fault.found, fault.advice)])
         return found
     add(first)
     scene = Scene(target)
-    for name, check in CHECKS:
+    broken: set[str] = set()
+    for step in STEPS:
+        if step.needs in broken:
+            add([Finding(step.name, Status.SKIPPED, f"nothing to look at while {step.needs!r} fails")])
+            continue
         try:
-            add(await _guarded(name, check, scene))
+            add(await _in_time(step, scene))
         except Gone as gone:
-            add([Finding(name, Status.FAILED, f"the worker is gone: {gone.found}", "read its log for why it ended")])
+            add(
+                [
+                    Finding(
+                        step.name, Status.FAILED, f"the worker is gone: {gone.found}", "read its log for why it ended"
+                    )
+                ]
+            )
             break
+        except Fault as fault:
+            broken.add(step.name)
+            add([Finding(step.name, Status.FAILED, fault.found, fault.advice)])
     add([*greeting.liveness(scene), *_judge(scene)])
     return found
 
 
-async def _guarded(name: str, check: Check, scene: Scene) -> list[Finding]:
+async def _in_time(step: Step, scene: Scene) -> list[Finding]:
     try:
         async with asyncio.timeout(LONGEST_S):
-            return await check(scene)
-    except Gone:
-        raise
-    except Fault as fault:
-        return [Finding(name, Status.FAILED, fault.found, fault.advice)]
+            return await step.check(scene)
     except TimeoutError:
-        return [Finding(name, Status.FAILED, f"not over after {LONGEST_S:.0f} s", "look for what the worker waits for")]
+        raise Fault(f"not over after {LONGEST_S:.0f} s", "look for what the worker waits for") from None
 
 
 def _judge(scene: Scene) -> Iterator[Finding]:

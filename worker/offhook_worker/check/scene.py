@@ -33,7 +33,7 @@ class Scene:
     @asynccontextmanager
     async def line(self) -> AsyncIterator[Line]:
         """A stream of its own, so that what one check breaks does not spoil the next."""
-        async with connected(self.target.address) as line:
+        async with connected(self.target.endpoint) as line:
             self.lines.append(line)
             yield line
 

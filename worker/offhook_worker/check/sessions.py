@@ -122,7 +122,7 @@ async def seats(scene: Scene) -> list[Finding]:
     if room > MOST_SEATS:
         return [Finding("seats", Status.SKIPPED, f"max_sessions is {room}; tried up to {MOST_SEATS}")]
     async with scene.line() as line:
-        await _wait_idle(line)
+        await _wait_idle(line, scene.target.options.settle_s)
         callers = [scene.caller(line) for _ in range(room)]
         await asyncio.gather(*(caller.open() for caller in callers))
         for caller in callers:
@@ -132,7 +132,7 @@ async def seats(scene: Scene) -> list[Finding]:
         wrong = _wrong_reason("seats", "a session beyond max_sessions", extra, _REJECT.REASON_AT_CAPACITY)
         for caller in callers:
             await caller.close()
-        await _wait_idle(line)
+        await _wait_idle(line, scene.target.options.settle_s)
         again = await scene.opened(line)
         await again.close()
     return wrong or [Finding("seats", Status.OK, f"{room} taken, the next rejected; free again afterwards")]
@@ -141,13 +141,13 @@ async def seats(scene: Scene) -> list[Finding]:
 async def closing(scene: Scene) -> list[Finding]:
     """After SessionClose nothing comes, and the seat is free."""
     async with scene.line() as line:
-        await _wait_idle(line)
+        await _wait_idle(line, scene.target.options.settle_s)
         caller = await scene.opened(line)
         await scene.prompt(caller)
         _ = await caller.ask()
         await caller.close()
         closed_at = asyncio.get_running_loop().time()
-        await _wait_idle(line)
+        await _wait_idle(line, scene.target.options.settle_s)
         freed_ms = (asyncio.get_running_loop().time() - closed_at) * 1000
         settled = caller.heard_after_close
         await asyncio.sleep(0.5)
@@ -157,12 +157,12 @@ async def closing(scene: Scene) -> list[Finding]:
     return [Finding("closing", Status.OK, f"the seat was free after {freed_ms:.0f} ms, nothing came afterwards")]
 
 
-async def _wait_idle(line: Line) -> None:
+async def _wait_idle(line: Line, within_s: float) -> None:
     """Until the seats of earlier checks are free; else this one would blame the worker for them."""
-    if not await line.wait_load(0, 10.0):
+    if not await line.wait_load(0, within_s):
         count = line.loads[-1].report.sessions if line.loads else "no report; sessions"
         raise Fault(
-            f"10 s after all calls were closed, LoadReport.sessions is {count}",
+            f"{within_s:.0f} s after all calls were closed, LoadReport.sessions is {count}",
             "free a session's seat when it is over, and report at once; check a worker that nobody else uses",
         )
 

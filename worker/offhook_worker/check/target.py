@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from offhook_proto.worker.v1 import worker_pb2
 
+from offhook_worker.check.endpoint import ClientTls, Endpoint
+
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
@@ -12,27 +14,31 @@ class CheckOptions:
     Attributes:
         model: the model to call; empty: the first that the worker names.
         answer_s: how long an answer may take until it is complete.
+        settle_s: how long the seats of calls that are over may still be counted.
         sessions: calls at once in the check of many.
         speech: 16-bit mono PCM that is said to the model; empty: a sound with the rhythm of speech.
         speech_rate_hz: its sample rate.
         question: what is typed to a model that reads.
         pid: the worker's process, on this machine, which is sent SIGTERM at the end to see how it drains; 0: it is not.
+        tls: how a worker is spoken to that serves TLS.
     """
 
     model: str = ""
     answer_s: float = 20.0
+    settle_s: float = 10.0
     sessions: int = 20
     speech: bytes = b""
     speech_rate_hz: int = 16_000
     question: str = "What time is it?"
     pid: int = 0
+    tls: ClientTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """The worker under check, once it has said hello."""
 
-    address: str
+    endpoint: Endpoint
     options: CheckOptions
     hello: worker_pb2.WorkerHello
     model: worker_pb2.Model
