@@ -130,6 +130,7 @@ def following_relay(cluster: SimulatedCluster) -> Iterator[FollowingRelay]:
         cluster.kubeconfig_of("fabric-offhook-relay", directory / "kubeconfig")
         config = {
             "relay_id": "r",
+            "cluster_id": 1,
             "listen": ["127.0.0.1:3478"],
             "upstream_listen": "127.0.0.1:0",
             "transceivers": [f"kubernetes:{NAMESPACE}/fabric-offhook-transceiver:route"],
