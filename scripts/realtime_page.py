@@ -54,7 +54,6 @@ REASONS: Mapping[str, str] = {
     "conversation.item.created": "beta's name, sent only to clients that ask for the beta",
     "conversation.item.input_audio_transcription.segment": "never sent: no model of the fabric tells speakers apart",
     "input_audio_buffer.dtmf_event_received": _SIP,
-    "rate_limits.updated": "never sent: a key is limited by requests and sessions, not within one",
 }
 
 

@@ -14,6 +14,7 @@ from offhook.worker_role import WorkerConfig
 from relay.config import RelayConfig
 from tests.chart.rendering import CHART, EXAMPLES, find, render
 from transceiver.config import TransceiverConfig
+from transceiver.signalling.access.rates import RequestRates
 
 ROLES: Mapping[str, type[Config]] = {"relay": RelayConfig, "transceiver": TransceiverConfig, "worker": WorkerConfig}
 POD = {"POD_NAME": "fabric-offhook-3", "POD_INDEX": "3", "HOST_IP": "192.0.2.7"}
@@ -53,7 +54,7 @@ def test_every_setting_of_a_role_can_be_given(role: str) -> None:
 def test_what_a_key_may_do_reaches_the_transceivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
         "modelAliases": {"voice-*": "agent", "whisper-*": None},
-        "requestRates": {"apiKeyPerMinute": 6, "clientSecretPerMinute": 2},
+        "requestRates": {"apiKeyPerMinute": 6, "clientSecretPerMinute": 2, "tokensPerMinute": 1000},
         "mcpServers": ["https://mcp.example.com/tools"],
         "corsOrigins": ["https://app.example.com"],
     }
@@ -64,7 +65,9 @@ def test_what_a_key_may_do_reaches_the_transceivers(tmp_path: Path, monkeypatch:
     path.write_text(file)
     config = load_config(path, TransceiverConfig)
     assert config.model_aliases == {"voice-*": "agent", "gpt-realtime*": "", "gpt-4o-*": ""}
-    assert (config.request_rates.api_key_per_minute, config.request_rates.client_secret_per_minute) == (6, 2)
+    assert config.request_rates == RequestRates(
+        api_key_per_minute=6, client_secret_per_minute=2, tokens_per_minute=1000
+    )
     assert config.mcp_servers == ("https://mcp.example.com/tools",)
     assert config.cors_origins == ("https://app.example.com",)
 
@@ -74,7 +77,7 @@ def test_the_charts_defaults_are_the_transceivers() -> None:
     written = yaml.safe_load(file)
     for name in ("model_aliases", "request_rates", "mcp_servers", "cors_origins"):
         default = TransceiverConfig.model_fields[name].get_default(call_default_factory=True)
-        assert written[name] == TypeAdapter(object).dump_python(default, mode="json"), name
+        assert written[name] == TypeAdapter(object).dump_python(default, mode="json", exclude_none=True), name
 
 
 @pytest.mark.parametrize(

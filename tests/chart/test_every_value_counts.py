@@ -48,6 +48,7 @@ CHANGES: Mapping[str, object] = {
     "transceiver.modelAliases": {"voice-*": "agent"},
     "transceiver.requestRates.apiKeyPerMinute": 7,
     "transceiver.requestRates.clientSecretPerMinute": 7,
+    "transceiver.requestRates.tokensPerMinute": 7,
     "transceiver.mcpServers": ["https://mcp.example.com/tools"],
     "transceiver.corsOrigins": ["https://app.example.com"],
     "transceiver.candidates": ["dns:relays.example.com:3478"],

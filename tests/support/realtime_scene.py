@@ -19,6 +19,7 @@ from transceiver.realtime.effects import (
     SendToWorker,
 )
 from transceiver.realtime.model import ModelTraits
+from transceiver.realtime.quota import UNLIMITED, Quota
 from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.transport import DATA_CHANNEL, Transport
 
@@ -44,6 +45,7 @@ class RealtimeScene:
     model: ModelTraits = AGENT
     transport: Transport = DATA_CHANNEL
     now: float = 100.0
+    quota: Quota = UNLIMITED
 
     def __post_init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -51,7 +53,9 @@ class RealtimeScene:
         self.effects: list[Effect] = []
         self.playout: dict[str, _Queue] = {}
         self.discarded_us = 0
-        self.session = RealtimeSession(self.model, self.transport, self.given, now=self.now, unix_time=1_800_000_000.0)
+        self.session = RealtimeSession(
+            self.model, self.transport, self.given, now=self.now, unix_time=1_800_000_000.0, quota=self.quota
+        )
 
     # The client
 

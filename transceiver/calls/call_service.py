@@ -32,6 +32,7 @@ from transceiver.calls.socket_call import SocketCall
 from transceiver.hub import NoCandidates, SessionHub, TooManySessions
 from transceiver.hub import TooManyConnecting as HubTooManyConnecting
 from transceiver.realtime.ids import new_id
+from transceiver.realtime.quota import UNLIMITED, Quota
 from transceiver.sdp.errors import OfferError
 from transceiver.session.actions import CloseReason
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
@@ -88,7 +89,13 @@ class CallService:
         return [default, *sorted(names - {default})] if default in names else sorted(names)
 
     async def create(
-        self, offer: str, *, model: str | None, session: Mapping[str, Any], placed_by: Placer = DEFAULT_PLACER
+        self,
+        offer: str,
+        *,
+        model: str | None,
+        session: Mapping[str, Any],
+        placed_by: Placer = DEFAULT_PLACER,
+        quota: Quota = UNLIMITED,
     ) -> Call:
         """Places a call.
 
@@ -97,19 +104,22 @@ class CallService:
             model: a name of `models()`; None for the default.
             session: the Realtime API's session object, as far as the client gave one.
             placed_by: whose it is.
+            quota: what its answers may take.
 
         Raises:
             CallRefused: the offer, the model or the session object is refused, or there is no room.
         """
         try:
-            return await self._create(offer, self._model(model), session, placed_by)
+            return await self._create(offer, self._model(model), session, placed_by, quota)
         except CallRefused as error:
             self.refused[error.code] += 1
             # Not the message: it quotes the client.
             _log.info("call refused", code=error.code, param=error.param)
             raise
 
-    async def _create(self, offer: str, model: str, session: Mapping[str, Any], placed_by: Placer) -> Call:
+    async def _create(
+        self, offer: str, model: str, session: Mapping[str, Any], placed_by: Placer, quota: Quota
+    ) -> Call:
         if self._draining:
             raise TransceiverDraining("This transceiver is shutting down. Call again.")
         call = Call(self._hub, self._on_ended, placed_by)
@@ -126,7 +136,7 @@ class CallService:
         call.open(opened)
         self._calls[call.id] = call
         try:
-            await self._join(call, model, session)
+            await self._join(call, model, session, quota)
         except BaseException:
             # Nobody will get the answer: also when the request ran out of time while we waited for a worker.
             call.end(CloseReason.REFUSED)
@@ -143,30 +153,34 @@ class CallService:
                 return model or default
         return wanted
 
-    async def _join(self, call: Call, model: str, session: Mapping[str, Any]) -> None:
+    async def _join(self, call: Call, model: str, session: Mapping[str, Any], quota: Quota) -> None:
         if model == LOOPBACK:
             call.join(Loopback(call))
             return
         with self._refusals(model):
-            side = await self._workers.open(call, model, session)
+            side = await self._workers.open(call, model, session, quota)
         call.join(side)
         if call.end_reason is not None:
             raise CallEndedEarly(f"The call ended before it was answered ({call.end_reason}). Call again.")
 
-    async def open_socket(self, socket: EventSocket, *, model: str | None, session: Mapping[str, Any]) -> SocketCall:
+    async def open_socket(
+        self, socket: EventSocket, *, model: str | None, session: Mapping[str, Any], quota: Quota = UNLIMITED
+    ) -> SocketCall:
         """Begins a session whose events, on a WebSocket, carry the audio.
 
         Raises:
             CallRefused: the model or the session object is refused, or there is no room.
         """
         try:
-            return await self._open_socket(socket, self._model(model), session)
+            return await self._open_socket(socket, self._model(model), session, quota)
         except CallRefused as error:
             self.refused[error.code] += 1
             _log.info("socket session refused", code=error.code, param=error.param)
             raise
 
-    async def _open_socket(self, socket: EventSocket, model: str, session: Mapping[str, Any]) -> SocketCall:
+    async def _open_socket(
+        self, socket: EventSocket, model: str, session: Mapping[str, Any], quota: Quota
+    ) -> SocketCall:
         if self._draining:
             raise TransceiverDraining("This transceiver is shutting down. Connect again.")
         if len(self._sockets) >= self._max_sockets:
@@ -177,7 +191,9 @@ class CallService:
         self._sockets[call_id] = None
         try:
             with self._refusals(model):
-                call = await self._workers.open_socket(call_id, socket, model, session, self._on_socket_ended)
+                call = await self._workers.open_socket(
+                    call_id, socket, model, session, ended=self._on_socket_ended, quota=quota
+                )
         except BaseException:
             self._forget_socket(call_id)
             raise

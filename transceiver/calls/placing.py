@@ -29,6 +29,7 @@ from transceiver.config import SessionLimits
 from transceiver.playout.pacer import Pacer
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.model import ModelTraits
+from transceiver.realtime.quota import UNLIMITED, Quota
 from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.transport import DATA_CHANNEL, WEBSOCKET, Transport
 from transceiver.session.actions import CloseReason
@@ -70,18 +71,21 @@ class WorkerCalls:
         """The models that workers serve now."""
         return self._workers.models()
 
-    async def open(self, client: ClientSide, model: str, given: Mapping[str, Any]) -> WorkerSide:
+    async def open(
+        self, client: ClientSide, model: str, given: Mapping[str, Any], quota: Quota = UNLIMITED
+    ) -> WorkerSide:
         """Finds a worker and joins the client to it.
 
         Args:
             given: the session object that came with the call.
+            quota: what its answers may take.
 
         Raises:
             SessionRefused: `given` is at fault, or the model wants samples and this installation has no codecs.
             NoSuchModel, NoCapacity, WorkerRejected: as `WorkerPool.open` says.
         """
         info = self._workers.models().get(model)
-        session = self._session(model, DATA_CHANNEL, given)
+        session = self._session(model, DATA_CHANNEL, given, quota)
         own = client_format(client.codec, client.clock_rate)
         can_convert = self._audio is not None
         if info is not None and not can_convert:
@@ -129,7 +133,14 @@ class WorkerCalls:
         return side
 
     async def open_socket(
-        self, id: str, socket: EventSocket, model: str, given: Mapping[str, Any], ended: Callable[[SocketCall], None]
+        self,
+        id: str,
+        socket: EventSocket,
+        model: str,
+        given: Mapping[str, Any],
+        *,
+        ended: Callable[[SocketCall], None],
+        quota: Quota = UNLIMITED,
     ) -> SocketCall:
         """Finds a worker for a client whose events carry the audio.
 
@@ -137,13 +148,14 @@ class WorkerCalls:
             id: for logs and the worker.
             given: the session object, as far as the connection says something of it.
             ended: called once when the session is over.
+            quota: what its answers may take.
 
         Raises:
             SessionRefused: `given` is at fault, or this installation has no codecs.
             NoSuchModel, NoCapacity, WorkerRejected: as `WorkerPool.open` says.
         """
         info = self._workers.models().get(model)
-        session = self._session(model, WEBSOCKET, given)
+        session = self._session(model, WEBSOCKET, given, quota)
         if self._audio is None:
             message = "This installation has no codecs: WebSocket sessions need the native module."
             raise SessionRefused(message, code="audio_unavailable", param=None)
@@ -185,7 +197,9 @@ class WorkerCalls:
         """
         return self._session(model, WEBSOCKET, given).configuration.as_json()
 
-    def _session(self, model: str, transport: Transport, given: Mapping[str, Any]) -> RealtimeSession:
+    def _session(
+        self, model: str, transport: Transport, given: Mapping[str, Any], quota: Quota = UNLIMITED
+    ) -> RealtimeSession:
         info = self._workers.models().get(model)
         traits = ModelTraits.of(model, info.capabilities if info is not None else ())
         try:
@@ -196,6 +210,7 @@ class WorkerCalls:
                 # Before the call is ended for the same reason, so that the client is told.
                 longest_s=self._limits.max_duration_s - LAST_WORD_S,
                 longest_silence_s=self._limits.answer_timeout_s,
+                quota=quota,
                 now=time.monotonic(),
                 unix_time=time.time(),
             )

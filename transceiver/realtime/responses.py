@@ -15,7 +15,8 @@ from transceiver.realtime.effects import Outbox
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.ids import new_id
 from transceiver.realtime.mcp import McpTools
-from transceiver.realtime.response import Outcome, Response, ResponseSpec
+from transceiver.realtime.quota import UNLIMITED, Quota
+from transceiver.realtime.response import Outcome, Response, ResponseSpec, usage_as_json
 from transceiver.realtime.schema import server_events
 from transceiver.realtime.schema.base import read
 from transceiver.realtime.schema.items import ItemReference, without_nulls
@@ -49,8 +50,11 @@ class Responses:
         outbox: Outbox,
         transport: Transport,
         mcp: McpTools,
+        *,
+        quota: Quota = UNLIMITED,
         longest_silence_s: float = LONGEST_SILENCE_S,
     ) -> None:
+        self._quota = quota
         self._longest_silence_s = longest_silence_s
         self._configuration = configuration
         self._conversation = conversation
@@ -78,8 +82,12 @@ class Responses:
 
     # Beginning
 
-    def request(self, given: Mapping[str, Any] | None, now: float) -> Response:
-        """Asks the worker for a response; `given` are the client's overrides.
+    def request(self, given: Mapping[str, Any] | None, now: float) -> None:
+        """Asks the worker for a response, which fails at once where the key has none left.
+
+        Args:
+            given: the client's overrides.
+            now: the time.
 
         Raises:
             EventError: a field is refused, or another response is in progress.
@@ -99,16 +107,20 @@ class Responses:
             raise EventError(message, code="too_many_active_responses")
         request = self._request(params, config, out_of_band=not in_band)
         spec = _spec(params, config, request.response_id, in_conversation=in_band, request=request)
-        response = self._begin(spec, now)
-        self._outbox.worker(worker_pb2.SessionInput(response_request=request))
-        return response
+        response, refusal = self._begin(spec, now)
+        if refusal is None:
+            self._outbox.worker(worker_pb2.SessionInput(response_request=request))
+        else:
+            error = {"type": "rate_limit_error", "code": "rate_limit_exceeded", "message": refusal}
+            self.end(response, Outcome("failed", error=error))
 
     def unasked(self, response_id: str, now: float) -> Response | None:
         """The worker speaks of its own accord; None where it may not: it is malformed, or another is in progress."""
         config = self._configuration.realtime
         if config is None or self.active is not None or _WORKER_ID.fullmatch(response_id) is None:
             return None
-        return self._begin(_spec(ResponseParams(), config, response_id, in_conversation=True), now)
+        response, _ = self._begin(_spec(ResponseParams(), config, response_id, in_conversation=True), now)
+        return response
 
     # Ending
 
@@ -123,6 +135,8 @@ class Responses:
         if cut_short or response.spec.request is not None:
             self._ended.append(response.id)
         response.finish(outcome, usage)
+        if usage is not None:
+            self._quota.used(usage_as_json(usage)["total_tokens"])
 
     def refuse(self, response_id: str) -> None:
         """What the worker sends of this response is discarded."""
@@ -208,13 +222,17 @@ class Responses:
             tools = params.tools if params.tools is not None else config.tools
             to_worker.set_tools(effective, self._mcp.functions(tools), params.tool_choice or config.tool_choice)
 
-    def _begin(self, spec: ResponseSpec, now: float) -> Response:
+    def _begin(self, spec: ResponseSpec, now: float) -> tuple[Response, str | None]:
+        """A response, and why the worker is not to be asked for it."""
         plays_out = not self._transport.carries_audio
         response = Response(spec, self._conversation, self._outbox, self._mcp, plays_out=plays_out)
         response.last_output_at = now
         self._in_progress[spec.id] = response
+        refusal = self._quota.begin_response()
         self._outbox.event(server_events.response_created(response.as_json()))
-        return response
+        if limits := self._quota.limits():
+            self._outbox.event(server_events.rate_limits_updated(limits))
+        return response, refusal
 
 
 def _prepared(given: Mapping[str, Any]) -> dict[str, Any]:

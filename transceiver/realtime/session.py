@@ -27,6 +27,7 @@ from transceiver.realtime.ids import new_id
 from transceiver.realtime.input_audio import InputAudioBuffer
 from transceiver.realtime.mcp import McpTools
 from transceiver.realtime.model import ModelTraits
+from transceiver.realtime.quota import UNLIMITED, Quota
 from transceiver.realtime.responses import LONGEST_SILENCE_S, Responses
 from transceiver.realtime.schema import server_events
 from transceiver.realtime.schema.base import check_depth
@@ -49,6 +50,7 @@ class RealtimeSession:
         now, unix_time: the same instant on both clocks.
         longest_s: how long it may last.
         longest_silence_s: how long the worker may say nothing of an answer until it has failed.
+        quota: what its answers may take.
 
     Raises:
         EventError: `given` is refused.
@@ -64,13 +66,16 @@ class RealtimeSession:
         unix_time: float,
         longest_s: float = LONGEST_SESSION_S,
         longest_silence_s: float = LONGEST_SILENCE_S,
+        quota: Quota = UNLIMITED,
     ) -> None:
         identity = SessionIdentity(new_id("sess"), model.name, int(unix_time + longest_s))
         outbox = Outbox()
         configuration = Configuration(identity, model, given)
         conversation = Conversation(outbox)
         mcp = McpTools(outbox, conversation)
-        responses = Responses(configuration, conversation, outbox, transport, mcp, longest_silence_s)
+        responses = Responses(
+            configuration, conversation, outbox, transport, mcp, quota=quota, longest_silence_s=longest_silence_s
+        )
         self._state = SessionState(
             model, transport, outbox, configuration, conversation, InputAudioBuffer(), mcp, responses, now
         )

@@ -13,7 +13,7 @@ from transceiver.calls.call import Call
 from transceiver.calls.call_service import CallService
 from transceiver.calls.errors import CallRefused
 from transceiver.realtime.configuration import merge_sessions
-from transceiver.signalling.access.principal import Principal
+from transceiver.signalling.access.principal import Access, Principal
 from transceiver.signalling.call_errors import refusal
 from transceiver.signalling.endpoint import SDP
 from transceiver.signalling.errors import ApiError
@@ -68,17 +68,22 @@ def model_of(session: Mapping[str, Any]) -> str | None:
     return model
 
 
-async def place_call(calls: CallService, principal: Principal, request: web.Request) -> Call:
+async def place_call(calls: CallService, access: Access, request: web.Request) -> Call:
     """Places the call that a request asks for.
 
     Raises:
         ApiError: it is refused.
     """
+    principal = access.anyone(request)
     wanted = await read_call_request(request)
     session = wanted_session(principal, wanted.model, wanted.session)
     try:
         return await calls.create(
-            wanted.offer, model=session.model, session=session.session, placed_by=principal.placer
+            wanted.offer,
+            model=session.model,
+            session=session.session,
+            placed_by=principal.placer,
+            quota=access.quota(principal),
         )
     except CallRefused as error:
         raise refusal(error) from None

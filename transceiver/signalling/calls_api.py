@@ -69,7 +69,7 @@ class CallsApi:
 
     async def create(self, request: web.Request) -> web.Response:
         """SDP offer in, SDP answer out; `Location` names the call."""
-        call = await place_call(self._calls, self._access.anyone(request), request)
+        call = await place_call(self._calls, self._access, request)
         return web.Response(
             status=201,
             text=call.answer,

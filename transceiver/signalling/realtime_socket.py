@@ -85,8 +85,9 @@ class RealtimeSocketApi:
             raise ApiError(400, message, code="invalid_value", param="intent")
         session = {"type": "transcription"} if intent is not None else {}
         wanted = wanted_session(principal, request.query.get("model"), session)
+        quota = self._access.quota(principal)
         try:
-            return await self._calls.open_socket(events, model=wanted.model, session=wanted.session)
+            return await self._calls.open_socket(events, model=wanted.model, session=wanted.session, quota=quota)
         except CallRefused as error:
             raise refusal(error) from None
 

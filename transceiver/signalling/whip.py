@@ -59,7 +59,7 @@ class WhipApi:
 
     async def create(self, request: web.Request) -> web.Response:
         """Places a call."""
-        call = await place_call(self._calls, self._access.anyone(request), request)
+        call = await place_call(self._calls, self._access, request)
         headers = {"Location": f"/whip/{call.id}", "ETag": _etag(call), "Accept-Patch": FRAGMENT}
         return web.Response(status=201, text=call.answer, content_type=SDP, headers=headers)
 

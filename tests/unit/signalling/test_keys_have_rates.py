@@ -8,9 +8,12 @@ import pytest
 
 from tests.support.http_scene import RIVAL_KEY, HttpTransceiver
 from tests.support.keys import CALLS, SDP, minted, place, post
+from tests.support.socket_scene import connected, parrot_house
 from transceiver.peers import PeerDirectory
 from transceiver.signalling.access.rate_limit import MAX_BUCKETS, RateLimits
 from transceiver.signalling.access.rates import RequestRates
+
+POLLY = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Polly"}]}
 
 
 @pytest.fixture
@@ -50,6 +53,20 @@ async def test_a_wrong_key_costs_nobody_anything(transceiver: HttpTransceiver) -
         assert status == 401
         assert "x-ratelimit-limit-requests" not in headers
     assert (await place(transceiver.url))[0] == 201
+
+
+async def test_an_answer_is_a_request_of_its_key(tmp_path: Path) -> None:
+    rates = RequestRates(api_key_per_minute=3)
+    async with parrot_house(tmp_path, request_rates=rates) as house, connected(house) as client:
+        for left, status in ((1, "completed"), (0, "completed"), (0, "failed")):
+            await client.send("conversation.item.create", item=POLLY)
+            await client.send("response.create")
+            (told,) = (await client.event("rate_limits.updated"))["rate_limits"]
+            assert (told["name"], told["limit"], told["remaining"]) == ("requests", 3, left)
+            response = (await client.event("response.done"))["response"]
+            assert response["status"] == status
+        assert response["status_details"]["error"]["code"] == "rate_limit_exceeded"
+        assert (await place(house.http))[0] == 429
 
 
 def test_a_bucket_fills_with_time() -> None:

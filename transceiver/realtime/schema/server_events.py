@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transceiver.realtime.ids import new_id
+from transceiver.realtime.quota import RateLimit
 
 Event = dict[str, Any]
 
@@ -37,11 +38,6 @@ def error(*, kind: str, code: str, message: str, param: str | None = None, event
     """Something was refused or went wrong; the session stays open."""
     fault = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
     return _event("error", error=fault)
-
-
-def rate_limits_updated(limits: Sequence[Event]) -> Event:
-    """What the key may still do."""
-    return _event("rate_limits.updated", rate_limits=list(limits))
 
 
 # Conversation
@@ -176,6 +172,15 @@ def mcp_arguments_done(place: Mapping[str, object], arguments: str) -> Event:
 def response_created(response: Event) -> Event:
     """A response begins."""
     return _event("response.created", response=response)
+
+
+def rate_limits_updated(limits: Sequence[RateLimit]) -> Event:
+    """What the session's key has left, told when a response begins."""
+    told = [
+        {"name": each.name, "limit": each.limit, "remaining": each.remaining, "reset_seconds": round(each.reset_s, 3)}
+        for each in limits
+    ]
+    return _event("rate_limits.updated", rate_limits=told)
 
 
 def response_done(response: Event) -> Event:

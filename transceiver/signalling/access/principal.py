@@ -10,6 +10,7 @@ from transceiver.calls.placer import Placer
 from transceiver.signalling.access.api_keys import ApiKeys
 from transceiver.signalling.access.client_secrets import PREFIX, ClientSecret, ClientSecrets
 from transceiver.signalling.access.plain_http import PlainHttp
+from transceiver.signalling.access.quota import KeyQuota
 from transceiver.signalling.access.rate_limit import Allowance, RateLimits, refuse
 from transceiver.signalling.access.rates import RequestRates
 from transceiver.signalling.errors import ApiError
@@ -105,15 +106,24 @@ class Access:
         known = request.get(_PRINCIPAL)
         if known is None:
             known = self._identify(request)
-            request[ALLOWANCE] = self._take(known)
+            request[ALLOWANCE] = self._limits.take(*self._rate(known))
             refuse(request[ALLOWANCE])
             request[_PRINCIPAL] = known
         return known
 
-    def _take(self, principal: Principal) -> Allowance:
+    def quota(self, principal: Principal) -> KeyQuota:
+        """What the sessions that a key opens may use."""
+        return KeyQuota(
+            self._limits,
+            *self._rate(principal),
+            api_key_id=principal.api_key_id,
+            tokens_per_minute=self._rates.tokens_per_minute,
+        )
+
+    def _rate(self, principal: Principal) -> tuple[str, int]:
         if principal.client_secret is not None:
-            return self._limits.take(principal.client_secret.id, self._rates.client_secret_per_minute)
-        return self._limits.take(principal.api_key_id, self._rates.api_key_per_minute)
+            return principal.client_secret.id, self._rates.client_secret_per_minute
+        return principal.api_key_id, self._rates.api_key_per_minute
 
     def _identify(self, request: web.Request) -> Principal:
         self._plain_http.check(request)
