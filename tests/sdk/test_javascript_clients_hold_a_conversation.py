@@ -33,8 +33,7 @@ async def test_the_agents_sdk_in_chromium_over_webrtc(stage: Stage, require: Req
     require(missing_node_part() or missing_browser())
     command = ("node", CLIENTS / "agents_chromium.mjs")
     report = await stage.perform(command, f"{stage.fabric.http}/v1", chromium=chromium())
-    # In real time: on a busy machine the question stutters, and its own end may interrupt the answer.
-    show(f"agents-realtime, Chromium: {check_conversation(report, heard_from_ms=1)}")
+    show(f"agents-realtime, Chromium: {check_conversation(report)}")
     assert report["callId"].startswith("rtc_")
     kinds = [event["type"] for event in report["raw"]]
     assert "output_audio_buffer.cleared" in kinds

@@ -3,6 +3,11 @@ import { OpenAIRealtimeWebRTC, RealtimeAgent, RealtimeSession, tool } from '/bun
 import { Events, WEATHER, converse, weatherIn } from '/conversation.mjs';
 
 const RECORDED_HZ = 24_000;
+// The microphone is one of real time: where the machine is busy it falters, and that is not the end of a question.
+const PATIENT = { type: 'server_vad', silenceDurationMs: 2000, interruptResponse: true };
+// Of samples, and for how long the ear hears no more than that when an answer is over.
+const QUIET = 0.003;
+const QUIET_FOR_MS = 800;
 
 /** A track that is silent where nothing is said. */
 class Microphone {
@@ -33,6 +38,8 @@ class TrackEar {
   begins = 'output_audio_buffer.started';
   rate = 0;
   #heard = [];
+  #quietMs = 0;
+  #heardMore = () => {};
 
   constructor(events, element) {
     this.events = events;
@@ -48,6 +55,9 @@ class TrackEar {
       frame.copyTo(samples, { planeIndex: 0, format: 'f32-planar' });
       this.rate = frame.sampleRate;
       this.#heard.push(Int16Array.from(samples, (sample) => sample * 32_767));
+      const isQuiet = samples.every((sample) => Math.abs(sample) < QUIET);
+      this.#quietMs = isQuiet ? this.#quietMs + (1000 * samples.length) / this.rate : 0;
+      this.#heardMore();
       frame.close();
     }
   }
@@ -56,8 +66,9 @@ class TrackEar {
   async audio(responseId) {
     const ends = ['output_audio_buffer.stopped', 'output_audio_buffer.cleared'];
     await this.events.ever((event) => ends.includes(event.type) && event.response_id === responseId);
-    // What the jitter buffer still holds.
-    await new Promise((wake) => setTimeout(wake, 600));
+    // What the jitter buffer still holds, by the track's own clock: on a busy machine that is behind.
+    this.#quietMs = 0;
+    while (this.#quietMs < QUIET_FOR_MS) await new Promise((wake) => (this.#heardMore = wake));
     const bytes = new Uint8Array(await new Blob(this.#heard.splice(0)).arrayBuffer());
     let text = '';
     for (const byte of bytes) text += String.fromCharCode(byte);
@@ -83,7 +94,7 @@ export async function run({ url, key }) {
     mediaStream: microphone.stream,
     audioElement,
   });
-  const session = new RealtimeSession(agent, { transport });
+  const session = new RealtimeSession(agent, { transport, config: { audio: { input: { turnDetection: PATIENT } } } });
   const events = new Events();
   session.on('transport_event', (event) => events.add(event));
   const ear = new TrackEar(events, audioElement);

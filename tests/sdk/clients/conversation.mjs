@@ -1,7 +1,6 @@
 // One conversation, in Node or in a page: what is asked, how one waits for what comes, what is reported.
 
 const WITHIN_MS = 30_000;
-const QUIET_MS = 5_000;
 
 export const WEATHER = {
   name: 'get_weather',
@@ -55,6 +54,11 @@ export class Events {
     return (await this.next(isAnswer)).response;
   }
 
+  /** The words of all that was said so far, by either side. */
+  heard() {
+    return this.all.flatMap(({ transcript }) => transcript ?? []).join(' | ');
+  }
+
   async #find(wanted, from) {
     const accepts = typeof wanted === 'string' ? (event) => event.type === wanted : wanted;
     const deadline = Date.now() + WITHIN_MS;
@@ -104,16 +108,11 @@ export async function converse({ session, events, microphone, ear, calls }) {
   const written = words(typed);
   await ear.audio(typed.id);
 
-  /** An answer that shows that the question was understood. If not it is asked again: a busy machine's voice stutters. */
-  async function understoodAnswer(question, isUnderstood, times = 4) {
+  /** The next answer, which shows that the question was understood. */
+  async function understoodAnswer(question, isUnderstood) {
     const response = await events.answer();
     if (isUnderstood(response)) return response;
-    if (times === 1) throw new Error(`${question} was never understood; the last answer: ${words(response)}`);
-    // What is left of the question, and what is answered to that, is over by then.
-    await pause(QUIET_MS);
-    events.skip();
-    microphone.say(question);
-    return understoodAnswer(question, isUnderstood, times - 1);
+    throw new Error(`${question} was not understood, but as: ${events.heard()}`);
   }
 
   microphone.say('times');
@@ -130,7 +129,8 @@ export async function converse({ session, events, microphone, ear, calls }) {
   await ear.audio(told.id);
 
   microphone.say('story');
-  await events.next(ear.begins);
+  // Not what is left of the answer before: it may be generated before it is begun to be played.
+  await events.next(({ type, response_id }) => type === ear.begins && response_id !== told.id);
   await pause(1500);
   microphone.say('again');
   const truncated = await events.next('conversation.item.truncated');
