@@ -13,6 +13,7 @@ from transceiver.calls.errors import REFUSALS
 from transceiver.hub import SessionHub
 from transceiver.loop_watch import BOUNDS_S, LoopWatch
 from transceiver.media_port.interface import MediaPort
+from transceiver.quality.totals import GAP_BOUNDS, MOS_BOUNDS, SETUP_BOUNDS_S
 from transceiver.routes.flow_log import FlowLog
 from transceiver.routes.relay_registry import RelayRegistry
 from transceiver.session.actions import CloseReason
@@ -50,6 +51,7 @@ class TransceiverCollector(Collector):
         """All families."""
         yield from self._sessions()
         yield from self._answers()
+        yield from self._quality()
         yield from self._media()
         yield from self._routes()
         yield from self._worker_links()
@@ -69,6 +71,30 @@ class TransceiverCollector(Collector):
             "stage",
             ANSWER_BOUNDS_S,
             {stage.value: (times.counts, times.sum_s) for stage, times in stages.items()},
+        )
+
+    def _quality(self) -> Iterator[Metric]:
+        totals = self._calls.quality
+        yield histograms_by(
+            "fabric_transceiver_call_setup_seconds",
+            "From the offer on: until it was answered, the client reached, connected, and its first audio came.",
+            "stage",
+            SETUP_BOUNDS_S,
+            {stage: (of.counts, of.sum) for stage, of in totals.setup_s.items()},
+        )
+        yield histograms_by(
+            "fabric_transceiver_call_gap_ratio",
+            "Calls that have ended, by the share of their audio that did not come, or came too late from its model.",
+            "direction",
+            GAP_BOUNDS,
+            {direction: (of.counts, of.sum) for direction, of in totals.gap_ratio.items()},
+        )
+        yield histograms_by(
+            "fabric_transceiver_call_mos",
+            "Calls that have ended, by an estimate of how they sounded (E-model, 1 to 4.41).",
+            "direction",
+            MOS_BOUNDS,
+            {direction: (of.counts, of.sum) for direction, of in totals.mos.items()},
         )
 
     def _sessions(self) -> Iterator[Metric]:

@@ -294,7 +294,12 @@ class Transceiver:
         registry.register(AudioCollector(self._audio))
         registry.register(TurnsCollector(self._turns))
         registry.register(self._discovery)
-        admin = AdminServer(parse_address(self._config.admin_listen), registry, self._readiness)
+        admin = AdminServer(
+            parse_address(self._config.admin_listen),
+            registry,
+            self._readiness,
+            call_report=self._calls.quality.latest.get,
+        )
         address = await admin.start()
         self._stack.push_async_callback(admin.stop)
         return address

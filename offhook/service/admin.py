@@ -1,10 +1,12 @@
-"""The endpoints that Kubernetes and Prometheus ask: `/livez`, `/readyz`, `/metrics`. Plain HTTP, cluster-internal.
+"""The endpoints that Kubernetes and Prometheus ask: `/livez`, `/readyz`, `/metrics`; plain HTTP, cluster-internal.
+
+A transceiver has the reports on its latest calls as well: `/calls/{id}`.
 
 Alive and ready are different questions: a process that drains is alive (killing it would cut its calls) but not ready
 (it must get no new ones).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -14,12 +16,13 @@ from wire.address import Address
 
 
 class AdminServer:
-    """Serves the three endpoints of one process.
+    """Serves the endpoints of one process.
 
     Args:
         listen: where to listen; port 0 takes a free one.
         registry: what `/metrics` exposes, beside what any process has to say: CPU, memory, open files.
         readiness: None when ready, else the reason in one line, which `/readyz` answers with status 503.
+        call_report: what is known of a call that has ended, for `/calls/{id}`; None: there is no such endpoint.
         failure: None while everything works that only a restart could mend, else what does not; for `/livez` likewise.
     """
 
@@ -29,6 +32,7 @@ class AdminServer:
         registry: CollectorRegistry,
         readiness: Callable[[], str | None],
         failure: Callable[[], str | None] = lambda: None,
+        call_report: Callable[[str], Mapping[str, object] | None] | None = None,
     ) -> None:
         self._listen = listen
         self._registry = registry
@@ -39,6 +43,9 @@ class AdminServer:
         app.router.add_get("/livez", self._livez)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        if call_report is not None:
+            self._call_report = call_report
+            app.router.add_get("/calls/{id}", self._call)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
 
     async def start(self) -> Address:
@@ -66,6 +73,10 @@ class AdminServer:
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+
+    async def _call(self, request: web.Request) -> web.Response:
+        found = self._call_report(request.match_info["id"])
+        return web.json_response(found) if found is not None else web.Response(status=404, text="no such report\n")
 
 
 def _answer(reason: str | None) -> web.Response:

@@ -1,7 +1,7 @@
 """What PromQL expressions ask for, and whether scrapes hold it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import promql_parser
@@ -63,11 +63,11 @@ class Scraped:
                 for name, value in sample.labels.items():
                     of_sample.setdefault(name, set()).add(value)
 
-    def missing(self, expression: str, recorded: Mapping[str, str]) -> Iterator[str]:
+    def missing(self, expression: str, recorded: Mapping[str, Collection[str]]) -> Iterator[str]:
         """What the expression names that is not there, one sentence each.
 
         Args:
-            recorded: the expressions of recording rules by their names, which count as there.
+            recorded: the labels of what recording rules make, by name; it counts as there.
         """
         asked = selectors(expression)
         for metric, matchers in asked:
@@ -82,10 +82,8 @@ class Scraped:
         for label in labels_joined(expression) - of_metrics - GIVEN_BY_PROMETHEUS:
             yield f"{' and '.join(sorted({metric for metric, _ in asked}))}: no label {label}"
 
-    def _labels(self, metric: str, recorded: Mapping[str, str]) -> set[str]:
-        if metric in recorded:
-            return labels_joined(recorded[metric])
-        return set(self.labels.get(metric, ()))
+    def _labels(self, metric: str, recorded: Mapping[str, Collection[str]]) -> Collection[str]:
+        return recorded[metric] if metric in recorded else self.labels.get(metric, ())
 
     def _unmatched(self, metric: str, matcher: Matcher) -> Iterator[str]:
         if matcher.name in GIVEN_BY_PROMETHEUS or "$" in matcher.value:

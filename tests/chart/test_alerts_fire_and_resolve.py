@@ -7,7 +7,7 @@ and one at which it is over.
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -37,6 +37,9 @@ def refused(code: str) -> str:
 OPENED = f"fabric_transceiver_sessions_opened_total{{{LABELS}}}"
 ANSWERS = f'fabric_transceiver_answer_latency_seconds_count{{{LABELS},stage="total"}}'
 QUICK = f'fabric_transceiver_answer_latency_seconds_bucket{{{LABELS},stage="total",le="1.5"}}'
+RATED = f'fabric_transceiver_call_gap_ratio_count{{{LABELS},direction="from_client"}}'
+WHOLE = f'fabric_transceiver_call_gap_ratio_bucket{{{LABELS},direction="from_client",le="0.01"}}'
+IN_TIME = 'fabric_transceiver_answer_latency_seconds_bucket{{{labels},stage="total",le="{le}"}}'
 LAG = 'fabric_transceiver_loop_lag_seconds_bucket{{{labels},le="{le}"}}'
 CASES: Mapping[str, Case] = {
     "OffhookSetupsFailFast": Case(
@@ -45,8 +48,17 @@ CASES: Mapping[str, Case] = {
     "OffhookSetupsFailSlowly": Case(
         {OPENED: "0+600x900", closed("dtls_failed"): "0+0x60 30+30x300 9000+0x540"}, fires_at=350, over_at=430
     ),
-    "OffhookAnswersAreLate": Case(
+    "OffhookAnswersAreLateFast": Case(
         {ANSWERS: "0+60x200", QUICK: "0+60x30 1800+30x30 2700+60x140"}, fires_at=58, over_at=80
+    ),
+    "OffhookAnswersAreLateSlowly": Case(
+        {ANSWERS: "0+60x900", QUICK: "0+60x60 3600+54x300 19800+60x540"}, fires_at=350, over_at=430
+    ),
+    "OffhookAudioHasGapsFast": Case(
+        {RATED: "0+60x200", WHOLE: "0+60x30 1800+30x30 2700+60x140"}, fires_at=58, over_at=80
+    ),
+    "OffhookAudioHasGapsSlowly": Case(
+        {RATED: "0+60x900", WHOLE: "0+60x60 3600+54x300 19800+60x540"}, fires_at=350, over_at=430
     ),
     "OffhookRelayOutOfSync": Case(
         {
@@ -91,6 +103,22 @@ CASES: Mapping[str, Case] = {
         fires_at=2026,
         over_at=2032,
         step_min=5,
+    ),
+    "OffhookAnswersSlowerThanLastWeek": Case(
+        {
+            # Half a second for a week, then a second and more for three hours.
+            ANSWERS: "0+300x2200",
+            IN_TIME.format(labels=LABELS, le="0.45"): "0+0x2200",
+            IN_TIME.format(labels=LABELS, le="0.7"): "0+300x2027 608100+0x36 608100+300x137",
+            IN_TIME.format(labels=LABELS, le="1.5"): "0+300x2200",
+            IN_TIME.format(labels=LABELS, le="+Inf"): "0+300x2200",
+        },
+        fires_at=2045,
+        over_at=2075,
+        step_min=5,
+    ),
+    "OffhookWorkerFallsBehind": Case(
+        {f"fabric_worker_real_time_factor{{{LABELS}}}": "0.4x10 1.3x10 0.4x40"}, fires_at=18, over_at=25
     ),
     "OffhookWorkersAreFull": Case(
         {
@@ -141,16 +169,26 @@ def _firing(alert: str, minute: int, times: int) -> dict[str, object]:
     return {"expr": expression, "eval_time": f"{minute}m", "exp_samples": [{"labels": "{}", "value": times}]}
 
 
+def rests_on(expression: str, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The groups of recording rules that an expression needs, in their order."""
+    needed: list[dict[str, Any]] = []
+    for group in reversed(groups):
+        asked = expression + str(needed)
+        if any(rule.get("record", "-") in asked for rule in group["rules"]):
+            needed.insert(0, group)
+    return needed
+
+
 @pytest.mark.parametrize("alert", CASES)
 def test_an_alert_fires_and_resolves(alert: str, rules: Path, tmp_path: Path) -> None:
     case = CASES[alert]
     expected = next(rule for rule in alerts(rules) if rule["alert"] == alert)
 
-    groups = yaml.safe_load(rules.read_text())["groups"]
-    its_own = [group for group in groups if any(rule.get("alert") == alert for rule in group["rules"])]
     only = tmp_path / "rules.yaml"
-    # Week-long series are evaluated for their own rule alone.
-    only.write_text(yaml.safe_dump({"groups": [groups[0], {**its_own[0], "rules": [expected]}]}))
+    # Week-long series are evaluated for their own rule alone, and what it rests on.
+    groups = yaml.safe_load(rules.read_text())["groups"]
+    recording = [{**group, "interval": f"{case.step_min}m"} for group in rests_on(str(expected["expr"]), groups)]
+    only.write_text(yaml.safe_dump({"groups": [*recording, {"name": "its-own", "rules": [expected]}]}))
     test = {
         "rule_files": [str(only)],
         "evaluation_interval": f"{case.step_min}m",
@@ -161,6 +199,41 @@ def test_an_alert_fires_and_resolves(alert: str, rules: Path, tmp_path: Path) ->
                 "promql_expr_test": [
                     _firing(alert, case.fires_at * case.step_min, 1),
                     _firing(alert, case.over_at * case.step_min, 0),
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump(test))
+    done = subprocess.run([PROMTOOL, "test", "rules", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_budget_is_what_is_left_of_it(rules: Path, tmp_path: Path) -> None:
+    series = {
+        OPENED: "0+1000x30",
+        closed("setup_timeout"): "0+2x30",
+        refused("no_capacity"): "0+0.505x30",
+        ANSWERS: "0+1000x30",
+        QUICK: "0+980x30",
+        RATED: "0+1000x30",
+        WHOLE: "0+1000x30",
+    }
+    left = {"setups": 0.5, "answers": -1.0, "audio": 1.0}
+    test = {
+        "rule_files": [str(rules)],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [
+                    {
+                        "expr": f'round(fabric:budget_left:ratio30d{{objective="{objective}"}}, 0.01)',
+                        "eval_time": "30m",
+                        "exp_samples": [{"labels": f'{{namespace="voice",objective="{objective}"}}', "value": value}],
+                    }
+                    for objective, value in left.items()
                 ],
             }
         ],

@@ -41,6 +41,7 @@ class G711Input:
     def __init__(self) -> None:
         self._taps: dict[PcmListener, int] = {}
         self.media_time_us = 0
+        self.concealed_us = 0
         self.delay = PlayoutDelay(8000)
 
     def tap(self, sample_rate_hz: int, listener: PcmListener) -> None:

@@ -47,6 +47,7 @@ class WholeTransceiver:
 
     Attributes:
         http: base URL of the API, by its peer address.
+        admin: base URL of what is for operators.
         headers: of requests, with a key.
         stop: ends it, as SIGTERM would.
     """
@@ -58,6 +59,7 @@ class WholeTransceiver:
         self.media = parse_address(ready["media"])
         self.headers = {"Authorization": f"Bearer {KEY}"}
         self._metrics = ready["metrics"]
+        self.admin = self._metrics.removesuffix("/metrics")
 
     async def place(self, base_url: str | None = None) -> tuple[int, str]:
         """Places a call whose client never comes: the status, and the call's id or the error's code."""
@@ -75,7 +77,7 @@ class WholeTransceiver:
 
     async def readiness(self) -> str:
         """What /readyz says."""
-        return await self._get(self._metrics.removesuffix("/metrics") + "/readyz")
+        return await self._get(self.admin + "/readyz")
 
     async def metrics(self) -> str:
         """Its metrics, as text."""

@@ -4,12 +4,13 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.chart.promql import Scraped
+from tests.chart.promql import Scraped, labels_joined
 from tests.chart.rendering import CHART, expressions_on, find, render
 from tests.support.fabric import Fabric, running_fabric
 from tests.support.live_caller import LiveCaller
@@ -20,7 +21,7 @@ DASHBOARDS = sorted((CHART / "files/dashboards").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
-def rules() -> list[dict[str, str]]:
+def rules() -> list[dict[str, Any]]:
     """Recording rules and alerts, as the chart renders them."""
     manifest = find(render({"monitoring": {"enabled": True}}), "PrometheusRule", "fabric-offhook")
     return [rule for group in manifest["spec"]["groups"] for rule in group["rules"]]
@@ -60,13 +61,17 @@ def scraped(request: pytest.FixtureRequest) -> Scraped:
 
 
 @pytest.fixture(scope="module")
-def recorded(rules: list[dict[str, str]]) -> dict[str, str]:
-    """The expressions of recording rules by their names."""
-    return {rule["record"]: rule["expr"] for rule in rules if "record" in rule}
+def recorded(rules: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """What recording rules make, by name: its labels."""
+    return {
+        rule["record"]: labels_joined(rule["expr"]) | rule.get("labels", {}).keys()
+        for rule in rules
+        if "record" in rule
+    }
 
 
 def test_every_rule_finds_what_it_asks_for(
-    scraped: Scraped, rules: list[dict[str, str]], recorded: dict[str, str]
+    scraped: Scraped, rules: list[dict[str, Any]], recorded: dict[str, set[str]]
 ) -> None:
     missing = {
         f"{rule.get('alert') or rule['record']}: {fault}"
@@ -76,7 +81,7 @@ def test_every_rule_finds_what_it_asks_for(
     assert not missing
 
 
-def test_every_panel_finds_what_it_asks_for(scraped: Scraped, recorded: dict[str, str]) -> None:
+def test_every_panel_finds_what_it_asks_for(scraped: Scraped, recorded: dict[str, set[str]]) -> None:
     missing = {
         f"{path.stem}: {fault}"
         for path in DASHBOARDS

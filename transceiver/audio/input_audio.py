@@ -36,6 +36,11 @@ class PooledInputAudio:
         """See `InputAudio`."""
         return self._stream.media_time_us
 
+    @property
+    def concealed_us(self) -> int:
+        """See `InputAudio`."""
+        return self._stream.concealed_us
+
     def tap(self, sample_rate_hz: int, listener: PcmListener) -> None:
         """See `InputAudio`."""
         self._stream.tap(sample_rate_hz, listener)

@@ -42,6 +42,8 @@ class InputStream:
         """The playout clock: whoever reads packets off the wire tells it about each."""
         self.media_time_us = 0
         """The end of what has been heard."""
+        self.concealed_us = 0
+        """How much of that was made up for what was lost or late."""
         self._buffer = JitterBuffer(codec, clock_rate, self.delay, counters)
         self._decoder = AudioDecoder(codec)
         self._counters = counters
@@ -103,6 +105,8 @@ class InputStream:
         start_us = self.media_time_us
         self.media_time_us += piece.duration_us
         concealed = corrupt or piece.kind is not Kind.FRAME
+        if corrupt or piece.kind is Kind.LOST:
+            self.concealed_us += piece.duration_us
         heard = {
             rate: Pcm(at_rate, start_us, piece.duration_us, level_dbov, concealed)
             for rate, at_rate in zip(rates, samples, strict=True)

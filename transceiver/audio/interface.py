@@ -79,6 +79,10 @@ class InputAudio(Protocol):
         """The end of what the listeners have heard."""
 
     @property
+    def concealed_us(self) -> int:
+        """How much of it was made up for packets that were lost or late."""
+
+    @property
     def delay(self) -> PlayoutDelay:
         """The playout clock. The session tells it about each packet (`Session.follow`)."""
 

@@ -11,6 +11,7 @@ from transceiver.calls.event_socket import EventSocket, SocketUser
 from transceiver.calls.model_side import ModelSide
 from transceiver.calls.placer import Placer
 from transceiver.hub import SessionHub
+from transceiver.quality.report import CallReport, VoiceQuality, report
 from transceiver.sdp.credentials import IceCredentials
 from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
@@ -31,11 +32,11 @@ class Call:
 
     Args:
         hub: performs what the session decides.
-        ended: called once, with the reason, when the call is over.
+        ended: called once, with the report on it, when the call is over.
         placed_by: whose it is.
     """
 
-    def __init__(self, hub: SessionHub, ended: Callable[["Call", CloseReason], None], placed_by: Placer) -> None:
+    def __init__(self, hub: SessionHub, ended: Callable[["Call", CallReport], None], placed_by: Placer) -> None:
         self.placed_by = placed_by
         self._hub = hub
         self._ended = ended
@@ -43,6 +44,7 @@ class Call:
         self._model: ModelSide | None = None
         self._channel: EventChannel | None = None
         self._started_at = time.monotonic()
+        self._answered_at: float | None = None
         self.ice_generation = 1
         self.end_reason: CloseReason | None = None
         """Why the call is over; None while it is not."""
@@ -58,6 +60,7 @@ class Call:
     def join(self, side: ModelSide) -> None:
         """Puts a model on the line; lets it go at once if the call has ended while the model was asked."""
         self._model = side
+        self._answered_at = time.monotonic()
         if self.end_reason is not None:
             side.close(self.end_reason)
 
@@ -134,14 +137,23 @@ class Call:
     def closed(self, session: Session, reason: CloseReason, now: float) -> None:
         """Lets everything go."""
         self.end_reason = reason
-        _log.info("call ended", call=session.call_id, reason=reason.value, duration_s=round(now - self._started_at, 1))
+        ended = report(
+            session.call_id,
+            reason.value,
+            stages=session.stages,
+            answered_at=self._answered_at,
+            ended_at=now,
+            stats=session.stats(),
+            voice=self._model.quality() if self._model is not None else VoiceQuality(),
+        )
+        _log.info("call ended", **ended.fields())
         if self._channel is not None:
             self._channel.close()
         if self._model is not None:
             self._model.close(reason)
         # They hold this call, too: so that all three go when they are done, and not when the collector comes.
         self._channel = self._model = None
-        self._ended(self, reason)
+        self._ended(self, ended)
 
     # ClientSide
 

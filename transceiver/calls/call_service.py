@@ -31,6 +31,8 @@ from transceiver.calls.placing import WorkerCalls
 from transceiver.calls.socket_call import SocketCall
 from transceiver.hub import NoCandidates, SessionHub, TooManySessions
 from transceiver.hub import TooManyConnecting as HubTooManyConnecting
+from transceiver.quality.report import CallReport
+from transceiver.quality.totals import QualityTotals
 from transceiver.realtime.ids import new_id
 from transceiver.realtime.quota import UNLIMITED, Quota
 from transceiver.sdp.errors import OfferError
@@ -73,6 +75,7 @@ class CallService:
         self._last_ended = asyncio.Event()
         self._draining = False
         self.refused: Counter[str] = Counter()
+        self.quality = QualityTotals()
 
     def __len__(self) -> int:
         return len(self._calls) + len(self._sockets)
@@ -260,7 +263,8 @@ class CallService:
             if socket_call is not None:
                 socket_call.shut_down()
 
-    def _on_ended(self, call: Call, _reason: CloseReason) -> None:
+    def _on_ended(self, call: Call, report: CallReport) -> None:
+        self.quality.add(report)
         self._calls.pop(call.id, None)
         self._tell_idle()
 

@@ -43,6 +43,16 @@ class CallerVoice:
         return self._input_begins_us + self._input.media_time_us
 
     @property
+    def concealed_s(self) -> float:
+        """How much of it was made up for packets that were lost or late, as far as it is decoded here."""
+        return self._input.concealed_us / 1_000_000 if self._input is not None else 0.0
+
+    @property
+    def late_packet_wait_s(self) -> float | None:
+        """How long a missing packet is waited for; None where nothing is decoded."""
+        return self._input.delay.target_s if self._input is not None else None
+
+    @property
     def can_detect_turns(self) -> bool:
         """Whether this process can find turns in this call's audio."""
         return self._turns is not None and self._audio is not None

@@ -5,6 +5,7 @@ Needs no worker: it tells a fault of the media path from a fault of the workers,
 
 from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.model_side import ClientSide
+from transceiver.quality.report import VoiceQuality
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 
 MODEL = "loopback"
@@ -35,6 +36,10 @@ class Loopback:
 
     def sideband(self, socket: EventSocket, starting_after: int | None) -> None:
         """There are no events to listen to."""
+
+    def quality(self) -> VoiceQuality:
+        """It decodes nothing, and says nothing of its own."""
+        return VoiceQuality()
 
     def shutting_down(self) -> None:
         """It has no events."""

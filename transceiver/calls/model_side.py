@@ -6,6 +6,7 @@ The client side is a WebRTC session today; the model side is a worker, or the tr
 from typing import Protocol
 
 from transceiver.calls.event_socket import EventSocket, SocketUser
+from transceiver.quality.report import VoiceQuality
 from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.session.playout_delay import PlayoutDelay
@@ -97,6 +98,9 @@ class ModelSide(Protocol):
 
     def sideband(self, socket: EventSocket, starting_after: int | None) -> SocketUser | None:
         """Somebody who listens to the events from beside; None where there are none. See `Sideband`."""
+
+    def quality(self) -> VoiceQuality:
+        """What the call's audio was like so far, as this side knows it."""
 
     def shutting_down(self) -> None:
         """This process is about to end the call: whoever can read events is to be told why."""

@@ -32,6 +32,7 @@ from transceiver.realtime.schema import server_events
 from transceiver.realtime.schema.items import McpError, McpListedTool
 from transceiver.realtime.schema.session import TurnDetection
 from transceiver.realtime.session import RealtimeSession
+from transceiver.realtime.speech_gaps import SpeechGaps
 from transceiver.session.actions import CloseReason
 from transceiver.turns import interface as turns
 from transceiver.worker_link.session import InputTooLarge, WorkerSession
@@ -126,6 +127,11 @@ class RealtimeSide:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._closed = False
+
+    @property
+    def gaps(self) -> SpeechGaps:
+        """Silence within answers."""
+        return self._session.gaps
 
     def serve(self, worker: WorkerSession | None) -> None:
         """Names the worker that hears of the session from here on; None: it is gone."""

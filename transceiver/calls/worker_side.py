@@ -14,6 +14,7 @@ from transceiver.calls.model_voice import ModelVoice
 from transceiver.calls.realtime_side import RealtimeSide
 from transceiver.calls.sideband import Sideband
 from transceiver.calls.succession import Succession
+from transceiver.quality.report import VoiceQuality
 from transceiver.realtime.session import RealtimeSession
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
 from transceiver.worker_link.counters import LostReason
@@ -116,6 +117,11 @@ class WorkerSide:
     def sideband(self, socket: EventSocket, starting_after: int | None) -> Sideband:
         """A server that listens from beside."""
         return Sideband(self._realtime, socket, starting_after)
+
+    def quality(self) -> VoiceQuality:
+        """See `ModelSide`."""
+        gaps = self._realtime.gaps
+        return VoiceQuality(self._ear.concealed_s, self._ear.late_packet_wait_s, gaps.all_gaps, gaps.all_silent_s)
 
     def shutting_down(self) -> None:
         """Tells the client that it is not its fault, and what to do."""

@@ -84,7 +84,8 @@ class RealtimeSession:
         self._turns = TurnFlow(self._state, self._answers, self._transcriptions)
         self._worker = WorkerOutputs(self._state, self._answers, self._turns, self._transcriptions)
         self._client = ClientRequests(self._state, self._answers, self._turns)
-        self._gaps = SpeechGaps()
+        self.gaps = SpeechGaps()
+        """Silence within answers."""
         self._expires_at = now + longest_s
         self._longest_s = longest_s
         self._expired = False
@@ -197,7 +198,7 @@ class RealtimeSession:
         """Audio of a response. Audio outside any (no response_id) is not the session's business."""
         self._state.now = now
         self._answers.audio(frame)
-        if self._gaps.spoke(frame.response_id, now):
+        if self.gaps.spoke(frame.response_id, now):
             message = "The model speaks slower than real time: its answer has gaps."
             self._state.outbox.event(server_events.error(kind="server_error", code="worker_slow", message=message))
 
@@ -241,7 +242,7 @@ class RealtimeSession:
         """Audio of a response has left. `drained`: nothing of what it had so far is still queued."""
         self._state.now = now
         if drained and self._state.responses.find(response_id) is not None:
-            self._gaps.drained(response_id, now)
+            self.gaps.drained(response_id, now)
         self._answers.played(response_id, drained=drained)
 
     def playout_flushed(self, response_id: str, played_us: int, now: float) -> None:

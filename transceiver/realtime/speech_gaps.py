@@ -10,6 +10,9 @@ class SpeechGaps:
     """Follows the answers of one session. `now` is in monotonic seconds."""
 
     def __init__(self) -> None:
+        self.all_gaps = 0
+        """In all answers so far."""
+        self.all_silent_s = 0.0
         self._response_id = ""
         self._began_at = 0.0
         self._dry_since: float | None = None
@@ -30,8 +33,11 @@ class SpeechGaps:
             return False
         if self._dry_since is None:
             return False
-        self._silent_s += now - self._dry_since
+        silent_s = now - self._dry_since
+        self._silent_s += silent_s
+        self.all_silent_s += silent_s
         self._gaps += 1
+        self.all_gaps += 1
         self._dry_since = None
         long = self._silent_s >= max(SILENT_S, SILENT_SHARE * (now - self._began_at))
         if self._told or not long or self._gaps < GAPS:

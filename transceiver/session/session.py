@@ -49,6 +49,7 @@ from transceiver.session.paths import PathTable
 from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.session.reporting import Reporter
 from transceiver.session.rtp import RtpPacket
+from transceiver.session.setup_stages import SetupStages
 from transceiver.session.stats import SessionStats, snapshot
 from wire.address import Address
 from wire.drop import DropReason
@@ -95,6 +96,7 @@ class Session:
         self.call_id = call_id
         self.closed = False
         self.connected = False
+        self.stages = SetupStages(offered_at=now)
         self._limits = limits
         self._actions: deque[Action] = deque()
         self._mint_credentials = mint_credentials
@@ -213,6 +215,7 @@ class Session:
             self._send_stun(path, check.response)
             return check.reason
         self._deadlines.consent_given(now)
+        self.stages.reached(now)
         self._timeouts_changed()
         if check.retired is not None:
             self._actions += [RetireUfrag(check.retired.encode()), IceRestarted()]
@@ -250,6 +253,7 @@ class Session:
         if refusal is not None:
             return refusal
         self._media_received(path, now)
+        self.stages.heard(now)
         receiver = self._receiver
         ssrc = receiver.ssrc
         drop = receiver.receive(packet, now)
@@ -524,6 +528,7 @@ class Session:
         self._send_dtls()
         if (keys := self._dtls.take_keys()) is not None:
             self.connected = True
+            self.stages.connected_at = now
             if self._handshake_path is not None and self._handshake_path in self._paths:
                 # Its Finished depends on what we sent: the client is where it says.
                 self._paths.prove(self._handshake_path)
