@@ -26,6 +26,7 @@ class CallerVoice:
 
     def __init__(self, client: ClientSide, *, audio: Audio | None, turns: Turns | None) -> None:
         self._client = client
+        self._clock_rate = client.clock_rate
         self._audio = audio if audio is not None and audio.supported else None
         self._turns = turns
         self._worker: WorkerSession | None = None
@@ -83,7 +84,7 @@ class CallerVoice:
     def receive(self, frame: AudioReceived) -> None:
         """Takes the next frame of the client."""
         length_us = duration_us(frame.codec, frame.payload)
-        media_time_us = frame.rtp_timestamp * 1_000_000 // self._client.clock_rate
+        media_time_us = frame.rtp_timestamp * 1_000_000 // self._clock_rate
         self._frames_end_us = max(self._frames_end_us, media_time_us + length_us)
         if self._input is not None:
             self._input.receive(frame)

@@ -17,6 +17,8 @@ REPORT_EVERY_MS = 200
 CONFIRM_EVERY_S = 1.0
 CONFIRM_TIMES = 6
 """How long after a response the caller's report of having received it is waited for: browsers report every 5 s."""
+SETTLE_EVERY = 10
+"""Of a voice that comes in real time, so many frames at once are asked after whether they have left."""
 LEAVING_S = 0.003
 """After a frame was due it has left: ports send those of many calls together."""
 
@@ -85,6 +87,7 @@ class ModelVoice:
         self._timer_at = 0.0
         self._last_report: asyncio.TimerHandle | None = None
         self._latest = ""
+        self._unsettled = 0
         self._told_position = ("", 0, 0)
         self._confirmations_left = 0
         self._told_drained = True
@@ -98,7 +101,7 @@ class ModelVoice:
     def connected(self) -> None:
         """Plays what the model has said so far: a greeting is mostly there before the client is."""
         self._connected = True
-        self._play()
+        self._play(self._now())
 
     def push(self, frame: worker_pb2.AudioFrame, response_id: str) -> None:
         """Queues one frame for its time."""
@@ -123,15 +126,18 @@ class ModelVoice:
         when = self._playout.next_commit(now)
         if when is None:
             return
-        if when <= now:
-            self._play()
-        else:
+        if when > now:
             self._wake_at(when, now)
+            return
+        self._schedule(now)
+        if self._unsettled >= SETTLE_EVERY or self._latest != self._playout.playing:
+            self._tell(now)
+        self._plan(now)
 
     def flush(self, response_id: str | None) -> int:
         """Drops what has not left (None: of everything) at once; how much of the response had been played, in µs."""
         if self._connected:
-            self._settle(self._client.take_back_audio())
+            self._settle(self._now(), self._client.take_back_audio())
         played_us = self._playout.played_us(response_id) if response_id else 0
         dropped_ms = self._playout.flush(response_id)
         if self._playout.buffered_ms == 0:
@@ -151,7 +157,7 @@ class ModelVoice:
         """Nothing more comes: `voice_over` is told once all has been played."""
         self._finishing = True
         if self._connected:
-            self._settle()
+            self._settle(self._now())
         if self._playout.buffered_ms == 0:
             self._listener.voice_over()
         elif self._connected:
@@ -170,24 +176,30 @@ class ModelVoice:
 
     def _fire(self) -> None:
         self._timer = None
-        self._play()
+        self._play(self._now())
 
-    def _play(self) -> None:
-        now = self._now()
-        for frame in self._playout.commit(now):
-            self._client.schedule_audio(frame.payload, frame.rtp_timestamp, frame.marker, frame.due, frame.level_dbov)
-        if self._closed:
-            # The client was found gone in sending.
-            return
-        self._settle()
-        self._report(at_least_ms=REPORT_EVERY_MS)
+    def _play(self, now: float) -> None:
+        self._schedule(now)
+        self._tell(now)
+        self._plan(now)
+
+    def _schedule(self, now: float) -> None:
+        frames = self._playout.commit(now)
+        self._unsettled += len(frames)
+        for payload, rtp_timestamp, marker, due, level_dbov in frames:
+            self._client.schedule_audio(payload, rtp_timestamp, marker, due, level_dbov)
+
+    def _tell(self, now: float) -> None:
+        # The client may have been found gone in sending.
         if not self._closed:
-            self._plan(now)
+            self._settle(now)
+            self._report(at_least_ms=REPORT_EVERY_MS)
 
-    def _settle(self, waiting: int | None = None) -> None:
+    def _settle(self, now: float, waiting: int | None = None) -> None:
         """Tells what has been played, now that so many frames wait (None: as the client says)."""
+        self._unsettled = 0
         waiting = self._client.audio_waiting if waiting is None else waiting
-        for response_id in self._playout.settle(waiting, self._now()):
+        for response_id in self._playout.settle(waiting, now):
             self._tell_played(response_id, drained=False)
         if not self._told_drained and self._playout.buffered_ms == 0:
             self._tell_played(self._playout.playing, drained=True)
@@ -199,6 +211,8 @@ class ModelVoice:
 
     def _plan(self, now: float) -> None:
         """Sets the timer to when there is next something to do."""
+        if self._closed:
+            return
         commit = self._playout.next_commit(now)
         change = self._playout.next_change() if self._finishing or self._latest or self._playout.playing else None
         times = [when for when in (commit, change and change + LEAVING_S) if when is not None]
@@ -221,7 +235,7 @@ class ModelVoice:
 
     def _report_rest(self) -> None:
         self._last_report = None
-        self._settle()
+        self._settle(self._now())
         self._report(at_least_ms=1)
         if self._closed:
             return

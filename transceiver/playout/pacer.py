@@ -25,6 +25,7 @@ such a source leave as they come, and its timestamps at its own rate. Audio that
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from transceiver.media_port.interface import MAX_SCHEDULED
 
@@ -42,8 +43,7 @@ MAX_RUNS = 64
 """Runs of frames that are alike, of which it is remembered that they were played."""
 
 
-@dataclass(frozen=True, slots=True)
-class PacedFrame:
+class PacedFrame(NamedTuple):
     """A frame that leaves at `due`; `rtp_timestamp` in the codec's clock, counted from the session's first frame."""
 
     payload: bytes
@@ -54,8 +54,7 @@ class PacedFrame:
     """How loud it is, as RFC 6464 counts; None: nobody has looked."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Queued:
+class _Queued(NamedTuple):
     payload: bytes
     duration_us: int
     content_us: int
@@ -73,8 +72,7 @@ class _Run:
     frames: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Committed:
+class _Committed(NamedTuple):
     """A frame on its way, and the schedule as it was before it."""
 
     frame: _Queued

@@ -79,8 +79,9 @@ class AudioSender:
         """The same for one that is sent when `due` has come. It counts as sent once `settle` says so."""
         packet = self._next_packet(payload, rtp_timestamp, marker, due, level_dbov)
         if packet is not None:
-            # More than these do not wait anywhere.
-            self.settle(MAX_SCHEDULED - 1)
+            if len(self._scheduled) >= MAX_SCHEDULED:
+                # More than these do not wait anywhere.
+                self.settle(MAX_SCHEDULED - 1)
             self._scheduled.append(_Scheduled(self._sequence, packet, len(payload), due))
         return packet
 
