@@ -52,7 +52,7 @@ def configure_logging(level: str, format: Literal["console", "json"], **bound: s
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
-    for library in ("aiohttp", "aioice", "asyncio", "grpc"):
+    for library in ("aiohttp", "asyncio", "grpc"):
         logging.getLogger(library).setLevel(max(number, logging.WARNING))
     logging.getLogger("aiohttp.server").addFilter(_without_client)
 

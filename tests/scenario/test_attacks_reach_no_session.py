@@ -112,13 +112,13 @@ def test_stun_that_is_no_request(scene: TransceiverScene, caller: Caller) -> Non
 def test_authentic_check_with_an_attribute_that_cannot_be_read(scene: TransceiverScene, caller: Caller) -> None:
     ice = caller.client.ice
     username = f"{ice.remote_ufrag}:{ice.ufrag}".encode()
-    # SOFTWARE in UTF-8 that is none, then PRIORITY of two bytes: only the client itself can sign such a thing.
-    for kind, value in ((0x8022, b"\xff\xfe\xfd\xfc"), (0x0024, b"\x00\x01")):
+    # PRIORITY, ICE-CONTROLLING and USE-CANDIDATE of a wrong length: only the client itself can sign such a thing.
+    for kind, value in ((0x0024, b"\x00\x01"), (0x802A, b"\x00\x01\x02\x03"), (0x0025, b"\x01")):
         body = attribute(0x0006, username) + attribute(kind, value)
         head = bytes(stun.Message(stun.Method.BINDING, stun.Class.REQUEST))
         signature = stun.message_integrity(head + body, ice.remote_pwd.encode())
         scene.inject(stun.set_body_length(head, len(body) + 24) + body + attribute(8, signature), client=CLIENT_A)
-    assert scene.drops == {DropReason.MALFORMED_STUN: 2}
+    assert scene.drops == {DropReason.MALFORMED_STUN: 3}
 
 
 def attribute(kind: int, value: bytes) -> bytes:

@@ -60,16 +60,20 @@ class FlowLog:
 
     def upsert(self, path: Path, ssrcs: Collection[int], *, selected: bool) -> None:
         """Records that `path` belongs to a session here. Saying the same again changes nothing."""
-        flow = route_pb2.Flow(key=flow_key(path), ssrcs=sorted(ssrcs), selected=selected)
-        if self._flows.get(path) == flow:
+        known = self._flows.get(path)
+        wanted = sorted(ssrcs)
+        if known is not None and known.selected == selected and known.ssrcs == wanted:
             return
+        key = flow_key(path) if known is None else known.key
+        flow = route_pb2.Flow(key=key, ssrcs=wanted, selected=selected)
         self._flows[path] = flow
         self._append(route_pb2.Change(upsert=flow))
 
     def remove(self, path: Path) -> None:
         """Records that `path` is gone; an unknown path is no change."""
-        if self._flows.pop(path, None) is not None:
-            self._append(route_pb2.Change(remove=flow_key(path)))
+        flow = self._flows.pop(path, None)
+        if flow is not None:
+            self._append(route_pb2.Change(remove=flow.key))
 
     def set_draining(self) -> None:
         """Announces that no new call is taken here."""

@@ -27,22 +27,27 @@ def read_number(text: str | None, most: int) -> int | None:
 
 @dataclass(slots=True)
 class Section:
-    """The lines of one section; attributes in order as (name, value), value "" for a property attribute."""
+    """The lines of one section; of each attribute all values in order, "" for a property attribute."""
 
     media: str = ""
-    attributes: list[tuple[str, str]] = field(default_factory=list)
+    _values: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, name: str, value: str) -> None:
+        """Appends an attribute."""
+        self._values.setdefault(name, []).append(value)
 
     def first(self, name: str) -> str | None:
         """The first value of attribute `name`."""
-        return next((value for found, value in self.attributes if found == name), None)
+        values = self._values.get(name)
+        return values[0] if values else None
 
     def every(self, name: str) -> Iterator[str]:
         """Every value of attribute `name`."""
-        return (value for found, value in self.attributes if found == name)
+        return iter(self._values.get(name, ()))
 
     def has(self, name: str) -> bool:
         """Whether attribute `name` occurs."""
-        return self.first(name) is not None
+        return name in self._values
 
 
 def split_sections(sdp: str) -> tuple[Section, list[Section]]:
@@ -71,7 +76,7 @@ def split_sections(sdp: str) -> tuple[Section, list[Section]]:
             media.append(current)
         elif line[0] == "a":
             name, _, value = line[2:].partition(":")
-            current.attributes.append((name.strip(), value.strip()))
+            current.add(name.strip(), value.strip())
     if len(media) > MAX_MEDIA_SECTIONS:
         raise OfferError(f"The offer has more than {MAX_MEDIA_SECTIONS} media sections.", "m=")
     return session, media

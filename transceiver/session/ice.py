@@ -8,8 +8,6 @@ stock Chromium for over a second on long paths). What its answers mean for the s
 import struct
 from typing import Final, NamedTuple
 
-from aioice import stun
-
 from transceiver.media_port.interface import Path
 from transceiver.sdp.credentials import IceCredentials
 from transceiver.session.stun_response import build_role_conflict, build_success, build_unknown_attributes
@@ -19,10 +17,13 @@ from wire.stun import HEADER_BYTES, BindingRequest, verify_integrity
 _ATTRIBUTE: Final = struct.Struct("!HH")
 _OPTIONAL_FROM: Final = 0x8000
 """Attributes from here on may be ignored by whoever does not know them (RFC 8489 section 14)."""
+_PRIORITY, _USE_CANDIDATE, _CONTROLLED, _CONTROLLING = 0x0024, 0x0025, 0x8029, 0x802A
+_ICE_BYTES: Final = {_PRIORITY: 4, _USE_CANDIDATE: 0, _CONTROLLED: 8, _CONTROLLING: 8}
+"""RFC 8445 section 16.1, and how long their values are."""
 _KNOWN: Final = frozenset(
     (
         *(0x0001, 0x0006, 0x0008, 0x0009, 0x000A, 0x0014, 0x0015, 0x001C, 0x001D, 0x001E, 0x0020),  # RFC 8489, 18.3.1
-        *(0x0024, 0x0025),  # PRIORITY and USE-CANDIDATE
+        *(_PRIORITY, _USE_CANDIDATE),
     )
 )
 _MAX_NAMED: Final = 8
@@ -77,24 +78,24 @@ class IceAgent:
         pwd = credentials.pwd.encode()
         if not verify_integrity(datagram, request.integrity_offset, pwd):
             return DropReason.BAD_INTEGRITY
-        attributes = _attributes(datagram)
-        if attributes is None:
+        found = _attributes(datagram, request.integrity_offset)
+        if found is None:
             return DropReason.MALFORMED_STUN
         if not self._seen.admit(request.transaction_id, path):
             return DropReason.REPLAYED_CHECK
-        unknown = _unknown_attributes(datagram, request.integrity_offset)
+        unknown = [each for each in found if each < _OPTIONAL_FROM and each not in _KNOWN]
         if unknown:
             # RFC 8489 section 6.3.1.
             response = build_unknown_attributes(request.transaction_id, unknown[:_MAX_NAMED], pwd)
             return Refusal(response, DropReason.UNKNOWN_STUN_ATTRIBUTE)
-        if "ICE-CONTROLLED" in attributes:
+        if _CONTROLLED in found:
             # Section 7.3.1.1; we are lite, so we do not switch: the client must.
             return Refusal(build_role_conflict(request.transaction_id, pwd), DropReason.ROLE_CONFLICT)
         retired = None
         if self._former is not None and credentials is self.local:
             retired, self._former = self._former.ufrag, None
         response = build_success(request.transaction_id, path.client, pwd)
-        return Check(response, "USE-CANDIDATE" in attributes, retired)
+        return Check(response, _USE_CANDIDATE in found, retired)
 
     def _credentials(self, ufrag: bytes) -> IceCredentials | None:
         if ufrag == self.local.ufrag.encode():
@@ -104,24 +105,20 @@ class IceAgent:
         return None
 
 
-def _attributes(datagram: bytes) -> set[str] | None:
-    """Names of the attributes that aioice knows; None if one of them cannot be read."""
-    try:
-        return set(stun.parse_message(datagram).attributes)
-    except (ValueError, struct.error):
-        return None
+def _attributes(datagram: bytes, end: int) -> dict[int, None] | None:
+    """Types of the attributes before `end`, in order; None if one of ICE's has another length than it must have.
 
-
-def _unknown_attributes(datagram: bytes, end: int) -> list[int]:
-    """Types before `end` that a receiver must know and this one does not. Every attribute fits the message."""
-    unknown: dict[int, None] = {}
+    Every attribute fits the message. What stands behind `end` is not authentic (RFC 8489 section 14.5).
+    """
+    found: dict[int, None] = {}
     offset = HEADER_BYTES
     while offset < end:
         attribute_type, length = _ATTRIBUTE.unpack_from(datagram, offset)
-        if attribute_type < _OPTIONAL_FROM and attribute_type not in _KNOWN:
-            unknown[attribute_type] = None
+        if _ICE_BYTES.get(attribute_type, length) != length:
+            return None
+        found[attribute_type] = None
         offset += _ATTRIBUTE.size + length + (-length % 4)
-    return list(unknown)
+    return found
 
 
 class _TransactionRing:

@@ -58,6 +58,8 @@ def test_nonsense_is_as_good_as_nothing(value: str) -> None:
 
 @given(st.lists(st.text(max_size=60), max_size=5))
 def test_any_attributes_are_survived(values: list[str]) -> None:
-    attributes = [("fmtp", f"111 {value}") for value in values] + [("ptime", value) for value in values]
-    section = Section("audio", attributes)
+    section = Section("audio")
+    for value in values:
+        section.add("fmtp", f"111 {value}")
+        section.add("ptime", value)
     assert read_reception(section, OPUS).frame_ms in (10, 20, 40, 60)
