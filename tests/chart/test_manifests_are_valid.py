@@ -14,6 +14,7 @@ CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
 EVERYTHING: dict[str, Any] = {
     "monitoring": {"enabled": True},
     "keys": {"rotation": {"enabled": True}},
+    "worker": {"autoscaling": {"kind": "hpa"}},
     "transceiver": {"autoscaling": {"kind": "hpa"}, "ingress": {"enabled": True}},
 }
 

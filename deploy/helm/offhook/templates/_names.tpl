@@ -46,3 +46,15 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "offhook.keyKeeper" -}}
 {{ include "offhook.name" . }}-key-keeper
 {{- end }}
+
+{{- /* The line `replicas:`. An autoscaler's number is left alone: repeated where Helm can see it, else not said.
+(dict "root" $ "own" .Values.worker "kind" "Deployment" "name" "...") */}}
+{{- define "offhook.replicas" -}}
+{{- if eq .own.autoscaling.kind "none" -}}
+replicas: {{ .own.replicas }}
+{{- else }}
+{{- with lookup "apps/v1" .kind .root.Release.Namespace .name -}}
+replicas: {{ .spec.replicas }}
+{{- end }}
+{{- end }}
+{{- end }}
