@@ -1,6 +1,7 @@
 //! One caller: a WebRTC session and the stages of its setup. Sans-IO: bytes and time in, datagrams and events out.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
@@ -8,13 +9,19 @@ use str0m::config::{DtlsCert, DtlsVersion};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::RtpWrite;
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
 
+use crate::ear::Packet;
+use crate::speech::Frame;
 use crate::stamp;
 
 /// Second byte of a STUN message that answers a Binding request (RFC 8489 section 5): 0x0101.
 const BINDING_SUCCESS: [u8; 2] = [1, 1];
+
+/// An Opus packet of 20 ms of digital silence is no longer.
+const LONGEST_SILENCE_BYTES: usize = 12;
+const FAINTEST_DBOV: i8 = -60;
 
 /// When a caller got how far. The time from one to the next is what a caller waits for.
 #[derive(Debug, Clone, Copy)]
@@ -32,16 +39,37 @@ pub struct Stages {
 }
 
 /// What a call has to say after it was given something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Said {
     /// DTLS is up.
     Up,
-    /// The packet of this number came back.
-    Echo(u32),
-    /// Audio that is no echo of ours came: a worker that made its own.
-    Audio,
-    /// It is over, and not by our doing.
+    /// Audio came.
+    Heard(Heard),
+    /// STUN checks go unanswered.
+    Lost,
+    /// The server ended it.
     Closed,
+}
+
+/// A packet of audio that came.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The number that it had when it left here; None of what a worker made.
+    pub number: Option<u32>,
+    /// Its RTP header, and when it came.
+    pub packet: Packet,
+    /// How loud it says that it is (RFC 6464), 0 to -127 dBov.
+    pub level_dbov: Option<i8>,
+    /// Its payload.
+    pub payload: Arc<[u8]>,
+}
+
+impl Heard {
+    /// Whether somebody who listens would hear something: it says so, or, where it does not, is longer than Opus' silence.
+    #[must_use]
+    pub fn is_audible(&self) -> bool {
+        self.level_dbov.map_or(self.payload.len() > LONGEST_SILENCE_BYTES, |level| level > FAINTEST_DBOV)
+    }
 }
 
 /// See the module.
@@ -138,11 +166,18 @@ impl Call {
         self.rtc.handle_input(Input::Timeout(now))
     }
 
-    /// Sends the packet of this number.
+    /// Sends the packet of this number: a frame of speech, or a filler.
     ///
     /// # Errors
     /// str0m's, after which the call is over.
-    pub fn send(&mut self, number: u32, rtp_timestamp: u32, marker: bool, now: Instant) -> Result<(), RtcError> {
+    pub fn send(
+        &mut self,
+        number: u32,
+        frame: Option<&Frame>,
+        rtp_timestamp: u32,
+        marker: bool,
+        now: Instant,
+    ) -> Result<(), RtcError> {
         let Some(payload_type) = self.payload_type else {
             return Ok(());
         };
@@ -150,9 +185,10 @@ impl Call {
         let Some(stream) = api.stream_tx_by_mid(self.mid, None) else {
             return Ok(());
         };
-        let payload = stamp::stamped(self.mark, number);
+        let payload = stamp::stamped(self.mark, number, frame.map(|frame| &frame.packet[..]));
         let packet = RtpWrite::new(payload_type, self.sequence_number.into(), rtp_timestamp, now, payload);
-        stream.write_rtp(packet.marker(marker));
+        let level = ExtensionValues { audio_level: frame.map(|frame| frame.level_dbov), ..ExtensionValues::default() };
+        stream.write_rtp(packet.marker(marker).ext_vals(level));
         self.sequence_number += 1;
         self.handle_timeout(now)
     }
@@ -193,10 +229,19 @@ impl Call {
             }
             Event::RtpPacket(packet) => {
                 self.stages.first_media.get_or_insert(now);
-                Some(stamp::number(self.mark, &packet.payload).map_or(Said::Audio, Said::Echo))
+                Some(Said::Heard(self.heard(packet, now)))
             }
-            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => Some(Said::Closed),
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => Some(Said::Lost),
             _ => None,
+        }
+    }
+
+    fn heard(&self, packet: &RtpPacket, at: Instant) -> Heard {
+        Heard {
+            number: stamp::number(self.mark, &packet.payload),
+            packet: Packet { sequence_number: *packet.seq_no, rtp_timestamp: packet.time.numer(), at },
+            level_dbov: packet.header.ext_vals.audio_level,
+            payload: packet.payload.clone(),
         }
     }
 }

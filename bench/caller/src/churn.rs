@@ -38,13 +38,14 @@ pub fn churn(options: &Options, checkpoints: &[u32], concurrent: u32) -> io::Res
                     Happened::Up(slot) => {
                         load.start(slot, Instant::now());
                     }
-                    Happened::Heard { slot, .. } => {
+                    Happened::Heard(slot, _) => {
                         load.stop(slot);
                         load.end(slot);
                     }
                     Happened::Failed(slot) | Happened::Ended(slot) => {
                         open.remove(&slot);
                     }
+                    Happened::Sent { .. } => {}
                 }
             }
         }
@@ -55,10 +56,5 @@ pub fn churn(options: &Options, checkpoints: &[u32], concurrent: u32) -> io::Res
             break;
         }
     }
-    let failures: serde_json::Map<_, _> = load
-        .failures
-        .iter()
-        .map(|(reason, (count, first))| (reason.clone(), json!({"count": count, "first": first})))
-        .collect();
-    say("end", json!({"failures": failures, "unsent": load.unsent()}))
+    say("end", json!({"failures": load.failure_figures(), "unsent": load.unsent()}))
 }

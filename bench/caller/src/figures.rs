@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
 use serde_json::{Value, json};
 
 /// Longer times than this count as this.
@@ -23,6 +26,19 @@ impl Times {
     pub fn add(&mut self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(LONGEST_US);
         self.0.saturating_record(us.clamp(1, LONGEST_US));
+    }
+
+    /// Counts a whole number that is no time.
+    pub fn add_number(&mut self, number: u64) {
+        self.0.saturating_record(number.clamp(1, LONGEST_US));
+    }
+
+    /// All of them, as every HdrHistogram library reads it: V2, compressed, Base64.
+    #[must_use]
+    pub fn base64(&self) -> String {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&self.0, &mut bytes).expect("memory takes any bytes");
+        BASE64_STANDARD.encode(bytes)
     }
 
     /// How many there are.

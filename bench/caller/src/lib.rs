@@ -14,14 +14,22 @@
 
 pub mod arrivals;
 pub mod call;
+pub mod calls;
+pub mod cause;
 pub mod churn;
+pub mod ear;
 pub mod envelope;
 pub mod figures;
 pub mod load;
+pub mod mos;
 pub mod options;
+pub mod orders;
 pub mod play;
 pub mod port;
 pub mod schedule;
+pub mod seconds;
 pub mod signalling;
+pub mod speech;
 pub mod stamp;
+pub mod watermark;
 pub mod window;

@@ -6,16 +6,19 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::{Value, json};
 use str0m::RtcError;
 use str0m::config::DtlsCert;
 
-use crate::call::{Call, Said, Stages};
+use crate::call::{Call, Heard, Said, Stages};
+use crate::cause::Cause;
 use crate::envelope::{self, Envelope};
 use crate::figures::Times;
 use crate::options::Options;
 use crate::port::Port;
 use crate::schedule::{Rounds, Schedule};
 use crate::signalling::{Done, Signalling};
+use crate::speech::{Frame, Speech};
 
 /// Spacing of packets.
 pub const FRAME: Duration = Duration::from_millis(20);
@@ -23,18 +26,18 @@ const SAMPLES_PER_MS: u64 = 48;
 const BATCHES_PER_TURN: usize = 4;
 
 /// What a run wants to know of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Happened {
     /// DTLS is up.
     Up(u32),
-    /// Audio came back: the packet's number if it was ours.
-    Heard {
+    /// This caller heard something.
+    Heard(u32, Heard),
+    /// A packet left.
+    Sent {
         /// Whose.
         slot: u32,
-        /// None if a worker made it.
-        number: Option<u32>,
-        /// When.
-        at: Instant,
+        /// When it was due.
+        due: Instant,
     },
     /// The server took leave, or the call never came up; counted in [`Load::failures`].
     Failed(u32),
@@ -51,8 +54,22 @@ struct Stream {
     on: bool,
 }
 
+/// What a caller says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// Packets that are no speech.
+    Filler,
+    /// Speech with marks in it, over and over.
+    Marked,
+    /// The sentence, from the packet of this number on, and then silence.
+    Sentence(u32),
+    /// Silence.
+    Silence,
+}
+
 struct Slot {
     call: Call,
+    says: Says,
     stream: Option<Stream>,
     /// When it wants to be woken, and the earliest time at which `timers` will.
     timeout: Instant,
@@ -86,10 +103,15 @@ pub struct Load {
     outbound: VecDeque<Held>,
     last_sent: Instant,
     happened: Vec<Happened>,
-    /// Calls that failed, by reason, with what the first of each said.
-    pub failures: BTreeMap<String, (u64, String)>,
+    speech: Option<Speech>,
+    /// Whether a call that is up must hear something for its setup to be over.
+    must_hear: bool,
+    /// Calls that failed, by cause, with what the first of each said.
+    pub failures: BTreeMap<Cause, (u64, String)>,
     /// How late packets left, since somebody last took this.
     pub late: Times,
+    /// How late offers were posted.
+    pub offers_late: Times,
 }
 
 impl Load {
@@ -127,9 +149,40 @@ impl Load {
             outbound: VecDeque::new(),
             last_sent: now,
             happened: Vec::new(),
+            speech: None,
+            must_hear: true,
             failures: BTreeMap::new(),
             late: Times::default(),
+            offers_late: Times::default(),
         })
+    }
+
+    /// Gives callers something to say; `must_hear` is whether one who is up must also hear something in time.
+    pub fn teach(&mut self, speech: Speech, must_hear: bool) {
+        (self.speech, self.must_hear) = (Some(speech), must_hear);
+    }
+
+    /// What there is to say; None where nothing was taught.
+    #[must_use]
+    pub fn speech(&self) -> Option<&Speech> {
+        self.speech.as_ref()
+    }
+
+    /// From its next packet on the caller says this. Returns the number of that packet, and when it is due.
+    pub fn say(&mut self, slot: u32, says: impl FnOnce(u32) -> Says) -> Option<(u32, Instant)> {
+        let each = self.slots[slot as usize].as_deref_mut()?;
+        let stream = each.stream.as_ref()?;
+        each.says = says(stream.next);
+        Some((stream.next, due_at(stream, stream.next)))
+    }
+
+    /// Failures as they are said: by cause, how many, and what the first was told.
+    #[must_use]
+    pub fn failure_figures(&self) -> Value {
+        let figure = |(cause, (count, first)): (&Cause, &(u64, String))| {
+            (cause.name().to_owned(), json!({"count": count, "first": first}))
+        };
+        self.failures.iter().map(figure).collect::<serde_json::Map<_, _>>().into()
     }
 
     /// Port of the load's own socket.
@@ -151,13 +204,13 @@ impl Load {
         match Call::offer(address, &self.certificate, self.mark, due) {
             Ok((call, offer)) => {
                 let never = due + Duration::from_secs(86_400);
-                self.slots.push(Some(Box::new(Slot { call, stream: None, timeout: never, armed: never })));
+                self.slots.push(Some(Box::new(Slot { call, says: Says::Filler, stream: None, timeout: never, armed: never })));
                 self.setups.push_back((due + self.setup_timeout, slot));
-                self.signalling.open(slot, offer);
+                self.signalling.open(slot, offer, due);
             }
             Err(error) => {
                 self.slots.push(None);
-                self.fail(slot, "offer", &error.to_string());
+                self.fail(slot, Cause::Generator, &error.to_string());
             }
         }
         slot
@@ -282,18 +335,31 @@ impl Load {
         let done: Vec<Done> = self.signalling.take_done().collect();
         for each in done {
             match each {
-                Done::Opened { slot, location, answer, at } => {
+                Done::Opened { slot, location, answer, at, late } => {
+                    self.offers_late.add(late);
                     if let Some(opened) = &mut self.slots[slot as usize] {
                         opened.call.location = Some(location);
                     } else {
                         // It gave up meanwhile; the server must not keep it.
                         self.signalling.end(slot, location);
                     }
-                    self.given(slot, at, |call| call.accept(&answer, at));
+                    self.accept(slot, &answer, at);
                 }
-                Done::Refused { slot, reason, detail } => self.fail(slot, &reason, &detail),
+                Done::Refused { slot, cause, detail } => self.fail(slot, cause, &detail),
                 Done::Ended { slot } => self.happened.push(Happened::Ended(slot)),
             }
+        }
+    }
+
+    fn accept(&mut self, slot: u32, answer: &str, at: Instant) {
+        let mut fault = None;
+        self.given(slot, at, |call| {
+            fault = call.accept(answer, at).err();
+            Ok(())
+        });
+        if let Some(fault) = fault {
+            self.end(slot);
+            self.fail(slot, Cause::BadAnswer, &fault.to_string());
         }
     }
 
@@ -329,18 +395,29 @@ impl Load {
             self.last_sent = now;
             let since_began = when.saturating_duration_since(self.began).as_millis() as u64;
             let rtp_timestamp = (since_began * SAMPLES_PER_MS) as u32;
-            self.given(slot, now, |call| call.send(number, rtp_timestamp, marker, now));
+            self.happened.push(Happened::Sent { slot, due: when });
+            self.send(slot, number, rtp_timestamp, marker, now);
         }
+    }
+
+    fn send(&mut self, slot: u32, number: u32, rtp_timestamp: u32, marker: bool, now: Instant) {
+        // Taken out for the time of the call, which needs the whole load.
+        let speech = self.speech.take();
+        let says = self.slots[slot as usize].as_deref().map_or(Says::Filler, |each| each.says);
+        let frame = speech.as_ref().and_then(|speech| frame(speech, says, number));
+        self.given(slot, now, |call| call.send(number, frame, rtp_timestamp, marker, now));
+        self.speech = speech;
     }
 
     fn give_up_on_setups(&mut self, now: Instant) {
         while let Some((_, slot)) = self.setups.front().copied().filter(|(when, _)| *when <= now) {
             self.setups.pop_front();
-            let up = self.stages(slot).is_none_or(|stages| stages.dtls_up.is_some());
-            if !up {
+            let Some(stages) = self.stages(slot) else { continue };
+            let last = if self.must_hear { stages.first_media } else { stages.dtls_up };
+            if last.is_none() {
                 let detail = format!("not up {:?} after it was due", self.setup_timeout);
                 self.end(slot);
-                self.fail(slot, "setup_timeout", &detail);
+                self.fail(slot, Cause::of_setup(&stages), &detail);
             }
         }
     }
@@ -350,7 +427,7 @@ impl Load {
         let Some(each) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let (port, outbound, happened) = (&mut self.port, &mut self.outbound, &mut self.happened);
         let (envelope, client, delay) = (self.envelope, each.call.address, self.delay);
-        let mut closed = false;
+        let mut over = None;
         let transmit = |destination: SocketAddr, datagram: &[u8]| {
             if delay.is_zero() {
                 send(port, envelope, client, destination, datagram);
@@ -361,17 +438,18 @@ impl Load {
         };
         let say = |said: Said| match said {
             Said::Up => happened.push(Happened::Up(slot)),
-            Said::Echo(number) => happened.push(Happened::Heard { slot, number: Some(number), at: now }),
-            Said::Audio => happened.push(Happened::Heard { slot, number: None, at: now }),
-            Said::Closed => closed = true,
+            Said::Heard(heard) => happened.push(Happened::Heard(slot, heard)),
+            Said::Lost => over = Some((Cause::ConnectionLost, "STUN checks go unanswered")),
+            Said::Closed => over = over.or(Some((Cause::ClosedByTarget, "DTLS close_notify"))),
         };
         let wanted = give(&mut each.call).and_then(|()| each.call.drain(now, transmit, say));
         match wanted {
-            Ok(_) if closed => {
-                self.end(slot);
-                self.fail(slot, "closed", "the server or ICE ended it");
-            }
             Ok(timeout) => {
+                if let Some((cause, detail)) = over {
+                    self.end(slot);
+                    self.fail(slot, cause, detail);
+                    return;
+                }
                 each.timeout = timeout;
                 if timeout < each.armed {
                     each.armed = timeout;
@@ -380,14 +458,15 @@ impl Load {
             }
             Err(error) => {
                 self.end(slot);
-                self.fail(slot, "session", &error.to_string());
+                self.fail(slot, Cause::ClosedByTarget, &error.to_string());
             }
         }
     }
 
-    fn fail(&mut self, slot: u32, reason: &str, detail: &str) {
+    /// A call has failed, and is over.
+    pub fn fail(&mut self, slot: u32, cause: Cause, detail: &str) {
         self.slots[slot as usize] = None;
-        let (count, _) = self.failures.entry(reason.into()).or_insert_with(|| (0, detail.trim().into()));
+        let (count, _) = self.failures.entry(cause).or_insert_with(|| (0, detail.trim().into()));
         *count += 1;
         self.happened.push(Happened::Failed(slot));
     }
@@ -398,6 +477,18 @@ impl Load {
         let stream = self.slots[slot as usize].as_ref()?.stream.as_ref()?;
         let index = number.checked_sub(stream.first)?;
         Some((due_at(stream, number), index))
+    }
+}
+
+/// None of a filler.
+fn frame(speech: &Speech, says: Says, number: u32) -> Option<&Frame> {
+    match says {
+        Says::Filler => None,
+        Says::Marked => speech.marked.get(number as usize % speech.marked.len()),
+        Says::Sentence(first) => {
+            Some(speech.sentence.get(number.wrapping_sub(first) as usize).unwrap_or(&speech.silence))
+        }
+        Says::Silence => Some(&speech.silence),
     }
 }
 

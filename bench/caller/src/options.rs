@@ -68,6 +68,26 @@ pub enum Run {
         #[serde(default = "default_storm_rate")]
         storm_rate: f64,
     },
+    /// Calls that arrive by a schedule which several processes share.
+    Calls {
+        /// Of the run, of all processes together.
+        calls: u32,
+        /// That share the schedule.
+        processes: u32,
+        /// Which of them this is, from 0.
+        process: u32,
+        /// What callers do.
+        profile: Profile,
+        /// From when on packets count, after the beginning.
+        measure_from_s: f64,
+        /// Until when they do; then all hang up.
+        measure_to_s: f64,
+        /// How long a call stays, once up; absent: until the end.
+        #[serde(default)]
+        hold_s: Option<f64>,
+        /// Length of the jitter buffer of callers.
+        ear_buffer_ms: f64,
+    },
     /// Calls that are opened at the rate, echo some packets, and are ended.
     Churn {
         /// After how many calls, in rising order, to pause with none open, until a line comes on standard input.
@@ -75,6 +95,14 @@ pub enum Run {
         /// Calls open at once at most.
         concurrent: u32,
     },
+}
+
+/// What callers do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Talk all the time, and hear themselves.
+    Echo,
 }
 
 fn default_signallers() -> usize {

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::call::Stages;
 use crate::figures::Times;
@@ -89,13 +89,7 @@ pub fn play(options: &Options, plan: Plan) -> io::Result<()> {
         say(name, json!({"playing": window.figures(), "arriving": setup_figures(&arrived)}))?;
     }
     player.end()?;
-    let failures: Map<String, Value> = player
-        .load
-        .failures
-        .iter()
-        .map(|(reason, (count, first))| (reason.clone(), json!({"count": count, "first": first})))
-        .collect();
-    say("end", json!({"failures": failures, "unsent": player.load.unsent()}))
+    say("end", json!({"failures": player.load.failure_figures(), "unsent": player.load.unsent()}))
 }
 
 struct Player {
@@ -175,11 +169,12 @@ impl Player {
                 self.up.insert(slot);
                 self.load.start(slot, Instant::now());
             }
-            Happened::Heard { slot, number, at } => {
+            Happened::Heard(slot, heard) => {
+                let at = heard.packet.at;
                 if self.probing.remove(&slot) {
                     self.load.stop(slot);
                 }
-                match number.map(|number| self.load.due_of(slot, number)) {
+                match heard.number.map(|number| self.load.due_of(slot, number)) {
                     Some(Some((due, index))) => {
                         self.windows.iter_mut().for_each(|each| each.heard(slot, due, index, at));
                     }
@@ -195,6 +190,7 @@ impl Player {
             Happened::Ended(slot) => {
                 self.ending.remove(&slot);
             }
+            Happened::Sent { .. } => {}
         }
     }
 

@@ -7,15 +7,19 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use rustix::event::{EventfdFlags, eventfd};
-use ureq::Agent;
+use ureq::{Agent, Error};
 
+use crate::cause::Cause;
 use crate::options::{End, Options};
 
+const UNREACHABLE: [io::ErrorKind; 3] =
+    [io::ErrorKind::ConnectionRefused, io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable];
+const MOST_OF_A_BODY: usize = 200;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a thread is asked to do.
 enum Request {
-    Open { slot: u32, offer: String },
+    Open { slot: u32, offer: String, due: Instant },
     End { slot: u32, location: String },
 }
 
@@ -32,13 +36,15 @@ pub enum Done {
         answer: String,
         /// When the answer was read.
         at: Instant,
+        /// How long after it was due the request was made.
+        late: Duration,
     },
     /// A call was refused, or nobody answered.
     Refused {
         /// Whose.
         slot: u32,
-        /// A word to count by.
-        reason: String,
+        /// Why.
+        cause: Cause,
         /// What the server or the network said.
         detail: String,
     },
@@ -92,10 +98,10 @@ impl Signalling {
         Ok(Self { requests, done, woken })
     }
 
-    /// Posts an offer.
-    pub fn open(&self, slot: u32, offer: String) {
+    /// Posts an offer of a call that was due at `due`.
+    pub fn open(&self, slot: u32, offer: String, due: Instant) {
         // Threads end with this object only.
-        let _ = self.requests.send(Request::Open { slot, offer });
+        let _ = self.requests.send(Request::Open { slot, offer, due });
     }
 
     /// Ends a call.
@@ -123,7 +129,7 @@ fn serve(server: &Server, taken: &Mutex<Receiver<Request>>, tell: &Sender<Done>,
     loop {
         let Ok(Ok(request)) = taken.lock().map(|requests| requests.recv()) else { return };
         let done = match request {
-            Request::Open { slot, offer } => server.open(slot, &offer),
+            Request::Open { slot, offer, due } => server.open(slot, &offer, due),
             Request::End { slot, location } => {
                 server.end(&location);
                 Done::Ended { slot }
@@ -138,27 +144,29 @@ fn serve(server: &Server, taken: &Mutex<Receiver<Request>>, tell: &Sender<Done>,
 }
 
 impl Server {
-    fn open(&self, slot: u32, offer: &str) -> Done {
-        let refused = |reason: String, detail: String| Done::Refused { slot, reason, detail };
+    fn open(&self, slot: u32, offer: &str, due: Instant) -> Done {
+        let late = due.elapsed();
+        let refused = |cause: Cause, detail: String| Done::Refused { slot, cause, detail };
         let mut request = self.agent.post(&self.url).header("Content-Type", "application/sdp");
         if let Some(key) = &self.key {
             request = request.header("Authorization", format!("Bearer {key}"));
         }
         let mut response = match request.send(offer) {
             Ok(response) => response,
-            Err(error) => return refused("http_failed".into(), error.to_string()),
+            Err(error) => return refused(cause_of(&error), error.to_string()),
         };
         let body = match response.body_mut().read_to_string() {
             Ok(body) => body,
-            Err(error) => return refused("http_failed".into(), error.to_string()),
+            Err(error) => return refused(cause_of(&error), error.to_string()),
         };
         let at = Instant::now();
         if !response.status().is_success() {
-            return refused(format!("status_{}", response.status().as_u16()), body);
+            let status = response.status().as_u16();
+            return refused(Cause::of_status(status), format!("HTTP {status}: {}", excerpt(&body)));
         }
         let location = response.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let location = if location.starts_with('/') { format!("{}{location}", self.origin) } else { location.into() };
-        Done::Opened { slot, location, answer: body, at }
+        Done::Opened { slot, location, answer: body, at, late }
     }
 
     /// A server that no longer knows the call is as good as one that has ended it.
@@ -174,6 +182,20 @@ impl Server {
         // A call whose server cannot be reached any more is over as well.
         let _ = request.send_empty().map(|mut response| response.body_mut().read_to_string());
     }
+}
+
+fn cause_of(error: &Error) -> Cause {
+    match error {
+        Error::Timeout(_) => Cause::HttpTimeout,
+        Error::HostNotFound | Error::ConnectionFailed => Cause::Unreachable,
+        Error::Io(error) if UNREACHABLE.contains(&error.kind()) => Cause::Unreachable,
+        _ => Cause::HttpBroken,
+    }
+}
+
+/// What of an error body fits on a line.
+fn excerpt(body: &str) -> String {
+    body.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_OF_A_BODY).collect()
 }
 
 /// `http://host:port` of a URL.

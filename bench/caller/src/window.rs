@@ -103,6 +103,7 @@ impl Window {
 }
 
 /// CPU time of the thread that drives the calls.
-fn own_cpu() -> Duration {
+#[must_use]
+pub fn own_cpu() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

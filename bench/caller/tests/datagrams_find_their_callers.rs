@@ -55,7 +55,7 @@ fn a_datagram_without_a_header_is_none() {
 
 #[test]
 fn a_number_comes_back_and_what_is_not_ours_has_none() {
-    let payload = stamp::stamped(7, 4_000_000_000);
+    let payload = stamp::stamped(7, 4_000_000_000, None);
     assert_eq!(payload.len(), stamp::PAYLOAD_BYTES);
     assert_eq!(stamp::number(7, &payload), Some(4_000_000_000));
     assert_eq!(stamp::number(8, &payload), None);

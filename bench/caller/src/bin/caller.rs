@@ -3,6 +3,9 @@
 
 use std::process::ExitCode;
 
+use std::time::Duration;
+
+use offhook_bench_caller::calls::{self, calls};
 use offhook_bench_caller::churn::churn;
 use offhook_bench_caller::options::{Options, Run};
 use offhook_bench_caller::play::{Plan, play};
@@ -25,6 +28,19 @@ fn main() -> ExitCode {
         Run::Play { calls, seconds, storm_calls, storm_rate } => {
             let plan = Plan { calls: *calls, seconds: *seconds, storm_calls: *storm_calls, storm_rate: *storm_rate };
             play(&options, plan)
+        }
+        &Run::Calls { calls: number, processes, process, profile, measure_from_s, measure_to_s, hold_s, ear_buffer_ms } => {
+            let plan = calls::Plan {
+                calls: number,
+                processes,
+                process,
+                profile,
+                measure_from: Duration::from_secs_f64(measure_from_s),
+                measure_to: Duration::from_secs_f64(measure_to_s),
+                hold: hold_s.map(Duration::from_secs_f64),
+                ear_buffer: Duration::from_secs_f64(ear_buffer_ms / 1000.0),
+            };
+            calls(&options, plan)
         }
         Run::Churn { checkpoints, concurrent } => churn(&options, checkpoints, *concurrent),
     };

@@ -1,0 +1,423 @@
+//! A run of calls that arrive by a schedule fixed beforehand, say something, and leave; several processes share it.
+//!
+//! ```text
+//!  "ready"     line on stdin             measured                       any line, or the end of stdin, ends it early
+//!  ─────────── ─────────┬─────────────┬──────────────────────┬───────┬─────────
+//!                       0   arrivals  measure_from_s  measure_to_s   grace   all hang up
+//!                       "begin", then "second" by second             "end"
+//! ```
+//!
+//! Call `i` of the run is due at `i / rate`, and belongs to process `i mod processes`. Nothing waits for anything: a call
+//! that is slow to come up is counted from when it is up.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::arrivals::Arrivals;
+use crate::call::{Heard, Stages};
+use crate::cause::Cause;
+use crate::ear::{Ear, Gap};
+use crate::figures::Times;
+use crate::load::{FRAME, Happened, Load, Says};
+use crate::mos::mos;
+use crate::options::{Options, Profile};
+use crate::orders::Orders;
+use crate::play::say;
+use crate::seconds::Seconds;
+use crate::speech::Speech;
+use crate::window::own_cpu;
+
+/// How long the last packets may take to come back.
+const GRACE: Duration = Duration::from_secs(1);
+const END_WITHIN: Duration = Duration::from_secs(20);
+/// A frame is spoken before it is sent.
+const FRAME_MS: f64 = 20.0;
+const MOS_SCALE: f64 = 1000.0;
+
+/// What this process has to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Calls of the run, of all processes together.
+    pub calls: u32,
+    /// That share it.
+    pub processes: u32,
+    /// Which of them this is, from 0.
+    pub process: u32,
+    /// What callers do.
+    pub profile: Profile,
+    /// From when on packets count, after the beginning.
+    pub measure_from: Duration,
+    /// Until when they do.
+    pub measure_to: Duration,
+    /// How long a call stays, once up; None: until the end.
+    pub hold: Option<Duration>,
+    /// The jitter buffer of callers.
+    pub ear_buffer: Duration,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The socket's; libopus is built wrongly; or nobody reads what is said.
+pub fn calls(options: &Options, plan: Plan) -> io::Result<()> {
+    let mut load = Load::open(options)?;
+    let speech = Speech::encode().map_err(|error| io::Error::other(error.message()))?;
+    load.teach(speech, true);
+    let orders = Orders::listen()?;
+    say("ready", json!({"client_port": load.client_port()}))?;
+    if !orders.wait() {
+        return Ok(());
+    }
+    let mut crowd = Crowd::new(load, plan, options.rate);
+    say("begin", json!({}))?;
+    let interrupted = crowd.run(&orders)?;
+    crowd.end(interrupted)
+}
+
+/// One caller.
+struct Caller {
+    /// When its first packet was due.
+    origin: Instant,
+    ear: Ear,
+    arrivals: Arrivals,
+    /// Of its packets that came back in the measured time.
+    round_trips: (Duration, u32),
+    leaves: Option<Instant>,
+    over: bool,
+}
+
+struct Crowd {
+    load: Load,
+    plan: Plan,
+    rate: f64,
+    begin: Instant,
+    from: Instant,
+    to: Instant,
+    measuring: bool,
+    placed: u32,
+    /// By slot; None of a call that has not heard anything yet.
+    callers: Vec<Option<Caller>>,
+    up: usize,
+    seconds: Seconds,
+    cpu: (Instant, Duration),
+    totals: Totals,
+    ending: usize,
+}
+
+#[derive(Default)]
+struct Totals {
+    up: u64,
+    lost: u64,
+    most_at_once: usize,
+    sent: u64,
+    setup: Setup,
+    round_trip: Times,
+    longest_silence: Times,
+    jitter: Times,
+    mos: Times,
+    arrived: u64,
+    missing: u64,
+    late: u64,
+    reordered: u64,
+    echoed: u64,
+    duplicates: u64,
+    busiest_share: f64,
+}
+
+#[derive(Default)]
+struct Setup {
+    whole: Times,
+    answer: Times,
+    ice: Times,
+    dtls: Times,
+    first_media: Times,
+}
+
+impl Setup {
+    fn add(&mut self, stages: &Stages) {
+        let Stages { due, answered: Some(answered), first_stun, dtls_up, first_media } = *stages else { return };
+        self.answer.add(answered.saturating_duration_since(due));
+        for (times, when) in
+            [(&mut self.ice, first_stun), (&mut self.dtls, dtls_up), (&mut self.first_media, first_media)]
+        {
+            if let Some(when) = when {
+                times.add(when.saturating_duration_since(answered));
+            }
+        }
+        if let Some(last) = first_media.or(dtls_up) {
+            self.whole.add(last.saturating_duration_since(due));
+        }
+    }
+}
+
+impl Crowd {
+    fn new(mut load: Load, plan: Plan, rate: f64) -> Self {
+        let begin = Instant::now();
+        load.late = Times::default();
+        Self {
+            load,
+            plan,
+            rate,
+            begin,
+            from: begin + plan.measure_from,
+            to: begin + plan.measure_to,
+            measuring: false,
+            placed: 0,
+            callers: Vec::new(),
+            up: 0,
+            seconds: Seconds::new(begin),
+            cpu: (begin, own_cpu()),
+            totals: Totals::default(),
+            ending: 0,
+        }
+    }
+
+    /// Returns whether it was stopped early.
+    fn run(&mut self, orders: &Orders) -> io::Result<bool> {
+        loop {
+            let now = Instant::now();
+            if orders.stop() {
+                self.to = self.to.min(now);
+                self.turn_until(now + GRACE)?;
+                return Ok(true);
+            }
+            if now >= self.to {
+                self.turn_until(self.to + GRACE)?;
+                return Ok(false);
+            }
+            if !self.measuring && now >= self.from {
+                self.begin_measuring();
+            }
+            self.place_due(now);
+            self.take_leave(now);
+            self.tell(now)?;
+            let next = [self.to, self.seconds.next(), now + FRAME, self.next_due().unwrap_or(self.to)];
+            self.turn(next.into_iter().min().unwrap_or(now))?;
+        }
+    }
+
+    fn begin_measuring(&mut self) {
+        self.measuring = true;
+        self.load.late = Times::default();
+        self.callers.iter_mut().flatten().for_each(|caller| caller.ear.count_anew());
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let index = self.placed * self.plan.processes + self.plan.process;
+        (index < self.plan.calls).then(|| self.begin + Duration::from_secs_f64(f64::from(index) / self.rate))
+    }
+
+    fn place_due(&mut self, now: Instant) {
+        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+            self.load.place(due);
+            self.callers.push(None);
+            self.placed += 1;
+        }
+    }
+
+    fn take_leave(&mut self, now: Instant) {
+        if self.plan.hold.is_none() {
+            return;
+        }
+        for slot in 0..self.callers.len() {
+            if self.callers[slot].as_ref().is_some_and(|caller| !caller.over && caller.leaves.is_some_and(|when| when <= now)) {
+                self.hang_up(slot as u32, now);
+            }
+        }
+    }
+
+    fn hang_up(&mut self, slot: u32, now: Instant) {
+        self.caller_is_over(slot, now);
+        self.load.stop(slot);
+        if self.load.end(slot) {
+            self.ending += 1;
+        }
+    }
+
+    fn tell(&mut self, now: Instant) -> io::Result<()> {
+        self.seconds.active(now, self.up);
+        for mut second in self.seconds.tell(now) {
+            let (at, used) = self.cpu;
+            self.cpu = (now, own_cpu());
+            let share = (self.cpu.1 - used).as_secs_f64() / (now - at).as_secs_f64();
+            self.totals.busiest_share = self.totals.busiest_share.max(share);
+            second["cpu_share_of_core"] = json!(share);
+            say("second", second)?;
+        }
+        Ok(())
+    }
+
+    fn turn_until(&mut self, until: Instant) -> io::Result<()> {
+        while Instant::now() < until {
+            self.turn(until)?;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, until: Instant) -> io::Result<()> {
+        for each in self.load.turn(until)? {
+            self.take(each);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, happened: Happened) {
+        match happened {
+            Happened::Up(slot) => {
+                let origin = Instant::now();
+                self.load.start(slot, origin);
+                self.load.say(slot, |_| Says::Marked);
+                self.callers[slot as usize] = Some(Caller {
+                    origin,
+                    ear: Ear::new(self.plan.ear_buffer),
+                    arrivals: Arrivals::default(),
+                    round_trips: (Duration::ZERO, 0),
+                    leaves: None,
+                    over: false,
+                });
+            }
+            Happened::Sent { due, .. } => {
+                self.seconds.sent(due);
+                self.totals.sent += u64::from(self.measured(due));
+            }
+            Happened::Heard(slot, heard) => self.heard(slot, &heard),
+            Happened::Failed(slot) => {
+                let now = Instant::now();
+                self.seconds.failed(now);
+                if self.caller_is_over(slot, now) {
+                    self.totals.lost += 1;
+                }
+            }
+            Happened::Ended(_) => self.ending = self.ending.saturating_sub(1),
+        }
+    }
+
+    fn heard(&mut self, slot: u32, heard: &Heard) {
+        let at = heard.packet.at;
+        let echo = heard.number.and_then(|number| self.load.due_of(slot, number));
+        let measured = echo.is_some_and(|(due, _)| self.measured(due));
+        let first = self.callers[slot as usize].as_ref().is_some_and(|caller| caller.leaves.is_none() && !caller.over);
+        if first {
+            self.came_up(slot, at);
+        }
+        let Some(caller) = self.callers[slot as usize].as_mut().filter(|caller| !caller.over) else { return };
+        let (skipped, gap) = caller.ear.hear(heard.packet);
+        self.seconds.arrived(at, skipped);
+        if let Some(gap) = gap {
+            self.seconds.gap(slot, gap);
+        }
+        let Some((due, index)) = echo else { return };
+        let round_trip = at.saturating_duration_since(due);
+        self.seconds.echoed(due, round_trip);
+        if measured && caller.arrivals.arrived(index, at) {
+            self.totals.round_trip.add(round_trip);
+            caller.round_trips.0 += round_trip;
+            caller.round_trips.1 += 1;
+        }
+    }
+
+    /// It has heard its first packet.
+    fn came_up(&mut self, slot: u32, at: Instant) {
+        let Some(stages) = self.load.stages(slot) else { return };
+        self.totals.setup.add(&stages);
+        self.totals.up += 1;
+        self.up += 1;
+        self.totals.most_at_once = self.totals.most_at_once.max(self.up);
+        self.seconds.set_up(at);
+        let Some(caller) = self.callers[slot as usize].as_mut() else { return };
+        caller.leaves = Some(self.plan.hold.map_or(self.to + GRACE * 60, |hold| at + hold));
+    }
+
+    fn measured(&self, due: Instant) -> bool {
+        due >= self.from && due < self.to
+    }
+
+    /// Takes its figures. True if it had been up.
+    fn caller_is_over(&mut self, slot: u32, now: Instant) -> bool {
+        let Some(caller) = self.callers[slot as usize].as_mut().filter(|caller| !caller.over) else { return false };
+        caller.over = true;
+        if caller.leaves.is_none() {
+            return false;
+        }
+        self.up -= 1;
+        if let Some(gap) = caller.ear.end(now.min(self.to)) {
+            self.seconds.gap(slot, Gap { length: gap.length, ..gap });
+        }
+        let totals = &mut self.totals;
+        totals.longest_silence.add(caller.ear.longest_silence);
+        totals.jitter.add(caller.ear.jitter());
+        totals.arrived += caller.ear.arrived;
+        totals.missing += caller.ear.missing;
+        totals.late += caller.ear.late;
+        totals.echoed += caller.arrivals.received;
+        totals.duplicates += caller.arrivals.duplicates;
+        totals.reordered += caller.ear.reordered;
+        if let Some(share) = caller.ear.concealed_share() {
+            let (sum, count) = caller.round_trips;
+            let one_way_ms = sum.checked_div(count).map_or(0.0, |mean| mean.as_secs_f64() * 500.0);
+            let delay_ms = one_way_ms + FRAME_MS + self.plan.ear_buffer.as_secs_f64() * 1000.0;
+            totals.mos.add_number((mos(delay_ms, share) * MOS_SCALE) as u64);
+        }
+        true
+    }
+
+    fn end(mut self, interrupted: bool) -> io::Result<()> {
+        let now = Instant::now();
+        self.load.stop_all();
+        for slot in 0..self.callers.len() as u32 {
+            self.hang_up(slot, now);
+        }
+        self.seconds.active(self.to, 0);
+        for second in self.seconds.tell_rest(self.to) {
+            say("second", second)?;
+        }
+        let until = now + END_WITHIN;
+        while self.ending > 0 && Instant::now() < until {
+            self.turn(Instant::now() + FRAME)?;
+        }
+        let mut figures = self.figures();
+        figures["interrupted"] = interrupted.into();
+        say("end", figures)
+    }
+
+    fn figures(&self) -> Value {
+        let totals = &self.totals;
+        let setup = &totals.setup;
+        json!({
+            "measured_s": self.to.saturating_duration_since(self.from).as_secs_f64(),
+            "calls": {
+                "begun": self.placed,
+                "up": totals.up,
+                "lost": totals.lost,
+                "most_at_once": totals.most_at_once,
+            },
+            "failures": self.load.failure_figures(),
+            "packets": {
+                "sent": totals.sent,
+                "echoed": totals.echoed,
+                "duplicates": totals.duplicates,
+                "reordered": totals.reordered,
+                "arrived": totals.arrived,
+                "missing": totals.missing,
+                "late": totals.late,
+                "unsent": self.load.unsent(),
+            },
+            "cpu_share_of_core": totals.busiest_share,
+            "histograms": {
+                "setup": setup.whole.base64(),
+                "setup_answer": setup.answer.base64(),
+                "setup_ice": setup.ice.base64(),
+                "setup_dtls": setup.dtls.base64(),
+                "setup_first_media": setup.first_media.base64(),
+                "round_trip": totals.round_trip.base64(),
+                "longest_silence": totals.longest_silence.base64(),
+                "jitter": totals.jitter.base64(),
+                "mos": totals.mos.base64(),
+                "generator_late": self.load.late.base64(),
+                "generator_offers_late": self.load.offers_late.base64(),
+            },
+        })
+    }
+}
