@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,12 @@ INSTALLED: Final = "offhook-caller"
 """What the load client is called where it comes with an image."""
 
 
+LOAD_BUSY: Final = 0.97
+"""From this share of its core on, the load client cannot have sent when it meant to."""
+LOAD_LATE_US: Final = 20_000
+"""One packet late at the 99th percentile: what was measured is the load's own delay."""
+
+
 class LoadFailed(Exception):
     """The load client ended before its time; the message is what it said."""
 
@@ -33,7 +40,8 @@ def build() -> None:
     """
     if shutil.which(INSTALLED):
         return
-    path = f"{os.environ.get('PATH', '')}:{Path.home() / '.cargo' / 'bin'}"
+    # cmake, which libopus is built with, comes with the environment.
+    path = ":".join((os.environ.get("PATH", ""), str(Path.home() / ".cargo" / "bin"), str(Path(sys.executable).parent)))
     cargo = shutil.which("cargo", path=path)
     if cargo is None:
         raise CannotMeasure("needs cargo 1.85 or newer, to build the load client")
@@ -44,17 +52,23 @@ def build() -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what the load client is made of, out of its lock file."""
+    """Versions of what the load client is made of, out of its lock file; none where that did not come with it."""
     names = {"str0m", "dimpl", "quinn-udp"}
     found: dict[str, str] = {}
     name = ""
-    for line in (CRATE / "Cargo.lock").read_text().splitlines():
+    lock = CRATE / "Cargo.lock"
+    for line in lock.read_text().splitlines() if lock.exists() else ():
         key, _, value = line.partition(" = ")
         if key == "name":
             name = value.strip('"')
         elif key == "version" and name in names:
             found[name] = value.strip('"')
     return found
+
+
+def callers() -> list[str]:
+    """The command of the load client, but for its options."""
+    return [shutil.which(INSTALLED) or str(RELEASE / "caller")]
 
 
 class Load:
@@ -67,8 +81,7 @@ class Load:
     """
 
     def __init__(self, options: Mapping[str, Any], *, core: int | None, program: Sequence[str] | None = None) -> None:
-        callers = [shutil.which(INSTALLED) or str(RELEASE / "caller")]
-        command = [*(program or callers), json.dumps(options)]
+        command = [*(program or callers()), json.dumps(options)]
         self._command = command if core is None else pinned(core, command)
 
     def __enter__(self) -> Self:

@@ -3,15 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from bench.client import Load
+from bench.client import LOAD_BUSY, LOAD_LATE_US, Load
 from bench.process import Cpu, Memory, udp_drops
 from bench.transceiver.scrape import Scrape, dropped_between, lag_quantile_ms, scrape
 from bench.transceiver.servers import Server
 
-LOAD_BUSY: Final = 0.97
-"""From this share of its core on, the load client cannot have sent when it meant to."""
-LOAD_LATE_US: Final = 20_000
-"""One packet late at the 99th percentile: what was measured is the load's own delay."""
 PACKETS_PER_S: Final = 50
 GATHER_ABOVE_PER_S: Final = 20_000
 GATHER_US: Final = 500

@@ -1,36 +1,91 @@
 """`offhook bench calls`: calls to any endpoint that takes an SDP offer, measured from the caller's side."""
 
-import json
+import asyncio
+import os
+import signal
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final, cast
 
 import typer
 from rich.console import Console
 
-from bench.calls.play import Wanted, play
+from bench.calls import exit_codes
+from bench.calls.outcome import result
+from bench.calls.own_addresses import first_address as own_first_address
+from bench.calls.plan import PROFILES, Plan
+from bench.calls.run import Recorded, Run, warm_up
+from bench.calls.slo import BadSlo, Objective, objective
+from bench.calls.target import KINDS, BadTarget, Kind, Target, target_of
+from bench.calls.watched import Source, local, scraped
 from bench.client import LoadFailed, build
 from bench.machine import CannotMeasure
+from bench.report.model import Result
+from offhook.cli.bench_progress import Display
 
-MOST_CALLS = 2000
-LONGEST_S = 3600
+MOST_CALLS: Final = 20_000
+LONGEST_S: Final = 3600
+CALLS_PER_PROCESS: Final = 500
+"""Where --processes is not given: half of what a core carries."""
+EXIT_CODES: Final = "\n\n".join(f"{code}  {meaning}" for code, meaning in exit_codes.MEANINGS.items())
 
 
 def calls(
     target: Annotated[
         str,
         typer.Option(
-            help="Where offers are posted: http://HOST/v1/realtime/calls?model=MODEL of this fabric (http://HOST alone "
-            "means that, with the default model), or a WHIP endpoint."
+            help="Where offers are posted: http://HOST/v1/realtime/calls?model=MODEL (http://HOST alone means that, "
+            "with the default model), or a WHIP endpoint.",
+            metavar="URL",
         ),
     ],
+    kind: Annotated[
+        str | None, typer.Option(help=f"Of the target, if its URL does not say: {' or '.join(KINDS)}.")
+    ] = None,
     key: Annotated[str | None, typer.Option(help="Bearer key.", envvar="OFFHOOK_API_KEY")] = None,
     key_file: Annotated[
         Path | None, typer.Option(help="The first line of this file is the key.", metavar="FILE")
     ] = None,
     number: Annotated[int, typer.Option("--calls", min=1, max=MOST_CALLS, help="Calls at once.")] = 1,
-    rate: Annotated[float, typer.Option(min=0.1, max=500, help="Calls opened per second.")] = 10,
-    duration: Annotated[float, typer.Option(min=0.5, max=LONGEST_S, help="Seconds that all of them play.")] = 5,
+    rate: Annotated[float, typer.Option(min=0.1, max=2000, help="Calls that arrive per second.")] = 10,
+    duration: Annotated[
+        float,
+        typer.Option(min=0.5, max=LONGEST_S, help="Seconds that count: of all calls talking, or of a setup storm."),
+    ] = 5,
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="What callers do. echo: talk all the time. setup-storm: come and go, --calls of them at once."
+        ),
+    ] = "echo",
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Of the load.", show_default="one for every 500 calls, at most one a core"),
+    ] = None,
+    warm_up_calls: Annotated[
+        int, typer.Option("--warm-up", min=1, max=100, help="Calls beforehand that do not count.")
+    ] = 3,
+    slo: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A bound to keep, such as setup.p99<=1s, round_trip.p95<=200ms, mos.p50>=4 or lost<=1%. Repeat it.",
+            metavar="SLO",
+        ),
+    ] = None,
+    pid: Annotated[
+        list[str] | None,
+        typer.Option(help="Watch CPU and memory of this process of this machine. Repeat it.", metavar="NAME=PID"),
+    ] = None,
+    scrape: Annotated[
+        list[str] | None,
+        typer.Option(help="The same of one that shows Prometheus metrics. Repeat it.", metavar="[NAME=]URL"),
+    ] = None,
+    dead_after: Annotated[
+        int, typer.Option(min=1, max=600, help="Seconds without a packet from the target after which the run ends.")
+    ] = 10,
+    accept_invalid: Annotated[
+        bool,
+        typer.Option(help="No failure if the load was the bottleneck: to check that calls work, not how well."),
+    ] = False,
     first_address: Annotated[
         str | None,
         typer.Option(
@@ -40,36 +95,118 @@ def calls(
     ] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write the report here.", metavar="FILE")] = None,
 ) -> None:
-    """Place real WebRTC calls, send voice, and say how they were set up and what came back.
+    """Place real WebRTC calls, send recorded speech, and say how they were set up and what came back.
 
-    Exit codes: 0 every call was up and heard something; 1 some were not; 2 wrong options, or the load client is
-    missing.
+    Ctrl-C ends the run early and reports what there is; a second one ends it at once.
     """
-    wanted = Wanted(_url(target), _key(key, key_file), _end(target), number, rate, duration, first_address)
+    addressed = _target(target, kind)
+    if profile not in PROFILES:
+        raise _fail(exit_codes.CANNOT, f"--profile knows {', '.join(PROFILES)}")
+    plan = Plan(
+        target=addressed,
+        key=_key(key, key_file),
+        profile=profile,
+        calls=number,
+        rate=rate,
+        duration_s=duration,
+        processes=min(processes or _processes(number), number),
+        warm_up=min(warm_up_calls, number),
+        first_address=first_address or _own_address(addressed, number),
+        dead_after_s=dead_after,
+    )
+    objectives = _objectives(slo or [])
+    sources = _sources(pid or [], scrape or [])
+    options = {"calls": number, "rate": rate, "duration_s": duration, "processes": plan.processes, "slo": slo or []}
     console = Console(stderr=True, highlight=False)
     try:
         build()
-        report = play(wanted, console.print)
+        found = asyncio.run(_run(plan, sources, objectives, options, console))
     except CannotMeasure as error:
-        raise _fail(2, str(error)) from None
+        raise _fail(exit_codes.CANNOT, str(error)) from None
     except LoadFailed as error:
-        raise _fail(1, f"the load client failed: {error}") from None
+        raise _fail(exit_codes.INVALID, f"the load client failed: {error}") from None
     if output is not None:
-        output.write_text(json.dumps(report, indent=2) + "\n")
-    _print(console, report)
-    if report["calls_up"] < number or not report["packets"]["received"]:
-        raise typer.Exit(1)
+        output.write_text(found.model_dump_json(indent=2) + "\n")
+    _print(console, found)
+    code = exit_codes.of_result(found, accept_invalid=accept_invalid)
+    if code:
+        raise typer.Exit(code)
 
 
-def _url(target: str) -> str:
-    parts = urlsplit(target)
-    if parts.scheme != "http" or not parts.hostname:
-        raise _fail(2, "--target is a URL such as http://127.0.0.1:8080")
-    return target if parts.path.strip("/") else f"http://{parts.netloc}/v1/realtime/calls"
+calls.__doc__ = f"{calls.__doc__}\n    Exit codes:\n\n{EXIT_CODES}\n"
 
 
-def _end(target: str) -> Literal["hangup", "delete"]:
-    return "delete" if "whip" in urlsplit(target).path else "hangup"
+async def _run(
+    plan: Plan, sources: list[Source], objectives: list[Objective], options: dict[str, Any], console: Console
+) -> Result:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, _interrupt, stop)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    with Display(console, plan) as display:
+        warmed = await warm_up(plan, stop)
+        hopeless = exit_codes.of_warm_up(warmed)
+        if hopeless is not None and not stop.is_set():
+            code, why = hopeless
+            raise _fail(code, f"{plan.target.shown}: {why}")
+        recorded: Recorded = await Run(plan, sources=sources, faults=()).play(display.show, stop)
+    return result(recorded, objectives, options)
+
+
+def _interrupt(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        # The processes of the load end with their standard input, which ends with us.
+        os._exit(exit_codes.INTERRUPTED)
+    stop.set()
+
+
+def _target(url: str, kind: str | None) -> Target:
+    if kind is not None and kind not in KINDS:
+        raise _fail(exit_codes.CANNOT, f"--kind knows {', '.join(KINDS)}")
+    try:
+        return target_of(url, cast("Kind | None", kind))
+    except BadTarget as error:
+        raise _fail(exit_codes.CANNOT, str(error)) from None
+
+
+def _own_address(target: Target, number: int) -> str:
+    try:
+        return own_first_address(target.host, calls=number)
+    except CannotMeasure as error:
+        raise _fail(exit_codes.CANNOT, str(error)) from None
+    except OSError as error:
+        raise _fail(exit_codes.UNREACHABLE, f"{target.host} cannot be reached: {error.strerror}") from None
+
+
+def _processes(number: int) -> int:
+    return max(1, min(os.cpu_count() or 1, -(-number // CALLS_PER_PROCESS)))
+
+
+def _objectives(texts: list[str]) -> list[Objective]:
+    try:
+        return [objective(text) for text in texts]
+    except BadSlo as error:
+        raise _fail(exit_codes.CANNOT, str(error)) from None
+
+
+def _sources(pids: list[str], urls: list[str]) -> list[Source]:
+    sources = []
+    for text in pids:
+        name, _, pid = text.partition("=")
+        if not name or not pid.isdigit() or not Path(f"/proc/{pid}").exists():
+            raise _fail(exit_codes.CANNOT, f"--pid {text}: NAME=PID of a process that runs here")
+        sources.append(local(name, int(pid)))
+    for text in urls:
+        name, separator, url = text.partition("=")
+        if "://" in name or not separator:
+            name, url = text.partition("://")[2], text
+        if not url.startswith(("http://", "https://")):
+            raise _fail(exit_codes.CANNOT, f"--scrape {text}: NAME=URL, http or https")
+        sources.append(scraped(name, url))
+    names = [source.name for source in sources]
+    if len(set(names)) < len(names):
+        raise _fail(exit_codes.CANNOT, "--pid and --scrape: each process needs a name of its own")
+    return sources
 
 
 def _key(key: str | None, file: Path | None) -> str | None:
@@ -79,25 +216,31 @@ def _key(key: str | None, file: Path | None) -> str | None:
         # `KEY` or `TENANT KEY`.
         return file.read_text(encoding="utf-8").splitlines()[0].split()[-1]
     except (OSError, IndexError, UnicodeDecodeError):
-        raise _fail(2, f"--key-file: no key can be read from {file}") from None
+        raise _fail(exit_codes.CANNOT, f"--key-file: no key can be read from {file}") from None
 
 
-def _print(console: Console, report: dict[str, Any]) -> None:
-    for reason, seen in report["failures"].items():
-        console.print(f"{seen['count']} failed: {reason} ({seen['first']})", markup=False, soft_wrap=True)
-    console.print(f"{report['calls_up']} of {report['wanted']['calls']} calls were up")
-    if not report["calls_up"]:
-        return
-    for stage, seen in report["setup_us"].items():
-        console.print(f"  {stage:<12} p50 {seen['p50'] / 1000:7.1f} ms   p99 {seen['p99'] / 1000:7.1f} ms")
-    packets, trip, gap = report["packets"], report["round_trip_us"], report["longest_silence_us"]
-    console.print(f"  {packets['sent']:,} packets sent, {packets['received']:,} back, lost {report['lost_share']:.3%}")
-    if trip["count"]:
-        console.print(f"  round trip   p50 {trip['p50'] / 1000:7.1f} ms   p99 {trip['p99'] / 1000:7.1f} ms")
-    if gap["count"]:
-        console.print(f"  longest gap  p50 {gap['p50'] / 1000:7.1f} ms   p99 {gap['p99'] / 1000:7.1f} ms")
+def _print(console: Console, found: Result) -> None:
+    calls, packets = found.calls, found.packets
+    assert calls is not None
+    assert packets is not None
+    for failure in calls.failures:
+        console.print(f"{failure.count} failed: {failure.cause} ({failure.first})", markup=False, soft_wrap=True)
+    console.print(f"{calls.up} of {calls.planned} calls were up, {calls.most_at_once} at once, {calls.lost} lost")
+    for each in found.distributions:
+        if each.p50 is not None and each.p99 is not None:
+            console.print(f"  {each.name:<18} p50 {each.p50:8.1f} {each.unit:<3}  p99 {each.p99:8.1f} {each.unit}")
+    share = packets.lost_share
+    lost = f", lost {share:.3%}" if share is not None else ""
+    console.print(f"  {packets.sent:,} packets sent, {packets.received:,} back{lost}")
+    for slo in found.verdict.slos:
+        console.print(f"  {'kept  ' if slo.met else 'BROKEN'} {slo.name} (measured {slo.actual})", markup=False)
+    for reason in found.verdict.invalid_because:
+        console.print(f"invalid: {reason}", markup=False, soft_wrap=True)
+    died = found.details.get("target_died_at_s")
+    if died is not None:
+        console.print(f"the target died: nothing came back after {died:.0f} s, though callers spoke", soft_wrap=True)
 
 
 def _fail(code: int, message: str) -> typer.Exit:
-    typer.echo(f"offhook bench calls: {message}", err=True)
+    typer.echo(f"offhook bench calls: {' '.join(message.split())}", err=True)
     return typer.Exit(code)

@@ -17,8 +17,7 @@ use serde_json::{Value, json};
 
 use crate::arrivals::Arrivals;
 use crate::call::{Heard, Stages};
-use crate::cause::Cause;
-use crate::ear::{Ear, Gap};
+use crate::ear::Ear;
 use crate::figures::Times;
 use crate::load::{FRAME, Happened, Load, Says};
 use crate::mos::mos;
@@ -78,8 +77,6 @@ pub fn calls(options: &Options, plan: Plan) -> io::Result<()> {
 
 /// One caller.
 struct Caller {
-    /// When its first packet was due.
-    origin: Instant,
     ear: Ear,
     arrivals: Arrivals,
     /// Of its packets that came back in the measured time.
@@ -184,7 +181,7 @@ impl Crowd {
                 return Ok(true);
             }
             if now >= self.to {
-                self.turn_until(self.to + GRACE)?;
+                self.await_stragglers()?;
                 return Ok(false);
             }
             if !self.measuring && now >= self.from {
@@ -196,6 +193,15 @@ impl Crowd {
             let next = [self.to, self.seconds.next(), now + FRAME, self.next_due().unwrap_or(self.to)];
             self.turn(next.into_iter().min().unwrap_or(now))?;
         }
+    }
+
+    /// The last packets may come back, and who was due in time may still come up.
+    fn await_stragglers(&mut self) -> io::Result<()> {
+        self.turn_until(self.to + GRACE)?;
+        while self.load.setting_up() > 0 {
+            self.turn(Instant::now() + FRAME)?;
+        }
+        Ok(())
     }
 
     fn begin_measuring(&mut self) {
@@ -222,7 +228,12 @@ impl Crowd {
             return;
         }
         for slot in 0..self.callers.len() {
-            if self.callers[slot].as_ref().is_some_and(|caller| !caller.over && caller.leaves.is_some_and(|when| when <= now)) {
+            let Some(Caller { leaves: Some(leaves), over: false, .. }) = self.callers[slot] else { continue };
+            if leaves <= now {
+                self.load.stop(slot as u32);
+            }
+            // Its last packets may come back first.
+            if leaves + GRACE <= now {
                 self.hang_up(slot as u32, now);
             }
         }
@@ -266,11 +277,9 @@ impl Crowd {
     fn take(&mut self, happened: Happened) {
         match happened {
             Happened::Up(slot) => {
-                let origin = Instant::now();
-                self.load.start(slot, origin);
+                self.load.start(slot, Instant::now());
                 self.load.say(slot, |_| Says::Marked);
                 self.callers[slot as usize] = Some(Caller {
-                    origin,
                     ear: Ear::new(self.plan.ear_buffer),
                     arrivals: Arrivals::default(),
                     round_trips: (Duration::ZERO, 0),
@@ -288,6 +297,7 @@ impl Crowd {
                 self.seconds.failed(now);
                 if self.caller_is_over(slot, now) {
                     self.totals.lost += 1;
+                    self.seconds.lost(now);
                 }
             }
             Happened::Ended(_) => self.ending = self.ending.saturating_sub(1),
@@ -342,8 +352,9 @@ impl Crowd {
             return false;
         }
         self.up -= 1;
-        if let Some(gap) = caller.ear.end(now.min(self.to)) {
-            self.seconds.gap(slot, Gap { length: gap.length, ..gap });
+        let spoke_until = caller.leaves.map_or(self.to, |leaves| leaves.min(self.to));
+        if let Some(gap) = caller.ear.end(now.min(spoke_until)) {
+            self.seconds.gap(slot, gap);
         }
         let totals = &mut self.totals;
         totals.longest_silence.add(caller.ear.longest_silence);
@@ -365,11 +376,11 @@ impl Crowd {
 
     fn end(mut self, interrupted: bool) -> io::Result<()> {
         let now = Instant::now();
+        let cut_off = self.load.setting_up();
         self.load.stop_all();
         for slot in 0..self.callers.len() as u32 {
             self.hang_up(slot, now);
         }
-        self.seconds.active(self.to, 0);
         for second in self.seconds.tell_rest(self.to) {
             say("second", second)?;
         }
@@ -379,6 +390,7 @@ impl Crowd {
         }
         let mut figures = self.figures();
         figures["interrupted"] = interrupted.into();
+        figures["calls"]["cut_off"] = cut_off.into();
         say("end", figures)
     }
 

@@ -185,6 +185,17 @@ impl Load {
         self.failures.iter().map(figure).collect::<serde_json::Map<_, _>>().into()
     }
 
+    /// Calls that are neither up nor failed yet.
+    #[must_use]
+    pub fn setting_up(&self) -> usize {
+        self.setups.iter().filter(|(_, slot)| self.is_setting_up(*slot)).count()
+    }
+
+    fn is_setting_up(&self, slot: u32) -> bool {
+        let last = |stages: Stages| if self.must_hear { stages.first_media } else { stages.dtls_up };
+        self.stages(slot).is_some_and(|stages| last(stages).is_none())
+    }
+
     /// Port of the load's own socket.
     #[must_use]
     pub fn client_port(&self) -> u16 {
@@ -412,13 +423,13 @@ impl Load {
     fn give_up_on_setups(&mut self, now: Instant) {
         while let Some((_, slot)) = self.setups.front().copied().filter(|(when, _)| *when <= now) {
             self.setups.pop_front();
-            let Some(stages) = self.stages(slot) else { continue };
-            let last = if self.must_hear { stages.first_media } else { stages.dtls_up };
-            if last.is_none() {
-                let detail = format!("not up {:?} after it was due", self.setup_timeout);
-                self.end(slot);
-                self.fail(slot, Cause::of_setup(&stages), &detail);
+            if !self.is_setting_up(slot) {
+                continue;
             }
+            let Some(stages) = self.stages(slot) else { continue };
+            let detail = format!("not up {:?} after it was due", self.setup_timeout);
+            self.end(slot);
+            self.fail(slot, Cause::of_setup(&stages), &detail);
         }
     }
 

@@ -21,6 +21,7 @@ struct Second {
     missing: u64,
     setups: u64,
     failures: u64,
+    lost: u64,
     gaps: Vec<(u32, u64, u64)>,
     gaps_unlisted: u64,
     round_trip: Times,
@@ -75,6 +76,13 @@ impl Seconds {
     pub fn failed(&mut self, at: Instant) {
         if let Some(second) = self.at(at) {
             second.failures += 1;
+        }
+    }
+
+    /// A call that was up has failed.
+    pub fn lost(&mut self, at: Instant) {
+        if let Some(second) = self.at(at) {
+            second.lost += 1;
         }
     }
 
@@ -133,6 +141,7 @@ impl Seconds {
             "missing": second.missing,
             "setups": second.setups,
             "failures": second.failures,
+            "lost": second.lost,
             "gaps": second.gaps,
             "gaps_unlisted": second.gaps_unlisted,
             "round_trip_us": (second.round_trip.count() > 0).then(|| second.round_trip.base64()),

@@ -15,13 +15,15 @@ fn main() -> ExitCode {
         eprintln!("usage: caller OPTIONS, one JSON object; src/options.rs names its keys");
         return ExitCode::from(2);
     };
-    let options: Options = match serde_json::from_str(&text) {
+    let mut options: Options = match serde_json::from_str(&text) {
         Ok(options) => options,
         Err(error) => {
             eprintln!("caller: {error}");
             return ExitCode::from(2);
         }
     };
+    // Others of this machine see command lines, but not environments.
+    options.key = options.key.take().or_else(|| std::env::var("OFFHOOK_API_KEY").ok());
     // Packets leave when they are due, not when it saves power. Where that cannot be asked for, they leave a little later.
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1_000));
     let ended = match &options.run {
