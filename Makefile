@@ -201,7 +201,7 @@ proto-baseline: setup-test ## Make the protocols as they are now what later ones
 lock: $(STAMPS)/dev ## Resolve requirements/*.in into the lock files anew
 	@$(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --no-header requirements/helm.in -o requirements/helm.txt
-	@for name in runtime dev go bench-aiortc sdk image-build image-relay image-transceiver image-worker; do \
+	@for name in runtime dev go bench-aiortc sdk image-bench image-build image-relay image-transceiver image-worker; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt; \
 	done

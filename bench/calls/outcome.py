@@ -6,35 +6,32 @@ from typing import Any, Final
 from bench.calls.causes import CAUSES
 from bench.calls.faults import TOUCHED_OVER_MS, felt
 from bench.calls.run import Recorded
-from bench.calls.slo import Objective, judged
 from bench.client import LOAD_BUSY, LOAD_LATE_US, versions
 from bench.machine import machine
 from bench.report.histograms import distribution, merged
 from bench.report.model import Calls, Failure, Generator, Machine, Packets, Process, Result, Run, Target, Verdict
 from bench.report.quantities import Distribution, Figure, Phase, Series, Timeline, Unit
+from bench.report.slo import Bound, judged
 from offhook import __version__
 
 METHOD: Final = (
-    "Real WebRTC callers (ICE, DTLS, SRTP) with recorded speech, in an open loop: when each call and packet is due is fixed "
-    "before the run, and every time counts from then."
+    "Real WebRTC callers (ICE, DTLS, SRTP) with recorded speech, in an open loop: when each call and packet is due is "
+    "fixed before the run, and every time counts from then."
 )
-DISTRIBUTIONS: Final[dict[str, tuple[Unit, float]]] = {
-    **{
-        name: ("ms", 0.001)
-        for name in (
-            "setup",
-            "setup_answer",
-            "setup_ice",
-            "setup_dtls",
-            "setup_first_media",
-            "round_trip",
-            "longest_silence",
-            "jitter",
-        )
-    },
-    "mos": ("mos", 0.001),
-}
-"""Unit, and what of it a recorded 1 is."""
+TIMES: Final = (
+    "setup",
+    "setup_answer",
+    "setup_ice",
+    "setup_dtls",
+    "setup_first_media",
+    "round_trip",
+    "longest_silence",
+    "jitter",
+)
+DISTRIBUTIONS: Final[dict[str, Unit]] = {**dict.fromkeys(TIMES, "ms"), "mos": "mos"}
+"""What callers measure, and its unit in the result."""
+SCALE: Final = 0.001
+"""A recorded 1 is so much of it: a microsecond, a thousandth of a MOS."""
 OFFERS_LATE_MS: Final = 250.0
 """An offer posted later at the 99th percentile has waited for the load client, not for the target."""
 LOST_BY_US: Final = 0.001
@@ -42,10 +39,10 @@ LOST_BY_US: Final = 0.001
 CORE_FULL: Final = 0.9
 
 
-def result(recorded: Recorded, objectives: Sequence[Objective], options: dict[str, Any]) -> Result:
+def result(recorded: Recorded, bounds: Sequence[Bound], options: dict[str, Any]) -> Result:
     """The result, judged."""
     bare = _Figures(recorded).result(options)
-    slos = tuple(judged(each, bare) for each in objectives)
+    slos = judged(bare, bounds)
     return bare.model_copy(update={"verdict": bare.verdict.model_copy(update={"slos": slos})})
 
 
@@ -140,8 +137,7 @@ class _Figures:
 
     def _distributions(self) -> tuple[Distribution, ...]:
         return tuple(
-            distribution(name, unit, self._tally.histogram(name), scale=scale)
-            for name, (unit, scale) in DISTRIBUTIONS.items()
+            distribution(name, unit, self._tally.histogram(name), scale=SCALE) for name, unit in DISTRIBUTIONS.items()
         )
 
     def _timeline(self) -> Timeline:
@@ -159,7 +155,7 @@ class _Figures:
                 [tally.silent_calls(number, TOUCHED_OVER_MS) for number in range(len(seconds))],
             ),
         }
-        trips = [distribution("", "ms", merged(second.round_trip_us), scale=0.001) for second in seconds]
+        trips = [distribution("", "ms", merged(second.round_trip_us), scale=SCALE) for second in seconds]
         counted["round_trip_p50"] = ("ms", [trip.p50 for trip in trips])
         counted["round_trip_p99"] = ("ms", [trip.p99 for trip in trips])
         series = tuple(Series(name=name, unit=unit, values=tuple(of)) for name, (unit, of) in counted.items())
@@ -186,7 +182,7 @@ class _Figures:
         )
 
     def _generator(self) -> Generator:
-        late = distribution("", "ms", self._tally.histogram("generator_late"), scale=0.001)
+        late = distribution("", "ms", self._tally.histogram("generator_late"), scale=SCALE)
         first, last = int(self._plan.measure_from_s), int(self._end_s)
         return Generator(
             processes=self._plan.processes,
@@ -206,7 +202,7 @@ class _Figures:
 
     def _why_invalid(self, generator: Generator) -> list[str]:
         reasons = []
-        offers = distribution("", "ms", self._tally.histogram("generator_offers_late"), scale=0.001)
+        offers = distribution("", "ms", self._tally.histogram("generator_offers_late"), scale=SCALE)
         if (generator.cpu_share_of_core or 0) > LOAD_BUSY:
             share = f"{generator.cpu_share_of_core:.0%}"
             reasons.append(f"a process of the load used {share} of its core: use more --processes")

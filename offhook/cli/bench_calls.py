@@ -14,12 +14,14 @@ from bench.calls.outcome import result
 from bench.calls.own_addresses import first_address as own_first_address
 from bench.calls.plan import PROFILES, Plan
 from bench.calls.run import Recorded, Run, warm_up
-from bench.calls.slo import BadSlo, Objective, objective
 from bench.calls.target import KINDS, BadTarget, Kind, Target, target_of
 from bench.calls.watched import Source, local, scraped
 from bench.client import LoadFailed, build
 from bench.machine import CannotMeasure
 from bench.report.model import Result
+from bench.report.slo import Bound, parse_bound
+from bench.report.terminal import print_summary
+from bench.report.write import CannotWrite, Files, write
 from offhook.cli.bench_progress import Display
 
 MOST_CALLS: Final = 20_000
@@ -67,7 +69,8 @@ def calls(
     slo: Annotated[
         list[str] | None,
         typer.Option(
-            help="A bound to keep, such as setup.p99<=1s, round_trip.p95<=200ms, mos.p50>=4 or lost<=1%. Repeat it.",
+            help="A bound to keep, such as setup.p99<=1s, round_trip.p95<=200ms, mos.p50>=4 or lost_share<=1%. "
+            "Repeat it.",
             metavar="SLO",
         ),
     ] = None,
@@ -93,7 +96,14 @@ def calls(
             "calls to another machine."
         ),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--json", help="Write the report here.", metavar="FILE")] = None,
+    as_json: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+    as_html: Annotated[
+        Path | None,
+        typer.Option("--html", help="The same as a page with plots, to be shown to others.", metavar="FILE"),
+    ] = None,
+    as_junit: Annotated[
+        Path | None, typer.Option("--junit", help="The SLOs as test cases, for a CI gate.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Place real WebRTC calls, send recorded speech, and say how they were set up and what came back.
 
@@ -114,20 +124,24 @@ def calls(
         first_address=first_address or _own_address(addressed, number),
         dead_after_s=dead_after,
     )
-    objectives = _objectives(slo or [])
+    bounds = _bounds(slo or [])
     sources = _sources(pid or [], scrape or [])
     options = {"calls": number, "rate": rate, "duration_s": duration, "processes": plan.processes, "slo": slo or []}
+    files = Files(as_json, as_html, as_junit)
     console = Console(stderr=True, highlight=False)
     try:
+        files.require()
         build()
-        found = asyncio.run(_run(plan, sources, objectives, options, console))
-    except CannotMeasure as error:
+        found = asyncio.run(_run(plan, sources, bounds, options, console))
+    except (CannotMeasure, CannotWrite) as error:
         raise _fail(exit_codes.CANNOT, str(error)) from None
     except LoadFailed as error:
         raise _fail(exit_codes.INVALID, f"the load client failed: {error}") from None
-    if output is not None:
-        output.write_text(found.model_dump_json(indent=2) + "\n")
-    _print(console, found)
+    print_summary(found, console)
+    try:
+        write(found, files)
+    except CannotWrite as error:
+        raise _fail(exit_codes.CANNOT, str(error)) from None
     code = exit_codes.of_result(found, accept_invalid=accept_invalid)
     if code:
         raise typer.Exit(code)
@@ -137,7 +151,7 @@ calls.__doc__ = f"{calls.__doc__}\n    Exit codes:\n\n{EXIT_CODES}\n"
 
 
 async def _run(
-    plan: Plan, sources: list[Source], objectives: list[Objective], options: dict[str, Any], console: Console
+    plan: Plan, sources: list[Source], bounds: list[Bound], options: dict[str, Any], console: Console
 ) -> Result:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -150,7 +164,7 @@ async def _run(
             code, why = hopeless
             raise _fail(code, f"{plan.target.shown}: {why}")
         recorded: Recorded = await Run(plan, sources=sources, faults=()).play(display.show, stop)
-    return result(recorded, objectives, options)
+    return result(recorded, bounds, options)
 
 
 def _interrupt(stop: asyncio.Event) -> None:
@@ -182,11 +196,11 @@ def _processes(number: int) -> int:
     return max(1, min(os.cpu_count() or 1, -(-number // CALLS_PER_PROCESS)))
 
 
-def _objectives(texts: list[str]) -> list[Objective]:
+def _bounds(texts: list[str]) -> list[Bound]:
     try:
-        return [objective(text) for text in texts]
-    except BadSlo as error:
-        raise _fail(exit_codes.CANNOT, str(error)) from None
+        return [parse_bound(text) for text in texts]
+    except ValueError as error:
+        raise _fail(exit_codes.CANNOT, f"--slo {error}") from None
 
 
 def _sources(pids: list[str], urls: list[str]) -> list[Source]:
@@ -217,28 +231,6 @@ def _key(key: str | None, file: Path | None) -> str | None:
         return file.read_text(encoding="utf-8").splitlines()[0].split()[-1]
     except (OSError, IndexError, UnicodeDecodeError):
         raise _fail(exit_codes.CANNOT, f"--key-file: no key can be read from {file}") from None
-
-
-def _print(console: Console, found: Result) -> None:
-    calls, packets = found.calls, found.packets
-    assert calls is not None
-    assert packets is not None
-    for failure in calls.failures:
-        console.print(f"{failure.count} failed: {failure.cause} ({failure.first})", markup=False, soft_wrap=True)
-    console.print(f"{calls.up} of {calls.planned} calls were up, {calls.most_at_once} at once, {calls.lost} lost")
-    for each in found.distributions:
-        if each.p50 is not None and each.p99 is not None:
-            console.print(f"  {each.name:<18} p50 {each.p50:8.1f} {each.unit:<3}  p99 {each.p99:8.1f} {each.unit}")
-    share = packets.lost_share
-    lost = f", lost {share:.3%}" if share is not None else ""
-    console.print(f"  {packets.sent:,} packets sent, {packets.received:,} back{lost}")
-    for slo in found.verdict.slos:
-        console.print(f"  {'kept  ' if slo.met else 'BROKEN'} {slo.name} (measured {slo.actual})", markup=False)
-    for reason in found.verdict.invalid_because:
-        console.print(f"invalid: {reason}", markup=False, soft_wrap=True)
-    died = found.details.get("target_died_at_s")
-    if died is not None:
-        console.print(f"the target died: nothing came back after {died:.0f} s, though callers spoke", soft_wrap=True)
 
 
 def _fail(code: int, message: str) -> typer.Exit:

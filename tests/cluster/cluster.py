@@ -199,6 +199,21 @@ class Calls:
         self.report = json.loads(self._path.read_text())
 
     @property
+    def up(self) -> int:
+        """Calls that were up."""
+        return int(self.report["calls"]["up"])
+
+    @property
+    def lost(self) -> int:
+        """Packets that did not come back."""
+        return int(self.report["packets"]["lost"])
+
+    @property
+    def lost_share(self) -> float:
+        """Of those sent."""
+        return self.lost / int(self.report["packets"]["sent"])
+
+    @property
     def summary(self) -> str:
         """What it cost the callers, in one line."""
         packets, calls = self.report["packets"], self.report["calls"]

@@ -21,17 +21,17 @@ def test_relays_roll_and_next_to_nothing_is_lost(release: Release, show: Callabl
     with release.calls(CALLS, 60) as calls:
         release.roll(RELAY, within_s=55)
     show(f"relays roll: {calls.summary}")
-    assert calls.report["calls_up"] == CALLS
+    assert calls.up == CALLS
     # Nothing, on a quiet machine; on a busy one a socket's queue may overflow meanwhile.
-    assert calls.report["lost_share"] < 0.001
+    assert calls.lost_share < 0.001
 
 
 def test_workers_roll_under_calls(release: Release, show: Callable[[str], None]) -> None:
     with release.calls(CALLS, 60) as calls:
         release.roll(WORKER, within_s=55)
     show(f"workers roll: {calls.summary}")
-    assert calls.report["calls_up"] == CALLS
-    assert calls.report["lost_share"] < 0.05
+    assert calls.up == CALLS
+    assert calls.lost_share < 0.05
 
 
 def test_a_transceiver_that_leaves_keeps_its_calls_and_gets_no_new_ones(
@@ -43,8 +43,8 @@ def test_a_transceiver_that_leaves_keeps_its_calls_and_gets_no_new_ones(
         with release.calls(5, 5, node=1, first=CALLS) as new:
             pass
     show(f"transceivers roll: {old.summary}; new calls meanwhile: {new.summary}")
-    assert (old.report["calls_up"], new.report["calls_up"]) == (CALLS, 5)
-    assert old.report["packets"]["lost"] == new.report["packets"]["lost"] == 0
+    assert (old.up, new.up) == (CALLS, 5)
+    assert old.lost == new.lost == 0
     release.await_rolled(TRANSCEIVER, within_s=240)
 
 
@@ -54,8 +54,8 @@ def test_a_relay_that_is_killed_costs_its_callers_the_time_until_it_is_back(
     with release.calls(CALLS, 30) as calls:
         release.cluster.kill_container("n1", "relay")
     show(f"a node's only relay is killed: {calls.summary}")
-    assert calls.report["calls_up"] == CALLS
-    assert calls.report["lost_share"] < 0.5
+    assert calls.up == CALLS
+    assert calls.lost_share < 0.5
 
 
 def test_a_drained_node_keeps_the_calls_of_its_transceiver_until_they_end(
@@ -72,8 +72,8 @@ def test_a_drained_node_keeps_the_calls_of_its_transceiver_until_they_end(
     assert draining.returncode == 0, said
     show(f"a node is drained: {old.summary}; new calls meanwhile: {new.summary}")
     cluster.kubectl("uncordon", "n1")
-    assert (old.report["calls_up"], new.report["calls_up"]) == (CALLS, 5)
-    assert old.report["lost_share"] < 0.001
+    assert (old.up, new.up) == (CALLS, 5)
+    assert old.lost_share < 0.001
     for workload in (RELAY, WORKER, TRANSCEIVER):
         release.await_rolled(workload, within_s=60)
 
@@ -85,9 +85,9 @@ def test_half_a_minute_without_the_api_server_costs_nothing(release: Release, sh
             pass
         time.sleep(5)
     show(f"half a minute without the API server: {old.summary}; new calls meanwhile: {new.summary}")
-    assert (old.report["calls_up"], new.report["calls_up"]) == (CALLS, 5)
-    assert old.report["lost_share"] < 0.001
-    assert new.report["packets"]["lost"] == 0
+    assert (old.up, new.up) == (CALLS, 5)
+    assert old.lost_share < 0.001
+    assert new.lost == 0
 
 
 def test_a_minute_without_the_api_server_costs_what_kubernetes_makes_of_it(
@@ -98,9 +98,9 @@ def test_a_minute_without_the_api_server_costs_what_kubernetes_makes_of_it(
         time.sleep(60)
     declared_dead = release.cluster.nodes_declared_dead - before
     show(f"a minute without the API server: {old.summary}; nodes declared dead on its return: {declared_dead}")
-    assert old.report["calls_up"] == CALLS
+    assert old.up == CALLS
     # Back again, Kubernetes takes nodes that were silent for 50 s for dead, and kube-proxy leaves their relays out.
-    assert old.report["lost_share"] < 0.001 or declared_dead > 0
+    assert old.lost_share < 0.001 or declared_dead > 0
 
 
 def test_on_host_ports_no_service_stands_between_callers_and_relays(
@@ -112,11 +112,11 @@ def test_on_host_ports_no_service_stands_between_callers_and_relays(
     with release.calls(CALLS, 75) as away, release.cluster.without_api_server():
         time.sleep(60)
     show(f"host ports, a minute without the API server: {away.summary}")
-    assert away.report["calls_up"] == CALLS
-    assert away.report["lost_share"] < 0.001
+    assert away.up == CALLS
+    assert away.lost_share < 0.001
     with release.calls(CALLS, 60) as rolled:
         release.roll(RELAY, within_s=55)
     show(f"host ports, relays roll: {rolled.summary}")
-    assert rolled.report["calls_up"] == CALLS
+    assert rolled.up == CALLS
     # The old one has to give the port back before the next one can have it.
-    assert rolled.report["lost_share"] < 0.3
+    assert rolled.lost_share < 0.3

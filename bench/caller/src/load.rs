@@ -215,7 +215,13 @@ impl Load {
         match Call::offer(address, &self.certificate, self.mark, due) {
             Ok((call, offer)) => {
                 let never = due + Duration::from_secs(86_400);
-                self.slots.push(Some(Box::new(Slot { call, says: Says::Filler, stream: None, timeout: never, armed: never })));
+                self.slots.push(Some(Box::new(Slot {
+                    call,
+                    says: Says::Filler,
+                    stream: None,
+                    timeout: never,
+                    armed: never,
+                })));
                 self.setups.push_back((due + self.setup_timeout, slot));
                 self.signalling.open(slot, offer, due);
             }

@@ -31,7 +31,16 @@ fn main() -> ExitCode {
             let plan = Plan { calls: *calls, seconds: *seconds, storm_calls: *storm_calls, storm_rate: *storm_rate };
             play(&options, plan)
         }
-        &Run::Calls { calls: number, processes, process, profile, measure_from_s, measure_to_s, hold_s, ear_buffer_ms } => {
+        &Run::Calls {
+            calls: number,
+            processes,
+            process,
+            profile,
+            measure_from_s,
+            measure_to_s,
+            hold_s,
+            ear_buffer_ms,
+        } => {
             let plan = calls::Plan {
                 calls: number,
                 processes,
