@@ -252,7 +252,7 @@ impl Crowd {
         for mut second in self.seconds.tell(now) {
             let (at, used) = self.cpu;
             self.cpu = (now, own_cpu());
-            let share = (self.cpu.1 - used).as_secs_f64() / (now - at).as_secs_f64();
+            let share = self.cpu.1.saturating_sub(used).as_secs_f64() / (now - at).as_secs_f64();
             self.totals.busiest_share = self.totals.busiest_share.max(share);
             second["cpu_share_of_core"] = json!(share);
             say("second", second)?;

@@ -33,7 +33,7 @@ impl Times {
         self.0.saturating_record(number.clamp(1, LONGEST_US));
     }
 
-    /// All of them, as every HdrHistogram library reads it: V2, compressed, Base64.
+    /// All of them, as every `HdrHistogram` library reads it: V2, compressed, Base64.
     #[must_use]
     pub fn base64(&self) -> String {
         let mut bytes = Vec::new();
