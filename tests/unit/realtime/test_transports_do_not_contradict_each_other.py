@@ -8,14 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.realtime_scene import FRAME_US, RealtimeScene
+from tests.support.told_events import ToldEvents
 from transceiver.realtime.transport import DATA_CHANNEL, WEBSOCKET
 
-OF_ONE_TRANSPORT = frozenset(
-    {
-        *("response.output_audio.delta", "output_audio_buffer.started"),
-        *("output_audio_buffer.stopped", "output_audio_buffer.cleared"),
-    }
-)
 IDS = st.sampled_from(["a", "b", "c", "root", "nope"])
 TEXTS = st.text("ab ", max_size=8)
 MESSAGES = st.fixed_dictionaries(
@@ -62,39 +57,13 @@ RESPONSES = st.fixed_dictionaries(
 BARE = st.sampled_from(["input_audio_buffer.clear", "input_audio_buffer.commit", "response.cancel", "invented"])
 
 
-class _Told:
-    """What a client was told, with chosen names instead of the session's chance ids."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-
-    def of(self, events: list[dict[str, Any]]) -> list[Any]:
-        return [self._plain(event) for event in events if event["type"] not in OF_ONE_TRANSPORT]
-
-    def _plain(self, value: Any) -> Any:  # noqa: ANN401 - JSON
-        if isinstance(value, dict):
-            plain = {key: self._plain(each) for key, each in value.items() if key != "event_id"}
-            return {key: each for key, each in plain.items() if key != "expires_at"}
-        if isinstance(value, list):
-            return [self._plain(each) for each in value]
-        if isinstance(value, str):
-            return " ".join(self._name(word) for word in value.split(" "))
-        return value
-
-    def _name(self, word: str) -> str:
-        kind, _, chance = word.rstrip(".").partition("_")
-        if len(chance) != 24:
-            return word
-        return self._names.setdefault(word.rstrip("."), f"{kind}_{len(self._names)}")
-
-
 class TwoClients(RuleBasedStateMachine):
     """One session on each transport. Nobody is interrupted by voice: that is where they may differ."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scenes = [RealtimeScene(transport=each).open() for each in (DATA_CHANNEL, WEBSOCKET)]
-        self.told = [_Told(), _Told()]
+        self.told = [ToldEvents(), ToldEvents()]
         self.asked = 0
         self.media_us = 0
 
