@@ -41,7 +41,7 @@ async def test_everybody_else_learns_of_it_and_serves_on(show: Callable[[str], N
             # A request for the call is answered, by whoever it meets, with an error and no hang.
             path = f"/v1/realtime/calls/{caller.call_id}/hangup"
             status, body, _ = await caller.request("POST", path, base_url=other["http"])
-            assert (status, error_code(body)) in ((502, "owner_unreachable"), (404, "call_not_found"))
+            assert (status, error_code(body)) in ((502, "owner_unreachable"), (404, "call_id_not_found"))
             # The client hears nothing more, not even from ICE: its consent runs out by RFC 7675.
             heard = len(caller.heard)
             await bystander.until(lambda: len(bystander.heard) >= lost + 100, "the other call goes on")

@@ -23,7 +23,7 @@ async def test_a_call_is_hung_up_through_any_of_them(fabric: Fabric, placed_at: 
         assert dtls is not None
         await caller.until(lambda: dtls.closed_by_remote, "close_notify")
         status, body, _ = await caller.request("POST", path, base_url=transceivers[asked_at])
-        assert (status, error_code(body)) == (404, "call_not_found")
+        assert (status, error_code(body)) == (404, "call_id_not_found")
 
 
 async def test_another_key_cannot_hang_up(fabric: Fabric) -> None:

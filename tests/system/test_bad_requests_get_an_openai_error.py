@@ -95,7 +95,7 @@ async def test_a_session_that_is_wrong(fabric: Fabric, session: str, param: str)
 @pytest.mark.parametrize("call_id", ["rtc_", "rtc_unknown", "nonsense", "rtc_" + "A" * 23, "rtc_" + "A" * 5000])
 async def test_hanging_up_a_call_that_does_not_exist(fabric: Fabric, call_id: str) -> None:
     status, error, _ = await request(fabric, "POST", f"{CALLS}/{call_id}/hangup")
-    assert (status, error["code"]) == (404, "call_not_found")
+    assert (status, error["code"]) == (404, "call_id_not_found")
 
 
 async def test_an_endpoint_that_does_not_exist(fabric: Fabric) -> None:

@@ -101,8 +101,6 @@ class Call:
 
     def shut_down(self) -> None:
         """Ends the call because this process ends, and tells the client so."""
-        if self._model is not None:
-            self._model.shutting_down()
         self.end(CloseReason.SHUTDOWN)
 
     # SessionListener
@@ -229,6 +227,8 @@ class Call:
 
     def end(self, reason: CloseReason) -> None:
         """Ends the session, a moment later if an event is still on its way."""
+        if self._model is not None:
+            self._model.ending(reason)
         if self.event_channel_id is not None and reason in _TOLD:
             asyncio.get_running_loop().call_later(LAST_EVENT_HEADSTART_S, self._close, reason)
         else:

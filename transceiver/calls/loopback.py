@@ -41,7 +41,7 @@ class Loopback:
         """It decodes nothing, and says nothing of its own."""
         return VoiceQuality()
 
-    def shutting_down(self) -> None:
+    def ending(self, reason: CloseReason) -> None:
         """It has no events."""
 
     def close(self, reason: CloseReason) -> None:

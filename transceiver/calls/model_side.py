@@ -102,8 +102,8 @@ class ModelSide(Protocol):
     def quality(self) -> VoiceQuality:
         """What the call's audio was like so far, as this side knows it."""
 
-    def shutting_down(self) -> None:
-        """This process is about to end the call: whoever can read events is to be told why."""
+    def ending(self, reason: CloseReason) -> None:
+        """The call is about to end: whoever can read events is to be told what that means. May come more than once."""
 
     def close(self, reason: CloseReason) -> None:
         """The call is over. Called once; nothing follows."""

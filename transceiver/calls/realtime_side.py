@@ -160,9 +160,18 @@ class RealtimeSide:
             self._session.detect_turns(self._now())
         self._perform()
 
+    def ending(self) -> None:
+        """The call is about to end: whoever waits for an answer is told."""
+        self._session.end(self._now())
+        self._perform()
+
     def close(self, reason: CloseReason) -> None:
-        """The call is over."""
+        """The call is over. Whoever can still read is told what that means for answers; nothing else is done."""
         self._closed = True
+        self._session.end(self._now())
+        for effect in self._session.take_effects():
+            if isinstance(effect, SendEvent):
+                self._send(effect.event)
         self._mcp.close()
         self._feed.close(reason)
         self._worker = None
@@ -228,7 +237,9 @@ class RealtimeSide:
         self._perform()
 
     def tell_gone(self, message: str) -> None:
-        """Tells the client why it will hear nothing more."""
+        """Tells the client why it will hear nothing more, of the answers that it waits for as well."""
+        self._session.given_up(self._now())
+        self._perform()
         self._send(server_events.error(kind="server_error", code="worker_lost", message=message))
 
     # From the call

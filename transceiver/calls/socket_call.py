@@ -116,9 +116,9 @@ class SocketCall:
         """It is over; the first reason counts."""
         if self.end_reason is not None:
             return
+        self._realtime.close(reason)
         self.end_reason = reason
         _log.info("socket session ended", call=self.id, reason=reason.value)
-        self._realtime.close(reason)
         self._ear.close()
         if self._decoder is not None:
             self._decoder.close()

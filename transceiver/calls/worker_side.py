@@ -123,9 +123,11 @@ class WorkerSide:
         gaps = self._realtime.gaps
         return VoiceQuality(self._ear.concealed_s, self._ear.late_packet_wait_s, gaps.all_gaps, gaps.all_silent_s)
 
-    def shutting_down(self) -> None:
-        """Tells the client that it is not its fault, and what to do."""
-        self._realtime.shutting_down("This transceiver is shutting down. Call again to reach another one.")
+    def ending(self, reason: CloseReason) -> None:
+        """Tells the client what it waits for in vain, and where it is not its fault that, and what to do."""
+        if reason is CloseReason.SHUTDOWN:
+            self._realtime.shutting_down("This transceiver is shutting down. Call again to reach another one.")
+        self._realtime.ending()
 
     def close(self, reason: CloseReason) -> None:
         """Tells the worker, and plays nothing more."""

@@ -153,6 +153,12 @@ class Answers:
         response = self._spoken.get(item_id)
         return response.cut(audio_end_us) if response is not None else None
 
+    def abandon(self) -> None:
+        """Nothing is answered any more. The worker hears of the end otherwise."""
+        self._owed = False
+        for response in self._state.responses:
+            self._end(response, Outcome("cancelled"))
+
     # What playout reports
 
     def played(self, response_id: str, *, drained: bool) -> None:

@@ -214,6 +214,12 @@ class RealtimeSession:
             if response.has_begun or response.spec.request is None:
                 self._answers.fail(response, "worker_lost", "The model that was answering is gone.")
 
+    def given_up(self, now: float) -> None:
+        """No other worker takes over: the answers that had not begun will not come either."""
+        self._state.now = now
+        for response in self._state.responses:
+            self._answers.fail(response, "worker_lost", "The model that was to answer is gone.")
+
     def resume(self, now: float) -> None:
         """Another worker has the conversation (`history`): it is asked for the answers that had not begun."""
         self._state.now = now
@@ -249,6 +255,13 @@ class RealtimeSession:
         """What FlushPlayout asked for is done; `played_us` of the response's audio had left before."""
         self._state.now = now
         self._answers.flushed(response_id, played_us)
+
+    # The end
+
+    def end(self, now: float) -> None:
+        """The session is about to end: whoever waits for an answer is told that it will not come."""
+        self._state.now = now
+        self._answers.abandon()
 
     # Time
 

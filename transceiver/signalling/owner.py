@@ -46,7 +46,7 @@ LocalHandler = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 
 def no_such_call(call_id: str) -> ApiError:
     """404, as OpenAI words it for an object that is not there (any more)."""
-    return ApiError(404, f"No call found with id '{call_id}'.", code="call_not_found", param="call_id")
+    return ApiError(404, f"No call found with id '{call_id}'.", code="call_id_not_found", param="call_id")
 
 
 class CallOwner:

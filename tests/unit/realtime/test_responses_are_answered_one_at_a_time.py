@@ -206,6 +206,35 @@ def test_a_session_moves_to_another_worker() -> None:
     assert done["response"]["status_details"]["error"]["code"] == "worker_lost"
 
 
+def test_an_answer_that_no_worker_takes_over_has_failed() -> None:
+    scene = RealtimeScene().open()
+    scene.send("response.create")
+    scene.send("response.create", response={"conversation": "none"})
+    scene.session.worker_lost(scene.now)
+    assert scene.run() == [], "another worker may still be asked"
+    scene.session.given_up(scene.now)
+    first, second = scene.run()
+    for done in (first, second):
+        assert (done["type"], done["response"]["status"]) == ("response.done", "failed")
+        assert done["response"]["status_details"]["error"]["code"] == "worker_lost"
+
+
+def test_an_answer_that_the_end_overtakes_is_cancelled() -> None:
+    detection = {"type": "server_vad", "interrupt_response": False}
+    scene = RealtimeScene({"audio": {"input": {"turn_detection": detection}}}).open()
+    begun = scene.send("response.create")[0]["response"]["id"]
+    scene.speaks(begun, "Four", 1)
+    # A turn that is owed its answer.
+    scene.says(0, 500_000)
+    scene.send("response.create", response={"conversation": "none"})
+    scene.session.end(scene.now)
+    done = [each["response"] for each in scene.run() if each["type"] == "response.done"]
+    assert [each["status"] for each in done] == ["cancelled", "cancelled"]
+    assert done[0]["output"][0]["status"] == "incomplete"
+    scene.session.end(scene.now)
+    assert scene.run() == []
+
+
 @pytest.mark.realtime("expiry of sessions")
 def test_an_hour_is_the_longest_session() -> None:
     scene = RealtimeScene().open()

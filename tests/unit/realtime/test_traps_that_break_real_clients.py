@@ -6,6 +6,8 @@ import pytest
 from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.realtime_scene import RealtimeScene, kinds
+from transceiver.realtime.effects import ListMcpTools
+from transceiver.realtime.schema.items import McpListedTool
 from transceiver.realtime.sizing import fit
 from transceiver.realtime.transport import DATA_CHANNEL, WEBSOCKET, Transport
 
@@ -111,6 +113,20 @@ def test_trap_1_a_transcription_has_its_usage(transport: Transport) -> None:
     assert isinstance(only(events, "input_audio_buffer.speech_started")[0]["audio_start_ms"], int)
 
 
+def test_trap_1_a_call_of_an_mcp_tool_has_an_output_even_if_null(transport: Transport) -> None:
+    server = {"type": "mcp", "server_label": "town", "server_url": "https://x", "require_approval": "never"}
+    scene = opened(transport)
+    scene.send("session.update", session={"type": "realtime", "tools": [server]})
+    asked = next(each for each in scene.effects if isinstance(each, ListMcpTools))
+    scene.session.mcp_listed(asked.item_id, [McpListedTool(name="get_weather")], scene.now)
+    scene.run()
+    scene.send("response.create")
+    events = scene.calls(scene.asked.response_id, "call_1", "get_weather", "{}")
+    calls = [event["item"] for event in events if event.get("item", {}).get("type") == "mcp_call"]
+    assert calls
+    assert all(call["output"] is None for call in calls)
+
+
 # 2: unknown events. Pipecat's receive loop used to end with the first one.
 
 
@@ -166,6 +182,11 @@ def test_trap_3_what_is_newer_than_a_client_is_echoed_only_where_it_set_it(trans
     assert updated["session"]["audio"]["input"]["transcription"].keys() == {"model", "language", "prompt"}
     (updated,) = scene.send("session.update", session=_hearing(transcription={"keywords": ["offhook"]}))
     assert updated["session"]["audio"]["input"]["transcription"]["keywords"] == ["offhook"]
+
+
+def test_trap_3_a_voice_of_ones_own_is_echoed_by_its_name(transport: Transport) -> None:
+    (created,) = opened(transport).send("response.create", response={"audio": {"output": {"voice": {"id": "voice_1"}}}})
+    assert created["response"]["audio"]["output"]["voice"] == "voice_1"
 
 
 def _hearing(**given: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

@@ -126,7 +126,7 @@ async def test_the_call_outlives_its_servers_and_they_end_with_it(house: WholeTr
             async for _ in staying.socket:
                 pass
         assert staying.socket.close_code == 1000
-        assert await refused(house, f"call_id={caller.call_id}") == (404, "call_not_found")
+        assert await refused(house, f"call_id={caller.call_id}") == (404, "call_id_not_found")
 
 
 async def refused(house: WholeTransceiver, query: str, key: str = KEY) -> tuple[int, str]:
@@ -148,7 +148,7 @@ async def refused(house: WholeTransceiver, query: str, key: str = KEY) -> tuple[
 async def test_who_may_listen(house: WholeTransceiver) -> None:
     _, call_id = await place(house.http, query=f"?model={MODEL}")
     for key in (RIVAL_KEY, await minted(house.http), await minted(house.http, key=RIVAL_KEY)):
-        assert await refused(house, f"call_id={call_id}", key) == (404, "call_not_found")
+        assert await refused(house, f"call_id={call_id}", key) == (404, "call_id_not_found")
     assert await refused(house, f"call_id={call_id}", "wrong") == (401, "invalid_api_key")
     own = await minted(house.http, {"session": {"type": "realtime", "model": MODEL}})
     _, call_id = await place(house.http, key=own)

@@ -131,7 +131,7 @@ async def test_a_transcription_session(house: WholeTransceiver) -> None:
         ("model=unheard-of", {"Authorization": f"Bearer {KEY}"}, (), (404, "model_not_found")),
         ("model=loopback", {"Authorization": f"Bearer {KEY}"}, (), (404, "model_not_found")),
         ("intent=dictation", {"Authorization": f"Bearer {KEY}"}, (), (400, "invalid_value")),
-        ("call_id=rtc_1", {"Authorization": f"Bearer {KEY}"}, (), (404, "call_not_found")),
+        ("call_id=rtc_1", {"Authorization": f"Bearer {KEY}"}, (), (404, "call_id_not_found")),
     ],
 )
 async def test_what_is_wrong_is_an_http_error(

@@ -97,9 +97,9 @@ async def test_another_tenants_key_does_not_reach_a_call(whole: WholeTransceiver
     hangup = f"{whole.http}{CALLS}/{call_id}/hangup"
     for key in (RIVAL_KEY, await minted(whole.http, key=RIVAL_KEY)):
         status, body, _ = await post(hangup, key=key)
-        assert (status, body["error"]["code"]) == (404, "call_not_found")
+        assert (status, body["error"]["code"]) == (404, "call_id_not_found")
         status, error = await ask("DELETE", f"{whole.http}/whip/{call_id}", headers={"Authorization": f"Bearer {key}"})
-        assert (status, error["code"]) == (404, "call_not_found")
+        assert (status, error["code"]) == (404, "call_id_not_found")
     assert (await post(hangup))[0] == 200
 
 

@@ -93,7 +93,7 @@ async def with_tls(directory: Path) -> AsyncIterator[tuple[WholeTransceiver, str
             yield transceiver, f"https://{public}", certificate, key
 
 
-async def test_the_public_port_speaks_tls_itself(tmp_path: Path) -> None:
+async def test_trap_6_the_public_port_speaks_the_tls_that_openai_node_insists_on(tmp_path: Path) -> None:
     async with with_tls(tmp_path) as (_, url, certificate, _key):
         trusting = ssl.create_default_context(cafile=certificate)
         async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {KEY}"}) as client:

@@ -48,7 +48,7 @@ async def test_the_owner_is_asked_and_its_answer_comes_back(neighbours: Neighbou
     asked, owner = await neighbours.open(1), await neighbours.open(2)
     async with route_server(2, owner.url, neighbours.socket):
         status, error = await ask("POST", asked.url + hangup(2) + "?a=%2F..%2F&b")
-        assert (status, error["code"]) == (404, "call_not_found")
+        assert (status, error["code"]) == (404, "call_id_not_found")
     assert len(owner.requests) == 1
     assert owner.requests[0][1].startswith("/v1/realtime/calls/rtc_")
 
@@ -64,7 +64,7 @@ async def test_a_peer_passes_nothing_further(neighbours: Neighbours) -> None:
     async with route_server(3, owner.url, neighbours.socket):
         # Transceiver 2 is reached under the number 3: it does not own the call, and must not ask on.
         status, error = await ask("POST", asked.url + hangup(3))
-        assert (status, error["code"]) == (404, "call_not_found")
+        assert (status, error["code"]) == (404, "call_id_not_found")
     assert len(owner.requests) == 1
 
 
@@ -73,7 +73,7 @@ async def test_nobody_is_asked_for_a_call_of_nobody(neighbours: Neighbours) -> N
     async with route_server(2, owner.url, neighbours.socket):
         for path in (hangup(9), hangup(2, cluster_id=CLUSTER_ID + 1)):
             status, error = await ask("POST", asked.url + path)
-            assert (status, error["code"]) == (404, "call_not_found")
+            assert (status, error["code"]) == (404, "call_id_not_found")
     assert owner.requests == []
 
 
