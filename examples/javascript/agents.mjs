@@ -25,4 +25,4 @@ session.on('agent_end', (_context, _agent, words) => {
 const base = process.env.OPENAI_BASE_URL.replace(/^http/, 'ws');
 const url = `${base}/realtime?model=${process.env.MODEL ?? 'agent'}`;
 await session.connect({ apiKey: process.env.OPENAI_API_KEY, url });
-session.sendMessage(process.argv[2]);
+session.sendMessage(process.argv[2] ?? 'What is the weather in Paris?');

@@ -6,6 +6,11 @@ import { OpenAIRealtimeWS } from 'openai/realtime/ws';
 const [question, answer] = process.argv.slice(2);
 const RATE = 24_000;
 const HEADER_BYTES = 44;
+if (!answer) throw new Error('node ask.mjs QUESTION.wav ANSWER.wav');
+const recording = readFileSync(question);
+if (recording.readUInt16LE(22) !== 1 || recording.readUInt32LE(24) !== RATE) {
+  throw new Error(`${question} must be mono, 16 bit, 24 kHz`);
+}
 
 const client = new OpenAI(); // OPENAI_BASE_URL and OPENAI_API_KEY
 const connection = new OpenAIRealtimeWS({ model: process.env.MODEL ?? 'agent' }, client);
@@ -20,7 +25,7 @@ connection.on('session.created', () => {
     session: { type: 'realtime', audio: { input: { turn_detection: { type: 'server_vad' } } } },
   });
   // The server finds the end of the question in the silence after it.
-  const speech = Buffer.concat([readFileSync(question).subarray(HEADER_BYTES), Buffer.alloc(RATE * 2)]);
+  const speech = Buffer.concat([recording.subarray(HEADER_BYTES), Buffer.alloc(RATE * 2)]);
   connection.send({ type: 'input_audio_buffer.append', audio: speech.toString('base64') });
 });
 connection.on('response.output_audio_transcript.delta', (event) => process.stdout.write(event.delta));

@@ -14,7 +14,10 @@ MODEL = os.environ.get("MODEL", "agent")
 
 def read_wav(path: str) -> bytes:
     with wave.open(path) as recording:
-        assert recording.getparams()[:3] == (1, 2, RATE), "mono, 16 bit, 24 kHz, please"
+        if recording.getparams()[:3] != (1, 2, RATE):
+            sys.exit(
+                f"{path} must be mono, 16 bit, 24 kHz: ffmpeg -i {path} -ac 1 -ar 24000 -sample_fmt s16 question.wav"
+            )
         return recording.readframes(recording.getnframes())
 
 
@@ -47,4 +50,6 @@ async def main(question: str, answer: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     asyncio.run(main(*sys.argv[1:]))
