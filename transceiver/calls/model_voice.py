@@ -17,8 +17,6 @@ REPORT_EVERY_MS = 200
 CONFIRM_EVERY_S = 1.0
 CONFIRM_TIMES = 6
 """How long after a response the caller's report of having received it is waited for: browsers report every 5 s."""
-SETTLE_EVERY = 10
-"""Of a voice that comes in real time, so many frames at once are asked after whether they have left."""
 LEAVING_S = 0.003
 """After a frame was due it has left: ports send those of many calls together."""
 
@@ -86,8 +84,9 @@ class ModelVoice:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._last_report: asyncio.TimerHandle | None = None
+        self._more_has_come = False
         self._latest = ""
-        self._unsettled = 0
+        self._settled_at = 0.0
         self._told_position = ("", 0, 0)
         self._confirmations_left = 0
         self._told_drained = True
@@ -129,8 +128,10 @@ class ModelVoice:
         if when > now:
             self._wake_at(when, now)
             return
-        self._schedule(now)
-        if self._unsettled >= SETTLE_EVERY or self._latest != self._playout.playing:
+        scheduled = self._schedule(now)
+        # Of a voice that comes in real time, the frames of a step are asked after at once.
+        is_step = now - self._settled_at >= REPORT_EVERY_MS / 1000
+        if is_step or not scheduled or self._latest != self._playout.playing:
             self._tell(now)
         self._plan(now)
 
@@ -183,11 +184,14 @@ class ModelVoice:
         self._tell(now)
         self._plan(now)
 
-    def _schedule(self, now: float) -> None:
+    def _schedule(self, now: float) -> bool:
+        """Hands over what can be; False if that is nothing."""
         frames = self._playout.commit(now)
-        self._unsettled += len(frames)
+        if frames:
+            self._more_has_come = True
         for payload, rtp_timestamp, marker, due, level_dbov in frames:
             self._client.schedule_audio(payload, rtp_timestamp, marker, due, level_dbov)
+        return bool(frames)
 
     def _tell(self, now: float) -> None:
         # The client may have been found gone in sending.
@@ -197,7 +201,7 @@ class ModelVoice:
 
     def _settle(self, now: float, waiting: int | None = None) -> None:
         """Tells what has been played, now that so many frames wait (None: as the client says)."""
-        self._unsettled = 0
+        self._settled_at = now
         waiting = self._client.audio_waiting if waiting is None else waiting
         for response_id in self._playout.settle(waiting, now):
             self._tell_played(response_id, drained=False)
@@ -222,6 +226,7 @@ class ModelVoice:
             self._listener.voice_over()
         if commit is None and self._last_report is None:
             # The end of a response is less than a step.
+            self._more_has_come = False
             self._last_report = asyncio.get_running_loop().call_later(REPORT_EVERY_MS / 1000, self._report_rest)
 
     def _wake_at(self, when: float, now: float) -> None:
@@ -235,6 +240,12 @@ class ModelVoice:
 
     def _report_rest(self) -> None:
         self._last_report = None
+        if self._more_has_come:
+            # It was not the end.
+            now = self._now()
+            self._tell(now)
+            self._plan(now)
+            return
         self._settle(self._now())
         self._report(at_least_ms=1)
         if self._closed:
