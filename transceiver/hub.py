@@ -209,8 +209,8 @@ class SessionHub:
         return session
 
     def send_audio(self, session: Session, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> None:
-        """Sends one audio packet; see `Session.send_audio`. A closed session ignores it."""
-        send = session.send_audio(payload, rtp_timestamp, marker, now)
+        """Sends one audio packet; see `Speech.send`. A closed session ignores it."""
+        send = session.speech.send(payload, rtp_timestamp, marker, now)
         if send is not None:
             self._port.send_rtp(session.session_id, *send)
 
@@ -225,20 +225,20 @@ class SessionHub:
         level_dbov: int | None = None,
     ) -> None:
         """Sends one audio packet when `due` has come; see `MediaPort.schedule_rtp`. A closed session ignores it."""
-        send = session.schedule_audio(payload, rtp_timestamp, marker, due, level_dbov)
+        send = session.speech.schedule(payload, rtp_timestamp, marker, due, level_dbov)
         if send is not None:
             self._port.schedule_rtp(session.session_id, *send, due, now)
 
     def audio_waiting(self, session: Session) -> int:
         """How many of the scheduled packets have not left."""
         count = self._port.rtp_waiting(session.session_id)
-        session.audio_waits(count)
+        session.speech.waits(count)
         return count
 
     def take_back_audio(self, session: Session) -> int:
         """Those will not leave. Returns how many they were."""
         count = self._port.take_back_rtp(session.session_id)
-        session.take_back_audio(count)
+        session.speech.take_back(count)
         return count
 
     def send_application_data(self, session: Session, data: bytes, now: float) -> None:
@@ -334,7 +334,7 @@ class SessionHub:
 
     def _settle(self, session: Session) -> None:
         """Before a report is read or written: what has left by itself."""
-        if session.has_scheduled_audio:
+        if session.speech.has_scheduled:
             self.audio_waiting(session)
 
     def _live(self, session_id: int) -> Session | None:

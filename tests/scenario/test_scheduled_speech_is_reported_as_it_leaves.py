@@ -139,10 +139,10 @@ def test_what_the_client_reports_is_known_to_have_been_received() -> None:
         caller.client.send_rtcp(pack("!BBHI", 0x81, 201, 7, caller.client.ssrc) + block)
         scene.flush(caller)
         scene.run(0.05)
-        return caller.session.audio_unconfirmed
+        return caller.session.speech.unconfirmed
 
     speak(scene, caller, range(30))
-    assert caller.session.audio_unconfirmed is None
+    assert caller.session.speech.unconfirmed is None
     scene.run(0.195)
     first = caller.client.audio[0].sequence
     # By the time the report has been read, three more have left.

@@ -199,7 +199,7 @@ class Call:
     @property
     def audio_unconfirmed(self) -> int | None:
         """Frames that have left since the newest that the client reports to have received."""
-        return self.session.audio_unconfirmed
+        return self.session.speech.unconfirmed
 
     def take_back_audio(self) -> int:
         """Those will not leave."""

@@ -9,7 +9,6 @@ monotonic seconds and never goes back.
 """
 
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -31,8 +30,6 @@ from transceiver.session.actions import (
     SelectPath,
     SendDatagram,
     SendFeedback,
-    SendRtcp,
-    SendRtp,
     SsrcChanged,
     StartSrtp,
     UnbindPath,
@@ -44,12 +41,15 @@ from transceiver.session.deadlines import Deadlines
 from transceiver.session.dtls import DtlsState, DtlsTransport
 from transceiver.session.handshake_budget import HandshakeBudget
 from transceiver.session.ice import IceAgent, Refusal
+from transceiver.session.lane_use import LaneUse
 from transceiver.session.negotiation import LocalTransport, Negotiation
+from transceiver.session.outgoing import Outgoing
 from transceiver.session.paths import PathTable
 from transceiver.session.playout_delay import PlayoutDelay
 from transceiver.session.reporting import Reporter
 from transceiver.session.rtp import RtpPacket
 from transceiver.session.setup_stages import SetupStages
+from transceiver.session.speech import Speech
 from transceiver.session.stats import SessionStats, snapshot
 from wire.address import Address
 from wire.drop import DropReason
@@ -98,15 +98,17 @@ class Session:
         self.connected = False
         self.stages = SetupStages(offered_at=now)
         self._limits = limits
-        self._actions: deque[Action] = deque()
         self._mint_credentials = mint_credentials
         self._remote_ufrag = offer.ice.ufrag
         self._ice = IceAgent(mint_credentials())
         self._paths = PathTable()
+        self._outgoing = Outgoing(self._paths)
+        self._actions = self._outgoing.actions
         self._dtls = DtlsTransport(certificate, offer.setup, offer.fingerprints, handshakes)
         mid = offer.media[offer.audio_index].mid
         self._receiver = AudioReceiver(offer.audio, mid)
         self._sender = AudioSender(offer.audio, mid)
+        self.speech = Speech(self._sender, self._paths)
         cname = secrets.token_urlsafe(_CNAME_BYTES)
         self._reporter = Reporter(self._sender, self._receiver, cname, offer.audio)
         transport = LocalTransport(
@@ -116,9 +118,9 @@ class Session:
         self._deadlines = Deadlines(limits, now)
         self._handshake_path: Path | None = None
         self._timeout: float | None = None
-        self._lane = lane
-        self._lane_path: Path | None = None
-        self._lane.report_arrivals(self._reporter.arrival_reports)
+        self._arrivals = lane
+        self._arrivals.report_arrivals(self._reporter.arrival_reports)
+        self._lane = LaneUse(lane, self._receiver, self._paths)
         self.delay: PlayoutDelay | None = None
         """Is to be told of the audio that passes in the lane."""
         self.answer = self._negotiation.answer(self._ice.local)
@@ -172,7 +174,7 @@ class Session:
 
     def stats(self) -> SessionStats:
         """A snapshot."""
-        self._catch_up()
+        self._lane.catch_up()
         return snapshot(self._receiver, self._sender, self._reporter)
 
     def take_action(self) -> Action | None:
@@ -205,14 +207,14 @@ class Session:
         """A Binding request that names one of `local_ufrags`."""
         if self.closed:
             return DropReason.SESSION_CLOSED
-        self._catch_up()
+        self._lane.catch_up()
         check = self._ice.receive(request, datagram, path)
         if isinstance(check, DropReason):
             return check
         if isinstance(check, Refusal):
             # The client is authentic, so it gets the answer; but this check does not count as one.
             self._bind(path, len(datagram), nominated=False, now=now)
-            self._send_stun(path, check.response)
+            self._outgoing.stun(SendDatagram(path, check.response))
             return check.reason
         self._deadlines.consent_given(now)
         self.stages.reached(now)
@@ -220,7 +222,7 @@ class Session:
         if check.retired is not None:
             self._actions += [RetireUfrag(check.retired.encode()), IceRestarted()]
         self._bind(path, len(datagram), nominated=check.nominated, now=now)
-        self._send_stun(path, check.response)
+        self._outgoing.stun(SendDatagram(path, check.response))
         if self._dtls.role is DtlsRole.CLIENT and self._dtls.state is DtlsState.NEW:
             # Beside the first response, which saves a round trip; it may even overtake the client's nomination.
             drop = self._dtls.start(now)
@@ -234,7 +236,7 @@ class Session:
         if refusal is not None:
             return refusal
         # Its next packet confirms what DTLS has sent, and that is told here.
-        self._leave_lane()
+        self._lane.leave()
         selected = self._paths.selected
         drop = self._dtls.receive(datagram, now)
         if drop is not None:
@@ -248,7 +250,7 @@ class Session:
 
     def receive_rtp(self, packet: RtpPacket, path: Path, now: float) -> DropReason | None:
         """An authentic RTP packet that the lane has not passed."""
-        self._catch_up()
+        self._lane.catch_up()
         refusal = self._refusal(path)
         if refusal is not None:
             return refusal
@@ -263,7 +265,7 @@ class Session:
             self._actions += receiver.take_frames()
             if receiver.next_timeout() is not None:
                 self._timeouts_changed()
-        self._enter_lane()
+        self._lane.enter()
         return drop
 
     def receive_rtcp(self, packet: bytes, path: Path, now: float) -> DropReason | None:
@@ -271,11 +273,11 @@ class Session:
         refusal = self._refusal(path)
         if refusal is not None:
             return refusal
-        self._catch_up()
+        self._lane.catch_up()
         self._media_received(path, now)
         drop = self._reporter.receive(packet, now)
         for repeat in self._reporter.take_repeats():
-            self._send_rtp(repeat)
+            self._outgoing.rtp(repeat)
         return drop
 
     def _refusal(self, path: Path) -> DropReason | None:
@@ -286,7 +288,7 @@ class Session:
     def forget_path(self, path: Path, now: float) -> None:
         """Another session has proved that `path` is its own: a NAT gave the same port to another client."""
         if path in self._paths:
-            self._leave_lane()
+            self._lane.leave()
             selected = self._paths.selected
             self._paths.remove(path, now)
             self._note_selection(selected)
@@ -329,68 +331,16 @@ class Session:
         if self._receiver.next_timeout() is not None:
             self._receiver.handle_timeout(now)
             self._actions += self._receiver.take_frames()
-        self._catch_up()
+        self._lane.catch_up()
         report = self._reporter.handle_timeout(now)
         if report is not None:
-            self._send_rtcp(report)
+            self._outgoing.rtcp(report)
             if self._paths.media_path is not None:
                 # What nothing has come after to tell it with.
                 self._actions.append(SendFeedback(self._paths.media_path))
         self._unbind_silent(now)
 
     # Wishes of the owner
-
-    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool, now: float) -> tuple[Path, bytes] | None:
-        """Sends one frame of the negotiated codec: returns the RTP packet that is to be sent at once, and its path.
-
-        Args:
-            payload: at most about 1200 bytes.
-            rtp_timestamp: in the codec's clock, from any origin; ours gets a random offset.
-            marker: first packet after silence.
-
-        None, and ignored, unless connected and the client receives audio.
-        """
-        path = self._paths.selected
-        if path is None or not self.connected or self.closed:
-            return None
-        packet = self._sender.packetize(payload, rtp_timestamp, marker, now)
-        if packet is None or not self._paths.admit_sending(path, len(packet)):
-            return None
-        return path, packet
-
-    def schedule_audio(
-        self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None = None
-    ) -> tuple[Path, bytes] | None:
-        """The same for a frame that is to leave when `due` has come; see `MediaPort.schedule_rtp`.
-
-        Args:
-            level_dbov: how loud it is; goes along where the client has offered RFC 6464's header extension.
-        """
-        path = self._paths.selected
-        if path is None or not self.connected or self.closed:
-            return None
-        packet = self._sender.schedule(payload, rtp_timestamp, marker, due, level_dbov)
-        if packet is None or not self._paths.admit_sending(path, len(packet)):
-            return None
-        return path, packet
-
-    @property
-    def audio_unconfirmed(self) -> int | None:
-        """How many packets have left since the newest that the client reports to have received; None before it does."""
-        return self._sender.unconfirmed
-
-    @property
-    def has_scheduled_audio(self) -> bool:
-        """Whether it wants to be told by `audio_waits` what has left, before it reads or writes a report."""
-        return self._sender.has_scheduled
-
-    def audio_waits(self, count: int) -> None:
-        """So many of the scheduled packets have not left."""
-        self._sender.settle(count)
-
-    def take_back_audio(self, count: int) -> None:
-        """So many of the scheduled packets, the last of them, will not leave."""
-        self._sender.take_back(count)
 
     def send_application_data(self, data: bytes, now: float) -> None:
         """Sends one SCTP packet over DTLS; ignored unless connected.
@@ -423,11 +373,11 @@ class Session:
         """
         self._negotiation.accept(offer)
         self.restart_ice(offer.ice)
-        self._leave_lane()
+        self._lane.leave()
         self._receiver.configure(offer.audio, self._negotiation.mid)
         self._sender.configure(offer.audio, self._negotiation.mid)
         self._reporter.configure(offer.audio)
-        self._lane.report_arrivals(self._reporter.arrival_reports)
+        self._arrivals.report_arrivals(self._reporter.arrival_reports)
         self.negotiated = offer.audio.format
         self.answer = self._negotiation.answer(self._ice.local)
         return self.answer
@@ -436,16 +386,16 @@ class Session:
         """Ends the session: RTCP BYE and close_notify if there is someone to tell. Closing twice does nothing."""
         if self.closed:
             return
-        self._leave_lane()
-        self._lane.report_arrivals(None)
+        self._lane.leave()
+        self._arrivals.report_arrivals(None)
         self._dtls.close()
         farewell: list[SendDatagram] = []
         # RFC 7675 section 5.1: without consent nothing is sent any more.
         if reason is not CloseReason.CONSENT_EXPIRED:
             if self.connected:
-                self._send_rtcp(self._reporter.goodbye(now))
-            farewell = self._send_dtls()
-        self.closed = True
+                self._outgoing.rtcp(self._reporter.goodbye(now))
+            farewell = self._outgoing.dtls(self._dtls.take_datagrams())
+        self.closed, self.speech.may_be_sent = True, False
         repeated = self.connected and reason not in _KNOWN_TO_CLIENT
         self._actions.append(Closed(reason, tuple(farewell) if repeated else ()))
 
@@ -466,28 +416,8 @@ class Session:
             self._note_selection(selected)
         self._dtls.confirm()
 
-    def _catch_up(self) -> None:
-        """Takes note of what has passed in the lane: before the stream or its path is looked at."""
-        progress = self._lane.take_progress() if self._lane_path is not None else None
-        if progress is not None:
-            self._receiver.passed(progress)
-            self._paths.media_has_come(progress.last_arrival)
-
-    def _enter_lane(self) -> None:
-        path, whereabouts = self._paths.media_path, self._receiver.whereabouts()
-        if path is not None and whereabouts is not None:
-            self._lane.open(path, *whereabouts)
-            self._lane_path = path
-
-    def _leave_lane(self) -> None:
-        if self._lane_path is not None:
-            self._catch_up()
-            self._lane.close()
-            self._lane_path = None
-
     def _note_selection(self, before: Path | None) -> None:
-        if self._lane_path is not self._paths.media_path:
-            self._leave_lane()
+        self._lane.leave_if_moved()
         selected = self._paths.selected
         if selected is not None and selected != before:
             self._actions.append(SelectPath(selected))
@@ -497,37 +427,12 @@ class Session:
             self._paths.remove(path, now)
             self._actions.append(UnbindPath(path))
 
-    def _send_stun(self, path: Path, response: bytes) -> None:
-        self._paths.admit_sending(path, len(response))
-        self._actions.append(SendDatagram(path, response))
-
-    def _send_dtls(self) -> list[SendDatagram]:
-        path = self._paths.selected
-        # What exceeds the budget of an unproven path is left to retransmission: by then more checks have come.
-        sent = [
-            SendDatagram(path, datagram)
-            for datagram in self._dtls.take_datagrams()
-            if path is not None and self._paths.admit_sending(path, len(datagram))
-        ]
-        self._actions += sent
-        return sent
-
-    def _send_rtp(self, packet: bytes) -> None:
-        path = self._paths.selected
-        if path is not None and self._paths.admit_sending(path, len(packet)):
-            self._actions.append(SendRtp(path, packet))
-
-    def _send_rtcp(self, packet: bytes) -> None:
-        path = self._paths.selected
-        if path is not None and self._paths.admit_sending(path, len(packet)):
-            self._actions.append(SendRtcp(path, packet))
-
     def _after_dtls(self, now: float) -> None:
         """Passes on whatever the last call into DTLS has brought about."""
         self._timeouts_changed()
-        self._send_dtls()
+        self._outgoing.dtls(self._dtls.take_datagrams())
         if (keys := self._dtls.take_keys()) is not None:
-            self.connected = True
+            self.connected = self.speech.may_be_sent = True
             self.stages.connected_at = now
             if self._handshake_path is not None and self._handshake_path in self._paths:
                 # Its Finished depends on what we sent: the client is where it says.
