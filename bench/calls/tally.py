@@ -3,11 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
-
-from hdrh.histogram import HdrHistogram
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bench.report.histograms import merged
+
+if TYPE_CHECKING:
+    from hdrh.histogram import HdrHistogram
 
 COUNTS: Final = ("active", "sent", "echoed", "arrived", "missing", "setups", "failures", "lost", "gaps_unlisted")
 
@@ -90,7 +91,7 @@ class Tally:
                 found[cause] = (count + seen["count"], first)
         return dict(sorted(found.items(), key=lambda item: -item[1][0]))
 
-    def histogram(self, name: str) -> HdrHistogram:
+    def histogram(self, name: str) -> "HdrHistogram":
         """A histogram of the run."""
         return merged([end["histograms"][name] for end in self._ends.values() if name in end["histograms"]])
 

@@ -1,11 +1,12 @@
 """HDR histograms of a result: decoded, merged, and made into distributions. The load's processes encode them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
-
-from hdrh.histogram import HdrHistogram
+from typing import TYPE_CHECKING, Final
 
 from bench.report.quantities import Distribution, Histogram, Unit
+
+if TYPE_CHECKING:
+    from hdrh.histogram import HdrHistogram
 
 LOWEST, HIGHEST, DIGITS = 1, 60_000_000, 3
 """Whole numbers of a microsecond, up to a minute, with three digits: what `bench/caller/src/figures.rs` records."""
@@ -16,39 +17,46 @@ ENOUGH_FOR_P999: Final = 1000
 """Of fewer values the 99.9th percentile is only the greatest."""
 
 
-def recorded(values: Iterable[int]) -> HdrHistogram:
+def _empty() -> "HdrHistogram":
+    # Every role's command line names the benches, and only their image has the library.
+    from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - see the line above
+
+    return HdrHistogram(LOWEST, HIGHEST, DIGITS)
+
+
+def recorded(values: Iterable[int]) -> "HdrHistogram":
     """A histogram of whole numbers; those out of bounds count as the nearest bound."""
-    histogram = HdrHistogram(LOWEST, HIGHEST, DIGITS)
+    histogram = _empty()
     for value in values:
         histogram.record_value(min(max(value, LOWEST), HIGHEST))
     return histogram
 
 
-def decoded(base64: str) -> HdrHistogram:
+def decoded(base64: str) -> "HdrHistogram":
     """Reads V2, compressed or not, in Base64.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        return HdrHistogram.decode(base64)
+        return _empty().decode(base64)
     except Exception as error:  # noqa: BLE001 - the library names no family of its own for bad input
         raise ValueError(f"not an HDR histogram: {error}") from None
 
 
-def merged(histograms: Sequence[str]) -> HdrHistogram:
+def merged(histograms: Sequence[str]) -> "HdrHistogram":
     """One histogram of what several processes have recorded.
 
     Raises:
         ValueError: one of them is no histogram.
     """
-    whole = HdrHistogram(LOWEST, HIGHEST, DIGITS)
+    whole = _empty()
     for each in histograms:
         whole.add(decoded(each))
     return whole
 
 
-def distribution(name: str, unit: Unit, histogram: HdrHistogram, *, scale: float) -> Distribution:
+def distribution(name: str, unit: Unit, histogram: "HdrHistogram", *, scale: float) -> Distribution:
     """What a result holds of a histogram.
 
     Args:
