@@ -1,8 +1,11 @@
 """The official JavaScript clients, unmodified, talk with the agent: typed, spoken, a function, an interruption."""
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
 
-from tests.sdk.stage import CLIENTS, Stage, check_conversation, chromium, missing_browser, missing_node_part
+from tests.sdk.stage import CLIENTS, Stage, check_conversation, missing_browser, missing_node_part
 
 HISTORY = [
     *("message:user", "message:assistant", "message:user", "message:assistant"),
@@ -29,10 +32,12 @@ async def test_the_agents_sdk_over_a_websocket(stage: Stage, require: Require, s
     assert report["history"] == HISTORY
 
 
-async def test_the_agents_sdk_in_chromium_over_webrtc(stage: Stage, require: Require, show: Show) -> None:
+async def test_the_agents_sdk_in_chromium_over_webrtc(
+    in_chromium: "Future[dict[str, Any]] | None", require: Require, show: Show
+) -> None:
     require(missing_node_part() or missing_browser())
-    command = ("node", CLIENTS / "agents_chromium.mjs")
-    report = await stage.perform(command, f"{stage.fabric.http}/v1", chromium=chromium())
+    assert in_chromium is not None
+    report = await asyncio.wrap_future(in_chromium)
     show(f"agents-realtime, Chromium: {check_conversation(report)}")
     assert report["callId"].startswith("rtc_")
     kinds = [event["type"] for event in report["raw"]]
