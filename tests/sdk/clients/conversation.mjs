@@ -43,11 +43,6 @@ export class Events {
     return (await this.#find(wanted, 0)).event;
   }
 
-  /** Whatever has come counts as read. */
-  skip() {
-    this.#read = this.all.length;
-  }
-
   /** The response that ends next, as far as it was completed. */
   async answer() {
     const isAnswer = (event) => event.type === 'response.done' && event.response.status === 'completed';
