@@ -152,7 +152,9 @@ class TransceiverCollector(Collector):
     def _worker_links(self) -> Iterator[Metric]:
         counters = self._workers.counters
         yield gauge(
-            "fabric_transceiver_workers_ready", "Workers connected and not draining.", self._workers.ready_workers
+            "fabric_transceiver_workers_ready",
+            "Workers connected that serve and are not draining.",
+            self._workers.ready_workers,
         )
         yield counter(
             "fabric_transceiver_worker_messages_sent", "gRPC messages sent to workers.", counters.messages_sent

@@ -3,6 +3,8 @@
 import asyncio
 import random
 from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import grpc
@@ -12,6 +14,7 @@ from offhook_proto.worker.v1.worker_pb2_grpc import WorkerServiceStub
 
 from transceiver.worker_link.backoff import Backoff
 from transceiver.worker_link.counters import LinkCounters, LostReason
+from transceiver.worker_link.health import watch_health
 from transceiver.worker_link.listener import WorkerSessionListener
 from transceiver.worker_link.session import Verdict, WorkerSession
 from transceiver.worker_link.settings import WorkerLinkSettings
@@ -143,6 +146,8 @@ class WorkerLink:
             on_change=self._on_change,
             now=_now(),
         )
+        # Until its health service says so, or that there is none.
+        stream.set_serving(serving=False)
         self._stream = stream
         # A channel of its own for each attempt: gRPC's hidden back-off would otherwise add itself to ours.
         async with open_channel(self.target, self._settings) as channel:
@@ -157,6 +162,7 @@ class WorkerLink:
                     _read(call, stream),
                     _write(call, stream, ticker, hello),
                     self._watch(stream),
+                    self._follow_health(channel, stream),
                 )
             finally:
                 ticker.cancel()
@@ -176,6 +182,18 @@ class WorkerLink:
         while stream.lost is None and not (self._retired.is_set() and stream.sessions == 0):
             await asyncio.sleep(max(0.0, stream.next_timeout() - _now()))
             stream.handle_timeout(_now())
+
+    async def _follow_health(self, channel: grpc.aio.Channel, stream: WorkerStream) -> None:
+        """Keeps new sessions away from a worker that says it does not serve. Never ends."""
+        loop = asyncio.get_running_loop()
+        # A health service that says nothing at all is as good as none.
+        no_word = loop.call_later(self._settings.hello_timeout_s, partial(stream.set_serving, serving=True))
+        async with aclosing(watch_health(channel)) as healths:
+            async for serving in healths:
+                no_word.cancel()
+                if stream.hello is not None and serving != stream.is_serving:
+                    _log.info("worker_health_changed", worker=stream.hello.worker, serving=serving)
+                stream.set_serving(serving=serving)
 
 
 _Call: TypeAlias = "grpc.aio.StreamStreamCall[worker_pb2.ConnectRequest, worker_pb2.ConnectResponse]"

@@ -43,7 +43,7 @@ class ModelInfo(NamedTuple):
     output_formats: tuple[worker_pb2.AudioFormat, ...]
     capabilities: frozenset[worker_pb2.Capability.ValueType]
     workers: int
-    """Connected workers that serve it and are not draining."""
+    """Connected workers that serve it, are well and are not draining."""
     free_sessions: int
     """Sessions they have room for, by their last reports."""
 
@@ -117,7 +117,7 @@ class WorkerPool:
 
     @property
     def ready_workers(self) -> int:
-        """Workers that are connected and not draining."""
+        """Workers that are connected, say that they serve, and are not draining."""
         return len(self.streams())
 
     def streams(self) -> list[WorkerStream]:

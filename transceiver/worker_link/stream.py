@@ -60,6 +60,7 @@ class WorkerStream:
         self._load_at = self._greeted_at = now
         self._pinged_at = now
         self.is_draining = False
+        self.is_serving = True
         self.lost: LostReason | None = None
         self._settings = settings
         self._counters = counters
@@ -78,7 +79,7 @@ class WorkerStream:
     @property
     def is_ready(self) -> bool:
         """Whether new sessions may be opened here."""
-        return self.hello is not None and not self.is_draining and self.lost is None
+        return self.hello is not None and self.is_serving and not self.is_draining and self.lost is None
 
     @property
     def sessions(self) -> int:
@@ -102,6 +103,12 @@ class WorkerStream:
     def age_s(self, now: float) -> float:
         """How long ago the worker said hello."""
         return now - self._greeted_at
+
+    def set_serving(self, *, serving: bool) -> None:
+        """What the worker's health service says: while it does not serve, no session is opened; open ones go on."""
+        if serving != self.is_serving:
+            self.is_serving = serving
+            self._on_change()
 
     def open(
         self,

@@ -21,14 +21,25 @@ _Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class HealthService:
-    """Serving until `withdraw`. Answers for the whole server ("") and for the worker service."""
+    """Serving while the worker is well, until `withdraw`. Answers for the whole server ("") and the worker service."""
 
     def __init__(self) -> None:
-        self._withdrawn = asyncio.Event()
+        self._status = _SERVING
+        self._withdrawn = False
+        self._changed = asyncio.Event()
 
     def withdraw(self) -> None:
-        """The worker takes no more sessions; watchers are told."""
-        self._withdrawn.set()
+        """The worker takes no more sessions, for good; watchers are told."""
+        self._withdrawn = True
+        self.tell(serving=False)
+
+    def tell(self, *, serving: bool) -> None:
+        """Whether the worker takes sessions now; watchers are told of a change."""
+        status = _SERVING if serving and not self._withdrawn else _NOT_SERVING
+        if status != self._status:
+            self._status = status
+            self._changed.set()
+            self._changed = asyncio.Event()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """To be added to a server."""
@@ -40,10 +51,6 @@ class HealthService:
             },
         )
 
-    @property
-    def _status(self) -> bytes:
-        return _NOT_SERVING if self._withdrawn.is_set() else _SERVING
-
     async def _check(self, request: bytes, context: _Context) -> bytes:
         if request not in _KNOWN_REQUESTS:
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
@@ -52,10 +59,10 @@ class HealthService:
     async def _watch(self, request: bytes, _context: _Context) -> AsyncIterator[bytes]:
         if request not in _KNOWN_REQUESTS:
             yield _SERVICE_UNKNOWN
-        else:
+            # The protocol keeps a watch open until the prober goes away.
+            await asyncio.Event().wait()
+        while True:
+            # Before the status is told: a change while it is on its way is told next.
+            changed = self._changed
             yield self._status
-            if not self._withdrawn.is_set():
-                await self._withdrawn.wait()
-                yield self._status
-        # The protocol keeps a watch open until the prober goes away.
-        await asyncio.Event().wait()
+            await changed.wait()

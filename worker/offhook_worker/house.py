@@ -59,6 +59,15 @@ class House:
         self._sessions -= 1
         self._on_load_change()
 
+    @property
+    def is_healthy(self) -> bool:
+        """What the author says; an author's fault here is no health."""
+        try:
+            return self.worker.is_healthy()
+        except Exception:  # noqa: BLE001 - whatever it is, it must not end anybody's call
+            _log.exception("is_healthy() failed")
+            return False
+
     def note_delay(self, waited_s: float) -> None:
         """An input waited this long before its session's code read it."""
         self._delays.append(waited_s)

@@ -64,6 +64,7 @@ class WorkerServer(WorkerServiceServicer):
             raise OSError(f"cannot listen on {self._address}") from error
         await self._house.worker.start()
         self._house.sample()
+        self._health.tell(serving=self._house.is_healthy)
         await self._server.start()
         self._reporter = asyncio.create_task(self._report_periodically(), name="load-reports")
         if self._address.startswith("unix:"):
@@ -121,6 +122,7 @@ class WorkerServer(WorkerServiceServicer):
             await asyncio.sleep(_LOAD_INTERVAL_S)
             self._house.sample()
             self._report_load()
+            self._health.tell(serving=self._house.is_healthy)
 
 
 def _grpc_server(options: ServeOptions) -> grpc.aio.Server:

@@ -79,6 +79,13 @@ class VoiceWorker(ABC):
     async def stop(self) -> None:  # noqa: B027 - the same
         """Called once after the last call: the place to end what `start` began."""
 
+    def is_healthy(self) -> bool:
+        """Called every second: whether new calls may come; while not, grpc.health.v1 says NOT_SERVING. Others go on.
+
+        For what passes by itself: a device that is being reset, an engine behind it that is away.
+        """
+        return True
+
     def load(self) -> Load:
         """Called every second. The number of sessions is reported in any case."""
         return Load()
