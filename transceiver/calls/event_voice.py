@@ -95,7 +95,7 @@ class EventVoice:
             worker.send(message)
             return
         worker.check_size(message)
-        self._input.after(lambda: self._behind_audio(message))
+        self._input.after(lambda: self._behind_audio(worker, message))
 
     # As the call sees it
 
@@ -147,7 +147,9 @@ class EventVoice:
         self._to_send_us += pcm.duration_us
         self._flush()
 
-    def _behind_audio(self, message: worker_pb2.SessionInput) -> None:
+    def _behind_audio(self, worker: WorkerSession, message: worker_pb2.SessionInput) -> None:
+        if worker is not self._worker:
+            return  # It is gone; its successor has this as part of the conversation.
         if self._encoder is None:
             self._queue(message)
         else:

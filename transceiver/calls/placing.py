@@ -1,7 +1,7 @@
 """Puts a call on a worker: the parts of its model side, made to fit client, model and process."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from offhook_proto.worker.v1 import worker_pb2
@@ -24,7 +24,8 @@ from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
 from transceiver.calls.socket_call import SocketCall
-from transceiver.calls.worker_side import Handover, WorkerSide
+from transceiver.calls.succession import Handover
+from transceiver.calls.worker_side import WorkerSide
 from transceiver.config import SessionLimits
 from transceiver.playout.pacer import Pacer
 from transceiver.realtime.errors import EventError
@@ -34,6 +35,7 @@ from transceiver.realtime.session import RealtimeSession
 from transceiver.realtime.transport import DATA_CHANNEL, WEBSOCKET, Transport
 from transceiver.session.actions import CloseReason
 from transceiver.turns.interface import Turns
+from transceiver.worker_link.listener import WorkerSessionListener
 from transceiver.worker_link.pool import ModelInfo, WorkerPool
 from transceiver.worker_link.session import WorkerSession
 
@@ -93,20 +95,6 @@ class WorkerCalls:
         input_format = choose_format(own, info.input_formats if info is not None else (), can_convert=can_convert)
         output_format = choose_format(own, info.output_formats if info is not None else (), can_convert=can_convert)
         ear = CallerVoice(client, audio=self._audio, turns=self._turns)
-
-        async def hand_over(call: Handover, listener: WorkerSide) -> WorkerSession:
-            return await self._workers.open(
-                model=model,
-                call_id=client.id,
-                input_format=input_format,
-                output_format=output_format,
-                config=call.config,
-                listener=listener,
-                history=call.history,
-                avoid=call.lost,
-                unplayed_ms=call.unplayed_ms,
-            )
-
         side = WorkerSide(
             client,
             session,
@@ -115,7 +103,7 @@ class WorkerCalls:
             latency=self.latency,
             mcp=self._mcp,
             now=time.monotonic,
-            hand_over=hand_over,
+            hand_over=self._mover(model, client.id, input_format, output_format),
         )
         try:
             joined = await self._workers.open(
@@ -172,6 +160,7 @@ class WorkerCalls:
             output=self._audio.open_event_output(rate),
             latency=self.latency,
             mcp=self._mcp,
+            hand_over=self._mover(model, id, input_format, output_format),
             ended=ended,
         )
         try:
@@ -196,6 +185,26 @@ class WorkerCalls:
             SessionRefused: `given` is at fault.
         """
         return self._session(model, WEBSOCKET, given).configuration.as_json()
+
+    def _mover(
+        self, model: str, call_id: str, input_format: worker_pb2.AudioFormat, output_format: worker_pb2.AudioFormat
+    ) -> Callable[[Handover, WorkerSessionListener], Awaitable[WorkerSession]]:
+        """Opens a call that has lost its worker on another one. Raises OpenError."""
+
+        async def hand_over(call: Handover, listener: WorkerSessionListener) -> WorkerSession:
+            return await self._workers.open(
+                model=model,
+                call_id=call_id,
+                input_format=input_format,
+                output_format=output_format,
+                config=call.config,
+                listener=listener,
+                history=call.history,
+                avoid=call.lost,
+                unplayed_ms=call.unplayed_ms,
+            )
+
+        return hand_over
 
     def _session(
         self, model: str, transport: Transport, given: Mapping[str, Any], quota: Quota = UNLIMITED

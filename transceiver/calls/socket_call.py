@@ -1,7 +1,7 @@
 """A session whose events carry the audio: a client on a WebSocket joined to a session on a worker."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -15,6 +15,7 @@ from transceiver.calls.event_voice import CODECS, EventVoice
 from transceiver.calls.gathered_audio import GatheredAudio
 from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
 from transceiver.calls.realtime_side import RealtimeSide
+from transceiver.calls.succession import Handover, Succession
 from transceiver.calls.worker_side import CLOSE_REASONS
 from transceiver.realtime.session import RealtimeSession
 from transceiver.session.actions import CloseReason
@@ -38,6 +39,7 @@ class SocketCall:
         id: for logs and the worker.
         decoder: of what the model says; None: it gives samples.
         output: converts samples to what the client has chosen.
+        hand_over: opens the session anew on another worker, for this listener.
         ended: called once when the session is over.
     """
 
@@ -55,6 +57,7 @@ class SocketCall:
         output: EventOutput,
         latency: AnswerLatency,
         mcp: McpServers = NO_SERVERS,
+        hand_over: "Callable[[Handover, SocketCall], Awaitable[WorkerSession]]",
         ended: Callable[["SocketCall"], None],
     ) -> None:
         self.id = id
@@ -68,6 +71,9 @@ class SocketCall:
             session, client=self, ear=ear, voice=self, latency=latency, now=time.monotonic, mcp=mcp
         )
         self._worker: WorkerSession | None = None
+        self._hand_over = hand_over
+        self._succession = Succession(self._reopen, found=self._succeed, given_up=self._give_up, now=time.monotonic)
+        self._last_word: worker_pb2.SessionOutput | None = None
         self._ungranted_us = 0
         self._gathered = GatheredAudio(self._show)
         self.end_reason: CloseReason | None = None
@@ -119,6 +125,7 @@ class SocketCall:
         self._realtime.close(reason)
         self.end_reason = reason
         _log.info("socket session ended", call=self.id, reason=reason.value)
+        self._succession.close()
         self._ear.close()
         if self._decoder is not None:
             self._decoder.close()
@@ -192,6 +199,10 @@ class SocketCall:
 
     def worker_message(self, output: worker_pb2.SessionOutput) -> None:
         """Acts on the rest of the protocol, after the audio before it."""
+        if output.error.fatal:
+            # Whether the client is to hear of it depends on whether another worker takes over.
+            self._last_word = output
+            return
         self._after_audio(lambda: self._realtime.worker_output(output))
 
     def _after_audio(self, then: Callable[[], None]) -> None:
@@ -206,13 +217,46 @@ class SocketCall:
 
     def worker_ended(self) -> None:
         """The worker is done: so is the session, once the client has got everything."""
+        self._succession.close()
         self._after_audio(lambda: self.end(CloseReason.WORKER_ENDED))
 
     def worker_lost(self, reason: LostReason) -> None:
-        """Tells the client why, rather than going silent."""
-        self._worker = None
+        """Goes on with another worker, or tells the client why not, once it has got what the lost one said."""
+        if self._succession.is_seeking:
+            # One that had just accepted; the succession sees for itself.
+            return
+        lost, self._worker = self._worker, None
         self._ear.feed(None)
         self._realtime.serve(None)
+        self._after_audio(partial(self._seek, lost, reason))
+
+    # Succession
+
+    def _seek(self, lost: WorkerSession | None, reason: LostReason) -> None:
+        if self.end_reason is not None:
+            return
         self._realtime.worker_lost()
+        if lost is None:
+            self._give_up()
+        else:
+            self._succession.seek(lost, reason)
+
+    async def _reopen(self, lost: str) -> WorkerSession:
+        # From here on what happens is kept for the next worker: the history has what was before.
+        self._realtime.hold()
+        self._ungranted_us = 0
+        config, history = self._realtime.as_told()
+        return await self._hand_over(Handover(lost, config, history, unplayed_ms=0), self)
+
+    def _succeed(self, worker: WorkerSession) -> None:
+        self._last_word = None
+        self._worker = worker
+        self._ear.feed(worker)
+        self._realtime.resume(worker)
+        self._grant(0)
+
+    def _give_up(self) -> None:
+        if self._last_word is not None:
+            self._realtime.worker_output(self._last_word)
         self._realtime.tell_gone("The model serving this session is gone. Connect again to reach another one.")
         self.end(CloseReason.WORKER_LOST)

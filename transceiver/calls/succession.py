@@ -3,8 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import structlog
+from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.worker_link.counters import LostReason
 from transceiver.worker_link.errors import OpenError
@@ -18,6 +20,18 @@ _OURS = frozenset({LostReason.LISTENER_FAILED, LostReason.STOPPED})
 """Losses that are no fault of the worker: another one would not help."""
 
 _log = structlog.get_logger(__name__)
+
+
+class Handover(NamedTuple):
+    """A call as its next worker is to take it over."""
+
+    lost: str
+    """The worker that is not asked again."""
+    config: worker_pb2.SessionConfig
+    history: list[worker_pb2.HistoryItem]
+    unplayed_ms: int
+    """Output audio that waits to be played and takes the room of the next worker's."""
+
 
 Reopen = Callable[[str], Awaitable[WorkerSession]]
 """Opens the call's session anew on a worker that is not the named one. Raises OpenError."""

@@ -1,7 +1,6 @@
 """A call's model side on a worker: the caller's voice to it, its voice back at the wire clock, events in between."""
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from offhook_proto.worker.v1 import worker_pb2
 
@@ -13,7 +12,7 @@ from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice
 from transceiver.calls.realtime_side import RealtimeSide
 from transceiver.calls.sideband import Sideband
-from transceiver.calls.succession import Succession
+from transceiver.calls.succession import Handover, Succession
 from transceiver.quality.report import VoiceQuality
 from transceiver.realtime.session import RealtimeSession
 from transceiver.session.actions import AudioReceived, CloseReason, KeyPressed
@@ -29,17 +28,6 @@ CLOSE_REASONS = {
     CloseReason.SETUP_TIMEOUT: worker_pb2.SessionClose.REASON_CLIENT_LOST,
 }
 """What the worker is told; anything else is an error."""
-
-
-class Handover(NamedTuple):
-    """A call as its next worker is to take it over."""
-
-    lost: str
-    """The worker that is not asked again."""
-    config: worker_pb2.SessionConfig
-    history: list[worker_pb2.HistoryItem]
-    unplayed_ms: int
-    """Output audio that waits to be played and takes the room of the next worker's."""
 
 
 class WorkerSide:

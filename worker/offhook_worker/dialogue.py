@@ -165,7 +165,8 @@ class Dialogue:
         finally:
             self._unwritten.remove(written)
             written.set()
-        if told is not None and self.wants_transcripts:
+        # Also where the caller does not want to see it: the fabric keeps it for a worker that takes this call over.
+        if told is not None and (told.done or self.wants_transcripts):
             await self.send(told)
 
     async def _write_down(self, item_id: str, utterance: Utterance) -> InputTranscription | None:

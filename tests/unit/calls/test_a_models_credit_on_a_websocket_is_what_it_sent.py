@@ -62,6 +62,7 @@ async def test_heard_or_discarded_it_is_given_back_once() -> None:
         decoder=None,
         output=cast("EventOutput", plain),
         latency=AnswerLatency(),
+        hand_over=cast("Any", plain),
         ended=lambda call: None,
     )
     call.join(cast("WorkerSession", plain))

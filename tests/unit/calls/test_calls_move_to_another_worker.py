@@ -1,21 +1,27 @@
 """A worker is killed under calls: they go on with another one, which knows what was said before."""
 
+import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+
+import aiohttp
 
 from tests.support.conversation_scene import EVENTS, Client
 from tests.support.reciting_worker import BREAK_OFF
-from tests.support.worker_scene import WorkerProcess, pool_of, until
+from tests.support.socket_scene import BY_HAND, SocketClient, connected
+from tests.support.whole_transceiver import WholeTransceiver, config, whole_transceiver
+from tests.support.worker_scene import DEADLINE_S, WorkerProcess, pool_of, until
 from transceiver.calls.placing import WorkerCalls
 from transceiver.calls.worker_side import WorkerSide
 from transceiver.config import SessionLimits
 from transceiver.session.actions import CloseReason
 from transceiver.worker_link import WorkerPool
 
-CALLS = 20
+CALLS, SOCKET_CALLS = 20, 6
 RECITING = "tests.support.reciting_worker:RecitingWorker"
 
 
@@ -104,6 +110,43 @@ async def test_twenty_conversations_go_on_where_they_were(tmp_path: Path) -> Non
             caller.hang_up()
 
 
+async def test_conversations_on_websockets_go_on_where_they_were(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        processes = [await WorkerProcess.start(f"unix:{tmp_path}/{name}", RECITING) for name in ("one", "two")]
+        for process in processes:
+            stack.push_async_callback(process.kill)
+        given = config(tmp_path, workers=tuple(process.address for process in processes))
+        transceiver = await stack.enter_async_context(whole_transceiver(given, tmp_path))
+        await until_ready(transceiver, 2)
+        clients = [
+            await stack.enter_async_context(connected(transceiver, "model=reciting")) for _ in range(SOCKET_CALLS)
+        ]
+
+        async def answered(client: SocketClient, text: str) -> str:
+            content = [{"type": "input_text", "text": text}]
+            await client.send("conversation.item.create", item={"type": "message", "role": "user", "content": content})
+            await client.send("response.create")
+            response = (await client.event("response.done"))["response"]
+            assert response["status"] == "completed", response
+            told: str = response["output"][0]["content"][0]["text"]
+            return told
+
+        for client in clients:
+            await client.configure(output_modalities=["text"], **BY_HAND)
+        assert [await answered(client, "first") for client in clients] == ["first"] * SOCKET_CALLS
+        await processes[0].kill()
+        again = await asyncio.gather(*(answered(client, "second") for client in clients))
+        assert again == ["first, second"] * SOCKET_CALLS
+        moved = metric(await transceiver.metrics(), "fabric_transceiver_worker_sessions_moved_total")
+        assert 0 < moved < SOCKET_CALLS, "both workers had calls"
+
+        # The last worker goes, too: whoever it leaves is told, and the socket closes.
+        await processes[1].kill()
+        for client in clients:
+            assert (await client.event("error"))["error"]["code"] == "worker_lost"
+            assert (await client.socket.receive()).type is aiohttp.WSMsgType.CLOSE
+
+
 async def test_an_answer_cut_off_fails_and_the_next_knows_of_it(tmp_path: Path) -> None:
     async with two_workers(tmp_path) as (processes, pool, workers):
         caller = WritingCaller(0)
@@ -143,3 +186,17 @@ async def serving(pool: WorkerPool, processes: list[WorkerProcess]) -> WorkerPro
     links = pool._links.values()
     (link,) = (link for link in links if link.stream is not None and link.stream.sessions)
     return next(each for each in processes if each.address == link.target)
+
+
+def metric(text: str, name: str) -> float:
+    """A figure among metrics."""
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+    assert found is not None, name
+    return float(found[1])
+
+
+async def until_ready(transceiver: WholeTransceiver, workers: int) -> None:
+    """Waits until so many workers are connected."""
+    async with asyncio.timeout(DEADLINE_S):
+        while metric(await transceiver.metrics(), "fabric_transceiver_workers_ready") < workers:
+            await asyncio.sleep(0.05)

@@ -96,11 +96,14 @@ async def test_a_turn_is_heard_transcribed_and_answered_under_its_id() -> None:
         assert "model" in answered.done.stage_latency_ms
 
 
-async def test_nobody_is_told_a_transcript_that_was_not_asked_for() -> None:
+async def test_a_transcript_that_nobody_asked_for_is_told_whole_for_the_fabric_to_keep() -> None:
     async with calling(Scripted(repeat)) as caller:
-        await caller.say(bytes(32_000))
+        item_id = await caller.say(bytes(32_000))
         await caller.answer()
-        assert not caller.transceiver.of_kind("input_transcription")
+        (told,) = caller.transceiver.of_kind("input_transcription")
+        assert told.input_transcription.item_id == item_id
+        assert told.input_transcription.done
+        assert told.input_transcription.text
 
 
 async def test_audio_is_timed_to_the_sample_and_words_come_with_their_frame() -> None:

@@ -1,0 +1,89 @@
+"""What was said by voice is known to the worker that takes over, on every transport, wanted transcripts or not."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import cache
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.agent_models import need_models
+from tests.support.fabric import Fabric, running_fabric
+
+need_models()
+pytest.importorskip("offhook_datapath", reason="the native module is not built here")
+
+import numpy as np  # noqa: E402 - where the models are
+
+from tests.support.agent_scene import resample, spoken  # noqa: E402 - needs the models
+from tests.support.socket_scene import SocketClient  # noqa: E402 - as above
+from tests.support.spoken_caller import SpokenCaller, spoken_call  # noqa: E402 - needs the native module
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+
+NAME, QUESTION = "My name is Anna.", "What is my name?"
+
+
+@cache
+def at_24_khz(text: str) -> bytes:
+    """What a WebSocket's client sends of it, with the silence that ends a turn."""
+    samples = np.frombuffer(spoken(text), np.int16).astype(np.float32)
+    return resample(samples, 16_000, 24_000).astype(np.int16).tobytes() + bytes(2 * 24_000)
+
+
+def words_of(response: dict[str, Any]) -> str:
+    """What an answer said."""
+    assert response["status"] == "completed", response
+    said: str = response["output"][0]["content"][0]["transcript"]
+    return said
+
+
+async def by_track(caller: SpokenCaller, text: str) -> str:
+    """Says it on the media track; what is answered."""
+    await caller.say(spoken(text))
+    answer = words_of(await caller.answer())
+    await caller.heard_out()
+    return answer
+
+
+async def by_event(client: SocketClient, text: str) -> str:
+    """Says it in events; what is answered."""
+    audio = base64.b64encode(at_24_khz(text)).decode()
+    await client.send("input_audio_buffer.append", audio=audio)
+    return words_of((await client.event("response.done"))["response"])
+
+
+async def killed(fabric: Fabric, number: int) -> None:
+    """SIGKILL of a worker; its successor is there when this returns."""
+    victim = fabric.processes("worker")[number]
+    fabric.kill(victim)
+    async with asyncio.timeout(60):
+        while [each["pid"] for each in fabric.processes("worker") if each["id"] == victim["id"]] in (
+            [],
+            [victim["pid"]],
+        ):
+            await asyncio.sleep(0.1)
+
+
+async def test_a_name_that_was_spoken_is_known_after_sigkill(show: Callable[[str], None]) -> None:
+    # Made before anybody calls: it takes a second, in which no microphone would work.
+    for text in (NAME, QUESTION):
+        at_24_khz(text)
+    with running_fabric("--relays", "1", "--transceivers", "1", "--workers", "2", "--worker", "agent") as fabric:
+        url = fabric.http + "/v1/realtime?model=agent"
+        async with AsyncExitStack() as stack:
+            caller = await stack.enter_async_context(spoken_call(fabric))
+            session = await stack.enter_async_context(aiohttp.ClientSession(headers=fabric.headers))
+            client = SocketClient(await stack.enter_async_context(session.ws_connect(url)))
+            told = await asyncio.gather(by_track(caller, NAME), by_event(client, NAME))
+            answers: list[str] = []
+            # Each has one of the two workers, and comes to the other: after both kills, both have moved.
+            for number in (0, 1):
+                await killed(fabric, number)
+                answers += await asyncio.gather(by_track(caller, QUESTION), by_event(client, QUESTION))
+            show(f"told {json.dumps(told)}; after SIGKILL of one worker, then of the other: {json.dumps(answers)}")
+            assert all("Anna" in answer for answer in answers)
