@@ -76,6 +76,8 @@ class _Heard:
     start_us: int
     end_us: int
     awaited: bool
+    quiet: bool
+    """It is not louder than the room."""
     probability: float | None = 0.0
 
 
@@ -146,14 +148,15 @@ class TurnDetector:
             # The model has heard nothing that the audio after the gap continues.
             self._unheard_windows = 0
             self._heard_before = False
-            self._wait_for(window, 0.0)
+            self._wait_for(window, 0.0, quiet=True)
         elif not self._has_model:
-            self._wait_for(window, self._energy.probability(window))
+            # Loudness is all that it goes by: there is nothing to find out beside it.
+            self._wait_for(window, self._energy.probability(window), quiet=False)
         elif self.gate.passes(window):
             yield self._listen()
         else:
             self._unheard_windows += 1
-            self._wait_for(window, 0.0)
+            self._wait_for(window, 0.0, quiet=True)
         yield from self._advance()
 
     def listened(self, probabilities: Sequence[float | None]) -> Iterator[Output]:
@@ -195,11 +198,14 @@ class TurnDetector:
         windows = list(islice(self._history, len(self._history) - 1 - before, None))
         self._unheard_windows = 0
         for window in windows:
-            self._waiting.append(_Heard(window.start_us, window.end_us, awaited=True))
+            # Those from before the gate opened had not been louder than the room.
+            quiet = window is not windows[-1] or self.gate.is_quiet
+            self._waiting.append(_Heard(window.start_us, window.end_us, awaited=True, quiet=quiet))
         return Listen(tuple(window.pcm for window in windows), fresh)
 
-    def _wait_for(self, window: Window, probability: float) -> None:
-        self._waiting.append(_Heard(window.start_us, window.end_us, awaited=False, probability=probability))
+    def _wait_for(self, window: Window, probability: float, *, quiet: bool) -> None:
+        heard = _Heard(window.start_us, window.end_us, awaited=False, quiet=quiet, probability=probability)
+        self._waiting.append(heard)
 
     def _advance(self) -> Iterator[Output]:
         while self._segmenter is not None and self._waiting:
@@ -210,7 +216,7 @@ class TurnDetector:
                 heard.probability = None
                 self._obsolete_answers += 1
             self._waiting.popleft()
-            event = self._segmenter.hear(heard.start_us, heard.end_us, heard.probability)
+            event = self._segmenter.hear(heard.start_us, heard.end_us, heard.probability, quiet=heard.quiet)
             if self._has_model and (heard.probability or 0.0) >= self._segmenter.rules.stop_threshold:
                 self.gate.speech_heard()
             if isinstance(event, Paused):

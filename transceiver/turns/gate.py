@@ -21,6 +21,9 @@ class LevelGate:
 
     The level is the client's (RFC 6464) where it sent one, else measured. A client that claims silence over audible
     sound is believed no more.
+
+    Attributes:
+        is_quiet: the last window was not louder than the room.
     """
 
     def __init__(self) -> None:
@@ -28,6 +31,7 @@ class LevelGate:
         self._hangover = 0
         self._believed = True
         self._unchecked = 0
+        self.is_quiet = True
 
     @property
     def believes_client(self) -> bool:
@@ -38,7 +42,8 @@ class LevelGate:
         """Whether the window is worth listening to. A long gap, which has no samples, is not asked about."""
         level = self._level(window)
         self._floor.hear(level)
-        if level >= self._opens_at:
+        self.is_quiet = level < self._opens_at
+        if not self.is_quiet:
             self._hangover = _HANGOVER_WINDOWS
             return True
         if self._hangover:

@@ -9,12 +9,15 @@ from transceiver.turns.interface import Eagerness, SemanticVad, ServerVad
 _HYSTERESIS = 0.15
 _LEAST_STOP_THRESHOLD = 0.01
 
-PAUSES_US = (128_000, 256_000)
+PAUSES_US = (160_000, 288_000)
 """Silence after which an end of turn is asked for, and asked for again where the first answer was no.
 
-Silero finds the end of a voice some 50 ms late, so the model hears about 180 ms of silence, and then 300: of a short
-question it is often not sure before that. Later it takes the silence itself for an end, whatever was said.
+The model is made to be asked after 200 ms; of most questions it is as sure after 160, of short ones often not before
+260. Later it takes the silence itself for an end, whatever was said.
 """
+
+LATE_US = 96_000
+"""A speech model takes some 50 to 150 ms to be sure of silence: where it was quiet by then, the voice had ended."""
 
 UNJUDGED_SILENCE_MS = {Eagerness.LOW: 1200, Eagerness.MEDIUM: 800, Eagerness.AUTO: 800, Eagerness.HIGH: 500}
 """Silence that ends a turn under `SemanticVad` where nothing can tell whether the sentence is finished."""
@@ -106,6 +109,7 @@ class SpeechSegmenter:
         self._voiced_us = 0
         self._start_us: int | None = None
         self._voice_end_us: int | None = None
+        self._quiet_from_us: int | None = None
         self._asked = 0
         self._answered = 0
         self._unjudged = False
@@ -125,8 +129,16 @@ class SpeechSegmenter:
         self._floor_us = max(self._floor_us, floor_us)
         self._start_us = self._voice_end_us = self._onset_us = None
 
-    def hear(self, start_us: int, end_us: int, probability: float | None) -> Event | None:
-        """Takes the next window's probability of speech; None if it was not judged: the same as before."""
+    def hear(self, start_us: int, end_us: int, probability: float | None, *, quiet: bool = False) -> Event | None:
+        """Takes the next window's probability of speech; None if it was not judged: the same as before.
+
+        Args:
+            quiet: it was not louder than the room, whatever the probability.
+        """
+        if not quiet:
+            self._quiet_from_us = None
+        elif self._quiet_from_us is None or start_us < self._quiet_from_us:
+            self._quiet_from_us = start_us
         if probability is None:
             probability = self._last_probability
         self._last_probability = probability
@@ -170,7 +182,8 @@ class SpeechSegmenter:
         if self._voice_end_us is None:
             if probability >= self.rules.stop_threshold:
                 return None
-            self._voice_end_us, self._asked, self._answered, self._unjudged = start_us, 0, 0, False
+            self._voice_end_us = self._voice_ended(start_us)
+            self._asked, self._answered, self._unjudged = 0, 0, False
         silent_us = end_us - self._voice_end_us
         ends_us = self.rules.unjudged_us if self._unjudged else self.rules.silence_us
         if silent_us >= ends_us:
@@ -180,6 +193,13 @@ class SpeechSegmenter:
             self._asked += 1
             return Paused(self._start_us, self._voice_end_us + PAUSES_US[self._asked - 1])
         return None
+
+    def _voice_ended(self, silent_from_us: int) -> int:
+        """When the voice ended of which the model says that it was over at `silent_from_us`."""
+        assert self._start_us is not None
+        if self._quiet_from_us is None:
+            return silent_from_us
+        return min(silent_from_us, max(self._quiet_from_us, silent_from_us - LATE_US, self._start_us))
 
     def _is_to_ask(self, silent_us: int) -> bool:
         """Whether it is time for the next question: the one before has its answer, and that was no."""
