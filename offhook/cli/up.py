@@ -16,6 +16,7 @@ from rich.text import Text
 from offhook.models.manifest import Part
 from offhook.models.store import has_part
 from offhook.service.lifecycle import write_ready_file
+from offhook.up.bridges import BRIDGES, Bridge, Engine, is_bridge, read_bridge
 from offhook.up.layout import Layout, Options, new_api_key
 from offhook.up.ports import PortInUse, Reservation, reserve
 from offhook.up.supervisor import StartFailed, Supervisor
@@ -42,9 +43,22 @@ def up(
     worker: Annotated[
         str | None,
         typer.Option(
-            help=f"Reference worker: {', '.join(REFERENCE_WORKERS)}.", show_default="agent where its models are fetched"
+            help=f"Reference worker: {', '.join(REFERENCE_WORKERS)}; or {' or '.join(BRIDGES)}.",
+            show_default="agent where its models are fetched",
         ),
     ] = None,
+    bridge_url: Annotated[
+        str,
+        typer.Option(
+            help="The engine behind a bridge: an OpenAI-compatible language model, or a Realtime server. "
+            "For more settings: --worker bridge-cascade:FILE (docs/bridges.md).",
+            metavar="URL",
+        ),
+    ] = "",
+    bridge_model: Annotated[str, typer.Option(help="The model to ask it for.", metavar="NAME")] = "",
+    bridge_key_env: Annotated[
+        str, typer.Option(help="Environment variable that holds its API key.", metavar="VARIABLE")
+    ] = "",
     engine: Annotated[
         str | None,
         typer.Option(help="Engine of the relays: native or python.", show_default="native where it is built"),
@@ -80,6 +94,7 @@ def up(
     if problem is not None:
         raise _usage(problem)
     try:
+        bridge = _bridge(worker, Engine(bridge_url, bridge_model, bridge_key_env))
         http_address, media_address = parse_address(http), parse_address(media)
         advertised = parse_address(advertise) if advertise is not None else None
     except ValueError as error:
@@ -104,6 +119,7 @@ def up(
         log_level=log_level,
         tls_certificate=tls_cert,
         tls_key=tls_key,
+        bridge=bridge,
     )
     raise typer.Exit(asyncio.run(_Fabric(options, http_port, media_port, ready_file).run()))
 
@@ -113,13 +129,27 @@ def _problem(engine: str, worker: str, log_level: str) -> str | None:
         return "--engine is native or python"
     if engine == "native" and not native_engine_installed():
         return "the native engine is not built here; install cargo and run 'make setup', or use --engine python"
-    if worker not in REFERENCE_WORKERS:
-        return f"--worker is one of: {', '.join(REFERENCE_WORKERS)}"
+    if worker not in REFERENCE_WORKERS and not is_bridge(worker):
+        return f"--worker is one of: {', '.join((*REFERENCE_WORKERS, *BRIDGES))}"
     if worker == "agent" and not has_part(Part.AGENT):
         return "the agent's model files are missing; 'offhook models fetch' gets them, or use --worker echo"
     if log_level not in ("debug", "info", "warning", "error"):
         return "--log-level is debug, info, warning or error"
     return None
+
+
+def _bridge(worker: str, engine: Engine) -> Bridge | None:
+    """What is behind the worker where it is a bridge. Raises ValueError where that is not said well."""
+    if not is_bridge(worker):
+        if engine.fields():
+            raise ValueError("--bridge-… goes with --worker bridge-cascade or bridge-realtime")
+        return None
+    bridge = read_bridge(worker, engine)
+    if bridge.has_local_parts and not has_part(Part.AGENT):
+        raise ValueError(
+            "the bridge's ear and voice are local, and their model files are missing: 'offhook models fetch'"
+        )
+    return bridge
 
 
 def _tls_problem(certificate: Path | None, key: Path | None) -> str | None:
@@ -219,7 +249,6 @@ class _Fabric:
         from transceiver.media_port.choice import chosen
 
         media = ", ".join(format_address(address) for address in options.advertise)
-        model = options.worker if options.workers else "loopback"
         lines = (
             "",
             Text.assemble(("offhook is up. ", "bold green"), "Open this page and talk; Ctrl-C stops everything."),
@@ -232,7 +261,7 @@ class _Fabric:
                 ("  Media  ", "dim"),
                 f"{media} (UDP): {options.relays} relays, {options.engine} engine; {chosen('auto')} media port",
             ),
-            Text.assemble(("  Model  ", "dim"), model),
+            Text.assemble(("  Model  ", "dim"), options.model),
             "",
         )
         for line in lines:

@@ -10,6 +10,7 @@ import yaml
 
 from offhook.models.store import models_directory
 from offhook.service.config import new_key_file
+from offhook.up.bridges import Bridge
 from wire.address import Address, format_address
 
 CLUSTER_ID = 1
@@ -24,11 +25,12 @@ class Options:
         media: public UDP addresses of the relays.
         advertise: the same as clients reach them.
         relays, transceivers, workers: how many processes of each.
-        worker: which reference worker.
+        worker: which reference worker, or a bridge.
         engine: the relays' engine.
         api_key: bearer key of the API.
         log_level: least severe level that the processes log.
         tls_certificate, tls_key: of the API and the page; None: plain HTTP.
+        bridge: what the worker is where that is a bridge.
     """
 
     http: Address
@@ -43,6 +45,14 @@ class Options:
     log_level: str
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    bridge: Bridge | None = None
+
+    @property
+    def model(self) -> str:
+        """What a call gets that names no model."""
+        if not self.workers:
+            return "loopback"
+        return self.bridge.model if self.bridge is not None else self.worker
 
 
 @dataclass(frozen=True)
@@ -82,10 +92,17 @@ class Layout:
         return plans
 
     def _worker(self, name: str) -> ProcessPlan:
+        bridge = self._options.bridge
         return self._plan(
             "worker",
             name,
-            {"name": name, "worker": self._options.worker, "listen": self._socket(name), "admin_listen": "127.0.0.1:0"},
+            {
+                "name": name,
+                "worker": bridge.worker if bridge is not None else self._options.worker,
+                "listen": self._socket(name),
+                "admin_listen": "127.0.0.1:0",
+                **(bridge.settings if bridge is not None else {}),
+            },
         )
 
     def _transceiver(self, name: str, number: int) -> ProcessPlan:
@@ -110,7 +127,7 @@ class Layout:
                 "api_keys_file": str(self._directory / "api_keys"),
                 "client_secret_keys_file": str(self._directory / "client_secret_keys.json"),
                 "models_dir": str(models_directory()),
-                "default_model": options.worker if options.workers else "loopback",
+                "default_model": options.model,
                 "drain_s": 0,
             },
         )
