@@ -1,13 +1,21 @@
-"""How long a caller waits for the agent's answer: questions by voice over a whole fabric of processes, by stage.
+"""How long a caller waits for the agent's answer, and for its silence: stock Chromium, by voice, over a whole fabric.
 
-    PYTHONPATH=. python -P bench/bench_conversation.py [--turns N] [--turn-detection server_vad|semantic_vad]
+    PYTHONPATH=. python -P bench/bench_conversation.py [--rounds N] [--turn-detection page|server_vad|semantic_vad]
 
-One caller with real Opus, DTLS and SRTP asks synthesised questions, one after the other, and hears the answers out. Per
-turn, by the caller's clock: from the last audible frame of the question to the first audible frame of the answer. By
-the transceiver's metrics: hangover (what turn detection waits), worker (of which recognition, model, speech), playout,
-total; network_and_codec is what the caller waited beyond that total. Prints one JSON object, in milliseconds.
+A round is six questions, synthesised: three plain ones, one that the agent answers by way of a tool, a story, and one
+that is said into the story. The fabric is `offhook up`'s, Chromium is headless on the demo page, its microphone is
+played by the page (Web Audio), and what it says and hears is recorded on one clock. Prints one JSON object, in ms.
 
-Needs the native module and the agent's models (`offhook models fetch`).
+Answers. `heard`: from the last audible sample of the question to the first audible one of the answer. By the
+transceiver's metrics: `hangover` (the silence that turn detection waits for), of which `turn` (smart-turn's judgement);
+`worker`, of which `recognition`, `brain` and `synthesis`; `playout`; `total` is all of these. `network` is what `heard`
+is longer: codecs, jitter buffers at both ends, and how late the detector notices that the voice has ended.
+
+Interruptions. `detected`: from the first audible sample of the interrupting question to the fabric's event that it has
+begun. `reacted`: from that event to the last packet of the answer that was cut off, both as they come to the browser.
+`silent`: from that first sample to the last audible one of the answer, out of the browser's jitter buffer.
+
+Needs Chromium, Node.js, the native module and the models (`offhook models fetch`).
 """
 
 import argparse
@@ -15,89 +23,227 @@ import asyncio
 import json
 import statistics
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from bench.machine import machine
+from tests.interop.browser import BrowserCall, CallEvents, missing_part, running_browser
+from tests.interop.recording import AUDIBLE, SAMPLE_RATE, Samples
 from tests.support.agent_scene import spoken
 from tests.support.fabric import Fabric, running_fabric
 from tests.support.metrics import read_metrics
-from tests.support.spoken_caller import SpokenCaller, spoken_call
-from transceiver.calls.answer_latency import Stage
 
-QUESTIONS = (
-    "What is twelve times seven?",
-    "Who are you?",
-    "What is two plus two?",
-    "How do you spell banana?",
-    "What is nine minus four?",
+STORY = "Tell me a story."
+ROUND = (
+    ("What is twelve times seven?", "84"),
+    ("What is the weather in Paris?", "21"),
+    ("Who are you?", ""),
+    ("How do you spell banana?", ""),
+    (STORY, ""),
+    ("What is nine minus four?", "5"),
 )
-METRIC = "fabric_transceiver_answer_latency_seconds_sum"
+"""What is asked, and what the answer's words must hold."""
+WEATHER = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Get the weather in a city",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+WEATHER_RESULT = json.dumps({"city": "Paris", "temperature_c": 21, "sky": "sunny"})
+STORY_TOLD_S = 1.5
+STAGES = {
+    "hangover": "hangover",
+    "worker": "worker",
+    "recognition": "recognition",
+    "brain": "model",
+    "synthesis": "speech",
+    "playout": "playout",
+    "total": "total",
+}
+"""The stages as they are printed, and the label of the metric."""
+_LATENCY = 'fabric_transceiver_answer_latency_seconds_sum{{stage="{}"}}'
+_JUDGED_SUM = 'fabric_transceiver_turns_delay_seconds_sum{model="smart_turn"}'
+_JUDGED_COUNT = 'fabric_transceiver_turns_delay_seconds_count{model="smart_turn"}'
+
+Figures = dict[str, float]
+
+
+class Conversation:
+    """One call and what is measured in it."""
+
+    def __init__(self, fabric: Fabric, call: BrowserCall) -> None:
+        self._fabric = fabric
+        self._call = call
+        self._events = CallEvents(call)
+        self.answers: list[Figures] = []
+        self.interruptions: list[Figures] = []
+
+    async def configure(self, detection: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - JSON
+        """Declares the tool, and how turns are found; what is in effect then."""
+        audio = {"audio": {"input": {"turn_detection": detection}}} if detection is not None else {}
+        await self._call.send_event(
+            {"type": "session.update", "session": {"type": "realtime", "tools": [WEATHER], **audio}}
+        )
+        while True:
+            session = (await self._events.next("session.updated"))["session"]
+            if session["tools"]:
+                return session["audio"]["input"]["turn_detection"]
+
+    async def round(self) -> None:
+        """All questions once."""
+        for question, wanted in ROUND[:-2]:
+            await self._ask(question, wanted)
+        await self._interrupt(*ROUND[-1])
+
+    async def _ask(self, question: str, wanted: str) -> None:
+        before = await self._metrics()
+        async with self._call.recording() as recording:
+            await self._call.speak(spoken(question))
+            words = await self._answer()
+            await self._events.next("output_audio_buffer.stopped")
+        self._note(recording.said, recording.heard, before, await self._metrics())
+        if wanted not in words:
+            raise SystemExit(f"{question!r} was answered: {words!r}")
+
+    async def _interrupt(self, question: str, wanted: str) -> None:
+        """A story, and a question into it."""
+        before = await self._metrics()
+        async with self._call.recording() as recording:
+            await self._call.speak(spoken(STORY))
+            await self._events.next("output_audio_buffer.started")
+            await asyncio.sleep(STORY_TOLD_S)
+        told = await self._metrics()
+        self._note(recording.said, recording.heard, before, told)
+        async with self._call.recording() as recording:
+            saying = asyncio.create_task(self._call.speak(spoken(question)))
+            started_at_ms = (await self._events.next("input_audio_buffer.speech_started"))["at"]
+            await self._events.next("output_audio_buffer.cleared")
+            await asyncio.sleep(0.3)
+            last_packet_at_ms = await self._call.last_packet_at_ms()
+            await saying
+            words = await self._answer()
+            await self._events.next("output_audio_buffer.stopped")
+        (begins, ends) = span(recording.said)
+        onset_ms = recording.began_at_ms + begins * 1000
+        during = audible(part(recording.heard, begins, ends))
+        self.interruptions.append(
+            {
+                "detected": started_at_ms - onset_ms,
+                "reacted": last_packet_at_ms - started_at_ms,
+                "silent": float(during[-1]) * 1000 if len(during) else 0.0,
+            }
+        )
+        self._note(recording.said, recording.heard, told, await self._metrics())
+        if wanted not in words:
+            raise SystemExit(f"{question!r} was answered: {words!r}")
+
+    async def _answer(self) -> str:
+        """The words of the next answer that is spoken to its end, whatever comes before it."""
+        while True:
+            response = (await self._events.next("response.done"))["response"]
+            for item in response["output"]:
+                if item["type"] == "function_call":
+                    await self._return(item["call_id"])
+                elif response["status"] == "completed":
+                    return str(item["content"][0]["transcript"])
+
+    async def _return(self, call_id: str) -> None:
+        item = {"type": "function_call_output", "call_id": call_id, "output": WEATHER_RESULT}
+        await self._call.send_event({"type": "conversation.item.create", "item": item})
+        await self._call.send_event({"type": "response.create"})
+
+    def _note(self, said: Samples, heard: Samples, before: Figures, after: Figures) -> None:
+        _, asked = span(said)
+        answer = audible(part(heard, asked, len(heard) / SAMPLE_RATE))
+        if not len(answer):
+            raise SystemExit("an answer was not heard")
+        grown = {name: after[name] - before[name] for name in after}
+        stages = {name: grown[_LATENCY.format(stage)] * 1000 for name, stage in STAGES.items()}
+        judged = grown[_JUDGED_COUNT]
+        waited = float(answer[0]) * 1000
+        turn = grown[_JUDGED_SUM] / judged * 1000 if judged else 0.0
+        self.answers.append({"heard": waited, "network": waited - stages["total"], "turn": turn, **stages})
+
+    async def _metrics(self) -> Figures:
+        (transceiver,) = self._fabric.processes("transceiver")
+        return await asyncio.to_thread(read_metrics, transceiver)
+
+
+def audible(signal: Samples) -> Samples:
+    """Where something is heard, in seconds."""
+    found: Samples = np.flatnonzero(np.abs(signal) > AUDIBLE) / SAMPLE_RATE
+    return found
+
+
+def span(signal: Samples) -> tuple[float, float]:
+    """Where the first sound begins and the last ends, in seconds."""
+    found = audible(signal)
+    return float(found[0]), float(found[-1])
+
+
+def part(signal: Samples, begin_s: float, end_s: float) -> Samples:
+    """A stretch of a signal."""
+    return signal[int(begin_s * SAMPLE_RATE) : int(end_s * SAMPLE_RATE)]
+
+
+def summary(measured: Sequence[Figures]) -> dict[str, dict[str, float]]:
+    """Median, 95th percentile and maximum of each figure."""
+    result = {}
+    for name in measured[0]:
+        values = sorted(each[name] for each in measured)
+        p95 = values[min(len(values) - 1, round(0.95 * len(values)) - 1)]
+        result[name] = {"p50": round(statistics.median(values), 1), "p95": round(p95, 1), "max": round(values[-1], 1)}
+    return result
+
+
+async def measure(fabric: Fabric, rounds: int, detection: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Holds the conversation and tells what it was like."""
+    async with running_browser("chromium") as browser:
+        call = await browser.place_call(fabric.http, fabric.api_key, model="agent", scripted=True)
+        await call.watch_events()
+        conversation = Conversation(fabric, call)
+        in_effect = await conversation.configure(detection)
+        await asyncio.sleep(1.0)
+        for _ in range(rounds):
+            await conversation.round()
+        await call.hang_up()
+        return {
+            "browser": f"Chromium {browser.version}",
+            "turn_detection": in_effect,
+            "answers": {"count": len(conversation.answers), "ms": summary(conversation.answers)},
+            "interruptions": {"count": len(conversation.interruptions), "ms": summary(conversation.interruptions)},
+        }
+
+
+DETECTIONS: dict[str, Callable[[argparse.Namespace], dict[str, Any] | None]] = {
+    "page": lambda _options: None,
+    "server_vad": lambda options: {"type": "server_vad", "silence_duration_ms": options.silence_ms},
+    "semantic_vad": lambda options: {"type": "semantic_vad", "eagerness": options.eagerness},
+}
 
 
 def main() -> None:
     """Runs and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=30, help="questions to ask (default 30)")
-    parser.add_argument("--turn-detection", choices=("server_vad", "semantic_vad"), default="server_vad")
+    parser.add_argument("--rounds", type=int, default=5, help="of six questions (default 5)")
+    parser.add_argument("--turn-detection", choices=DETECTIONS, default="page", help="default: what the page asks for")
     parser.add_argument(
         "--silence-ms", type=int, default=500, help="server_vad: silence that ends a turn (default 500)"
     )
     parser.add_argument("--eagerness", choices=("low", "medium", "high", "auto"), default="auto", help="semantic_vad")
     options = parser.parse_args()
-    detection: dict[str, Any] = {"type": options.turn_detection}
-    if options.turn_detection == "server_vad":
-        detection["silence_duration_ms"] = options.silence_ms
-    else:
-        detection["eagerness"] = options.eagerness
+    if (missing := missing_part("chromium")) is not None:
+        parser.exit(2, f"{missing}\n")
     before = machine()
-    for question in QUESTIONS:
+    # Speech is made before anybody calls: it takes a second, in which no microphone would work.
+    for question, _ in ROUND:
         spoken(question)
     with running_fabric("--relays", "1", "--transceivers", "1", "--workers", "1", "--worker", "agent") as fabric:
-        turns = asyncio.run(_ask(fabric, options.turns, detection))
-    result = {"machine": before, "turn_detection": detection, "turns": len(turns), "milliseconds": _summary(turns)}
-    json.dump(result, sys.stdout, indent=2)
+        result = asyncio.run(measure(fabric, options.rounds, DETECTIONS[options.turn_detection](options)))
+    json.dump({"machine": before, **result}, sys.stdout, indent=2)
     sys.stdout.write("\n")
-
-
-async def _ask(fabric: Fabric, turns: int, detection: dict[str, Any]) -> list[dict[str, float]]:
-    figures = []
-    async with spoken_call(fabric) as caller:
-        await caller.configure(audio={"input": {"turn_detection": detection}})
-        for number in range(turns):
-            figures.append(await _turn(fabric, caller, QUESTIONS[number % len(QUESTIONS)]))
-            await asyncio.sleep(0.3)
-    return figures
-
-
-async def _turn(fabric: Fabric, caller: SpokenCaller, question: str) -> dict[str, float]:
-    before = await asyncio.to_thread(_sums, fabric)
-    ended_at = await caller.say(spoken(question))
-    response = await caller.answer()
-    if response["status"] != "completed":
-        raise SystemExit(f"a response ended as {response['status']}: {response['status_details']}")
-    await caller.heard_out()
-    heard_at = caller.first_sound_since(ended_at)
-    if heard_at is None:
-        raise SystemExit("an answer was not heard")
-    after = await asyncio.to_thread(_sums, fabric)
-    figures = {stage: (after[stage] - before[stage]) * 1000 for stage in after}
-    waited = (heard_at - ended_at) * 1000
-    return {"heard": waited, **figures, "network_and_codec": waited - figures[Stage.TOTAL]}
-
-
-def _sums(fabric: Fabric) -> dict[str, float]:
-    (transceiver,) = fabric.processes("transceiver")
-    samples = read_metrics(transceiver)
-    return {stage.value: samples[f'{METRIC}{{stage="{stage.value}"}}'] for stage in Stage}
-
-
-def _summary(turns: list[dict[str, float]]) -> dict[str, dict[str, float]]:
-    summary = {}
-    for name in turns[0]:
-        values = sorted(turn[name] for turn in turns)
-        p95 = values[min(len(values) - 1, round(0.95 * len(values)) - 1)]
-        summary[name] = {"p50": round(statistics.median(values), 1), "p95": round(p95, 1), "max": round(values[-1], 1)}
-    return summary
 
 
 if __name__ == "__main__":

@@ -112,8 +112,9 @@ class BrowserCall:
         recording = Recording()
         await self._ask("startRecording")
         yield recording
-        samples = np.frombuffer(base64.b64decode(await self._ask("stopRecording")), "<i2").reshape(-1, 2)
-        recording.fill(samples[:, 0] / 32768, samples[:, 1] / 32768)
+        recorded = await self._ask("stopRecording")
+        samples = np.frombuffer(base64.b64decode(recorded["samples"]), "<i2").reshape(-1, 2)
+        recording.fill(samples[:, 0] / 32768, samples[:, 1] / 32768, recorded["beganAt"])
 
     @contextlib.asynccontextmanager
     async def watched_arrivals(self) -> AsyncIterator[Arrivals]:
@@ -122,6 +123,28 @@ class BrowserCall:
         await self._ask("watchArrivals")
         yield arrivals
         arrivals.fill(await self._ask("takeArrivals"))
+
+    async def speak(self, pcm: bytes) -> None:
+        """Says it (16 kHz) to its end; for calls with a scripted microphone."""
+        await self._ask("evaluate", name="speak", argument=base64.b64encode(pcm).decode())
+
+    async def watch_events(self) -> None:
+        """Keeps the Realtime API's events from here on."""
+        await self._ask("evaluate", name="watchEvents")
+
+    async def take_events(self) -> list[dict[str, Any]]:
+        """The events since this was asked last; `at` is when each came, in ms on the page's clock."""
+        events: list[dict[str, Any]] = await self._ask("evaluate", name="takeEvents")
+        return events
+
+    async def send_event(self, event: Mapping[str, object]) -> None:
+        """Sends an event of the Realtime API."""
+        await self._ask("evaluate", name="sendEvent", argument=event)
+
+    async def last_packet_at_ms(self) -> float:
+        """When the newest packet of sound came, on the page's clock."""
+        at_ms: float = await self._ask("evaluate", name="lastPacketAt")
+        return at_ms
 
     async def dial(self) -> None:
         """Presses the button of a page that was only opened."""
@@ -137,6 +160,32 @@ class BrowserCall:
 
     async def _ask(self, method: str, **params: object) -> Any:  # noqa: ANN401 - JSON
         return await self._driver.ask(method, call=self._number, **params)
+
+
+class CallEvents:
+    """The Realtime API's events of a call, in order."""
+
+    def __init__(self, call: BrowserCall) -> None:
+        self._call = call
+        self._waiting: list[dict[str, Any]] = []
+
+    async def next(self, *kinds: str) -> dict[str, Any]:
+        """The next one of these kinds; those before it are forgotten.
+
+        Raises:
+            RuntimeError: an error is reported.
+            TimeoutError: none came.
+        """
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            while True:
+                while self._waiting:
+                    event = self._waiting.pop(0)
+                    if event["type"] == "error":
+                        raise RuntimeError(f"the fabric reports: {event['error']}")
+                    if event["type"] in kinds:
+                        return event
+                await asyncio.sleep(0.02)
+                self._waiting = await self._call.take_events()
 
 
 class Browser:
@@ -155,13 +204,15 @@ class Browser:
         started = await self._receive()
         self.pid, self.version = started["pid"], started["version"]
 
-    async def place_call(self, http: str, api_key: str, *, model: str) -> BrowserCall:
+    async def place_call(self, http: str, api_key: str, *, model: str, scripted: bool = False) -> BrowserCall:
         """Opens the page, presses Call and waits until the call is up or has ended.
+
+        `scripted`: the microphone is silent but for what `BrowserCall.speak` is given.
 
         The browser's own echo cancellation is off: it would take away what the tests listen for.
         """
         address = f"{http}/?{urlencode({'model': model, 'processing': 'off'})}#{urlencode({'key': api_key})}"
-        return BrowserCall(self, await self.ask("call", url=address))
+        return BrowserCall(self, await self.ask("call", url=address, scripted=scripted))
 
     async def open_page(self, http: str) -> BrowserCall:
         """Opens the page without calling."""

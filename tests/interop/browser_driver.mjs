@@ -19,8 +19,9 @@ class Driver {
     this.browser = browser;
   }
 
-  async call({ url }) {
+  async call({ url, scripted }) {
     const page = await this.browser.newPage();
+    if (scripted) await page.addInitScript(inPage.scriptMicrophone);
     await page.goto(url);
     // The list of models enables the choice; before it the page would call whatever is served first.
     await page.waitForSelector("#model:enabled");
@@ -54,6 +55,11 @@ class Driver {
 
   stopRecording({ call }) {
     return this.#pages[call].evaluate(inPage.stopRecording);
+  }
+
+  /** Runs a function of page_functions.mjs that takes one argument or none. */
+  evaluate({ call, name, argument }) {
+    return this.#pages[call].evaluate(inPage[name], argument);
   }
 
   status({ call }) {

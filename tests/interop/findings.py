@@ -54,7 +54,8 @@ def audio_agrees(audio: Mapping[str, Any]) -> tuple[bool, str]:
         for side in ("sent", "received")
     )
     length = max(len(local), len(remote))
-    recording.fill(*(np.pad(signal, (0, length - len(signal))) for signal in (local, remote)))
+    padded = [np.pad(signal, (0, length - len(signal))) for signal in (local, remote)]
+    recording.fill(padded[0], padded[1])
     match = recording.match()
     figures = f"correlation {match.correlation:.3f}, delay {match.delay_s * 1000:.0f} ms"
     return match.correlation > LEAST_CORRELATION, figures

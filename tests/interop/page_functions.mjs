@@ -12,26 +12,80 @@ export function status() {
   return { state, end_reason: endReason, call_id: callId, timings: { ...timings }, notice: notice.textContent };
 }
 
+/** Before the page's own code: a microphone that says what `speak` is given, and is silent between. */
+export function scriptMicrophone() {
+  navigator.mediaDevices.getUserMedia = async () => {
+    const context = new AudioContext({ sampleRate: 48000 });
+    const destination = context.createMediaStreamDestination();
+    await context.resume();
+    window.microphone = { context, destination };
+    return destination.stream;
+  };
+}
+
+/** Says it into the scripted microphone, to its end. @param speech base64 of 16-bit samples at 16 kHz */
+export async function speak(speech) {
+  const { context, destination } = window.microphone;
+  const bytes = Uint8Array.from(atob(speech), (character) => character.charCodeAt(0));
+  const samples = Float32Array.from(new Int16Array(bytes.buffer), (sample) => sample / 32768);
+  const buffer = new AudioBuffer({ length: samples.length, sampleRate: 16000 });
+  buffer.copyToChannel(samples, 0);
+  const source = new AudioBufferSourceNode(context, { buffer });
+  source.connect(destination);
+  source.start();
+  await new Promise((ended) => source.addEventListener("ended", ended, { once: true }));
+}
+
+/** Keeps the Realtime API's events from now on, with their times. */
+export function watchEvents() {
+  window.events = [];
+  window.offhook.channel.addEventListener("message", ({ data }) =>
+    window.events.push({ at: performance.now(), ...JSON.parse(data) }),
+  );
+}
+
+/** @returns the events since this was asked last */
+export function takeEvents() {
+  return window.events.splice(0);
+}
+
+export function sendEvent(event) {
+  window.offhook.channel.send(JSON.stringify(event));
+}
+
+/** @returns when the newest packet of sound came, by performance.now() */
+export async function lastPacketAt() {
+  const reports = [...(await window.offhook.peer.getStats()).values()];
+  const { lastPacketReceivedTimestamp } = reports.find(({ type }) => type === "inbound-rtp");
+  return lastPacketReceivedTimestamp - performance.timeOrigin;
+}
+
 /** Records both directions until stopRecording. @param module where the worklet can be loaded from */
 export async function startRecording(module) {
   const context = new AudioContext({ sampleRate: 48000 });
   await context.resume();
   await context.audioWorklet.addModule(module);
   const node = new AudioWorkletNode(context, "recorder", { numberOfInputs: 2, numberOfOutputs: 1 });
-  const chunks = [];
-  node.port.onmessage = ({ data }) => chunks.push(data);
+  const recording = { context, chunks: [], beganAt: Infinity };
+  let frames = 0;
+  node.port.onmessage = ({ data }) => {
+    recording.chunks.push(data);
+    frames += data.length / 2;
+    // No chunk comes early, so the least late one tells best when the first frame was recorded.
+    recording.beganAt = Math.min(recording.beganAt, performance.now() - frames / 48);
+  };
   const { localStream, remoteStream } = window.interop ?? window.offhook;
   [localStream, remoteStream].forEach((stream, input) =>
     context.createMediaStreamSource(stream).connect(node, 0, input),
   );
   // A node that leads nowhere need not be run; this one's output is silence.
   node.connect(context.destination);
-  window.recording = { context, chunks };
+  window.recording = recording;
 }
 
-/** Ends the recording. @returns base64 of 16-bit samples at 48 kHz: local, remote, local, remote … */
+/** Ends the recording. @returns samples: base64 of 16-bit at 48 kHz, local, remote, local …; beganAt: when, in ms */
 export async function stopRecording() {
-  const { context, chunks } = window.recording;
+  const { context, chunks, beganAt } = window.recording;
   await context.close();
   const blob = new Blob(chunks);
   const url = await new Promise((resolve, reject) => {
@@ -40,7 +94,7 @@ export async function stopRecording() {
     reader.onerror = () => reject(reader.error);
     reader.readAsDataURL(blob);
   });
-  return url.slice(url.indexOf(",") + 1);
+  return { samples: url.slice(url.indexOf(",") + 1), beganAt };
 }
 
 /** Notes from now on when packets arrive, by looking at getStats as often as the browser renews it. */

@@ -36,14 +36,24 @@ class Match(NamedTuple):
 
 
 class Recording:
-    """Both directions of a call on one clock, at SAMPLE_RATE. Empty until filled."""
+    """Both directions of a call on one clock, at SAMPLE_RATE. Empty until filled.
+
+    Attributes:
+        local, remote: within BAND_HZ, which smears beginnings and ends by some milliseconds.
+        said, heard: the same two as they were recorded.
+        began_at_ms: when the first sample was recorded, on the page's clock.
+    """
 
     def __init__(self) -> None:
         self.local: Samples = np.zeros(0)
         self.remote: Samples = np.zeros(0)
+        self.said: Samples = np.zeros(0)
+        self.heard: Samples = np.zeros(0)
+        self.began_at_ms = 0.0
 
-    def fill(self, local: Samples, remote: Samples) -> None:
-        """Sets the two signals, of equal length, in -1 to 1; what lies outside BAND_HZ is taken away."""
+    def fill(self, local: Samples, remote: Samples, began_at_ms: float = 0.0) -> None:
+        """Sets the two signals, of equal length, in -1 to 1."""
+        self.said, self.heard, self.began_at_ms = local, remote, began_at_ms
         self.local, self.remote = _in_band(local), _in_band(remote)
 
     @property

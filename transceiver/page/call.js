@@ -148,8 +148,10 @@ export class Call extends EventTarget {
     let opened = false;
     this.channel.addEventListener("open", () => {
       opened = true;
-      // The page shows what was understood; a model that cannot say leaves it out.
-      const session = { type: "realtime", audio: { input: { transcription: { model: "default" } } } };
+      // The page shows what was understood; a model that cannot say leaves it out. Who talks to a page wants an answer
+      // as soon as the question is over, and may think aloud: the sentence decides, not the length of the pause.
+      const input = { transcription: { model: "default" }, turn_detection: { type: "semantic_vad", eagerness: "high" } };
+      const session = { type: "realtime", audio: { input } };
       this.channel.send(JSON.stringify({ type: "session.update", session }));
     });
     this.channel.addEventListener("message", ({ data }) => this.#receive(data));

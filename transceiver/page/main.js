@@ -163,7 +163,7 @@ refreshModels();
  *   hangUp()      as the button
  *   endReason     why the last call ended, as a sentence; null after hangUp() and before an end
  *   callId        rtc_…
- *   peer          the RTCPeerConnection; localStream, remoteStream: its MediaStreams
+ *   peer          the RTCPeerConnection; localStream, remoteStream: its MediaStreams; channel: its events' data channel
  *   timings       {clicked, posted, answered, connected, firstAudio}, ms on performance.now()'s clock, null until then
  */
 window.offhook = Object.freeze({
@@ -180,6 +180,9 @@ window.offhook = Object.freeze({
   },
   get peer() {
     return call?.peer ?? null;
+  },
+  get channel() {
+    return call?.channel ?? null;
   },
   get localStream() {
     return call?.localStream ?? null;
