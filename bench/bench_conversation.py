@@ -15,7 +15,7 @@ Interruptions. `detected`: from the first audible sample of the interrupting que
 begun. `reacted`: from that event to the last packet of the answer that was cut off, both as they come to the browser.
 `silent`: from that first sample to the last audible one of the answer, out of the browser's jitter buffer.
 
-Needs Chromium, Node.js, the native module and the models (`offhook models fetch`).
+Needs Chromium, Node.js, the native module and the models (`offhook models fetch`). Exit code 77: there is no Chromium.
 """
 
 import argparse
@@ -53,6 +53,7 @@ WEATHER = {
 }
 WEATHER_RESULT = json.dumps({"city": "Paris", "temperature_c": 21, "sky": "sunny"})
 STORY_TOLD_S = 1.5
+CANNOT_MEASURE = 77
 STAGES = {
     "hangover": "hangover",
     "worker": "worker",
@@ -235,7 +236,7 @@ def main() -> None:
     parser.add_argument("--eagerness", choices=("low", "medium", "high", "auto"), default="auto", help="semantic_vad")
     options = parser.parse_args()
     if (missing := missing_part("chromium")) is not None:
-        parser.exit(2, f"{missing}\n")
+        parser.exit(CANNOT_MEASURE, f"{missing}\n")
     before = machine()
     # Speech is made before anybody calls: it takes a second, in which no microphone would work.
     for question, _ in ROUND:

@@ -56,11 +56,11 @@ async def by_event(client: SocketClient, text: str) -> str:
     return words_of((await client.event("response.done"))["response"])
 
 
-async def two_workers(fabric: Fabric) -> None:
-    """The transceiver has both again."""
+async def until_metric(fabric: Fabric, name: str, least: int) -> None:
+    """The transceiver's metric is no less."""
     (transceiver,) = fabric.processes("transceiver")
     async with asyncio.timeout(60):
-        while (await asyncio.to_thread(read_metrics, transceiver))["fabric_transceiver_workers_ready"] < 2:
+        while (await asyncio.to_thread(read_metrics, transceiver))[name] < least:
             await asyncio.sleep(0.1)
 
 
@@ -77,8 +77,10 @@ async def test_a_name_that_was_spoken_is_known_after_sigkill(show: Callable[[str
             session = await stack.enter_async_context(aiohttp.ClientSession(headers=fabric.headers))
             url = fabric.http + "/v1/realtime?model=agent"
             client = SocketClient(await stack.enter_async_context(session.ws_connect(url)))
-            *told, _ = await asyncio.gather(by_track(caller, NAME), by_event(client, NAME), two_workers(fabric))
+            told = await asyncio.gather(by_track(caller, NAME), by_event(client, NAME))
+            await until_metric(fabric, "fabric_transceiver_workers_ready", 2)
             fabric.kill(second)
+            await until_metric(fabric, "fabric_transceiver_worker_sessions_moved_total", 2)
             answers = await asyncio.gather(by_track(caller, QUESTION), by_event(client, QUESTION))
         show(f"told {json.dumps(told)}; after SIGKILL {json.dumps(answers)}")
         assert set(answers) == {"You said your name is Anna."}
