@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ NAMESPACE = "voice"
 NODES = ("10.200.0.11", "10.200.0.12")
 FIRST_CALLER = "10.200.0.101"
 CALLERS = 40
+MEASURED_AFTER_S = 3.0
+"""Callers settle and play for two seconds before their packets count: a loss before would be seen in part only."""
 SMALL: Mapping[str, Any] = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 VALUES: Mapping[str, Any] = {
     "image": {"repository": "localhost/offhook", "pullPolicy": "Never"},
@@ -186,10 +189,11 @@ class Calls:
         self.report: dict[str, Any] = {}
 
     def await_up(self) -> None:
-        """Returns when all that will come up have."""
+        """Returns when all that will come up have, and are being measured."""
         assert self._process.stderr is not None
         line = self._process.stderr.readline()
         assert "calls are up" in line, line + self._process.stderr.read()
+        time.sleep(MEASURED_AFTER_S)
 
     def end(self) -> None:
         """Waits for the end, and reads the report."""

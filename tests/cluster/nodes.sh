@@ -14,7 +14,7 @@ down() {
 }
 case $cmd in
 down) down ;;
-exec) ns=$1; shift; PATH=$dir/bin:$PATH KUBECONFIG=$dir/run/kubeconfig in_ns "$ns" "$@" ;;
+exec) ns=$1; shift; export PATH=$dir/bin:$PATH KUBECONFIG=$dir/run/kubeconfig; exec nsenter --net="/run/netns/$ns" "$@" ;;
 kill)
   c() { "$dir/bin/ctr" -a "$dir/node-$1/run/containerd.sock" -n k8s.io "${@:2}"; }
   for id in $(c "$1" containers ls -q "labels.\"io.kubernetes.container.name\"==$2"); do

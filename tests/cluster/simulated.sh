@@ -8,7 +8,7 @@ export RUN=$dir/simulated
 in_ns() { nsenter --net=/run/netns/kfleet "$@"; }
 case $cmd in
 down) "$here/down.sh" "$dir"; ip netns del kfleet 2>/dev/null || true ;;
-exec) PATH=$dir/bin:$PATH KUBECONFIG=$RUN/kubeconfig in_ns "$@" ;;
+exec) export PATH=$dir/bin:$PATH KUBECONFIG=$RUN/kubeconfig; exec nsenter --net=/run/netns/kfleet "$@" ;;
 up)
   "$here/simulated.sh" "$dir" down
   ip netns add kfleet; ip -n kfleet link set lo up; ip -n kfleet route add unreachable default
