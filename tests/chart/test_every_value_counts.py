@@ -115,6 +115,7 @@ CHANGES: Mapping[str, object] = {
 GIVEN: Mapping[str, Mapping[str, Any]] = {
     "relay.replicas": {"relay": {"kind": "Deployment"}},
     "relay.nodePort": {"relay": {"expose": "NodePort"}},
+    "relay.handoverSeconds": {"relay": {"expose": "NodePort"}},
     "relay.loadBalancer": BALANCED,
     "transceiver.ingress": {"transceiver": {"ingress": {"enabled": True}}},
     "transceiver.autoscaling": {"transceiver": {"autoscaling": {"kind": "keda"}}},
