@@ -1,10 +1,12 @@
 """Sessions on WebSockets: the load of `offhook bench realtime-sessions`, a process of its own.
 
-    python -m bench.transceiver.socket_load '{"url": "ws://…", "key": "…", "idle": 9, "speaking": 2, "seconds": 10}'
+    python -m bench.transceiver.socket_load \
+        '{"url": "ws://…", "key": "…", "kind": "speaking", "sessions": 2, "slow": 1, "seconds": 10}'
 
-First so many sessions that say nothing, then so many that speak all the time: 100 ms of PCM in each event, ten a
-second, each due at a time that was fixed beforehand; every two seconds they commit and ask for an answer, which is as
-long as what they said. Says what it does in one JSON object per line; after some it waits for a line on standard input.
+Either so many sessions that say nothing (`idle`), or so many that speak all the time: 100 ms of PCM in each event, ten
+a second, each due at a time that was fixed beforehand; every two seconds they commit and ask for an answer, which is as
+long as what they said. Last, while they go on, come slow readers, who ask for more than they read until they are cut.
+Says what it does in one JSON object per line; after some it waits for a line on standard input.
 """
 
 import asyncio
@@ -17,6 +19,8 @@ from typing import Any, Final
 
 import aiohttp
 import uvloop
+
+from bench.transceiver.slow_readers import slow_readers, summary
 
 APPEND_S: Final = 0.1
 APPEND_BYTES: Final = 4800
@@ -101,25 +105,25 @@ async def connect(session: aiohttp.ClientSession, options: dict[str, Any], count
 
 async def idle(session: aiohttp.ClientSession, options: dict[str, Any]) -> None:
     """Sessions that say nothing."""
-    sockets = await connect(session, options, options["idle"])
+    sockets = await connect(session, options, options["sessions"])
     listeners = [asyncio.create_task(_drain(socket)) for socket in sockets]
     await asyncio.sleep(SETTLE_S)
-    say("idle_settled")
+    say("settled")
     await _go_on()
-    say("idle_begin")
+    say("begin")
     await asyncio.sleep(options["seconds"])
-    say("idle_end", sessions=sum(not socket.closed for socket in sockets))
+    say("end", sessions=_open(sockets))
     await _close(sockets, listeners)
 
 
 async def speaking(session: aiohttp.ClientSession, options: dict[str, Any]) -> None:
-    """Sessions that speak."""
-    sockets = await connect(session, options, options["speaking"])
+    """Sessions that speak, and slow readers beside them."""
+    sockets = await connect(session, options, options["sessions"])
     by_hand = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
     for socket in sockets:
         await socket.send_json({"type": "session.update", "session": by_hand})
     await asyncio.sleep(SETTLE_S)
-    say("speaking_settled")
+    say("settled")
     await _go_on()
     audio = base64.b64encode(random.Random(1).randbytes(APPEND_BYTES)).decode()
     speakers = [Speaker(socket, audio) for socket in sockets]
@@ -128,25 +132,46 @@ async def speaking(session: aiohttp.ClientSession, options: dict[str, Any]) -> N
     spread = APPEND_S * APPENDS_PER_TURN / len(speakers)
     voices = [asyncio.create_task(each.speak(begin + number * spread)) for number, each in enumerate(speakers)]
     await asyncio.sleep(2 * SETTLE_S + 0.1)
-    for speaker in speakers:
-        speaker.forget()
-    started_at, used_s = time.monotonic(), time.process_time()
-    say("speaking_begin")
+    stretch = Stretch(speakers)
+    say("begin")
     await asyncio.sleep(options["seconds"])
-    seconds = time.monotonic() - started_at
-    say(
-        "speaking_end",
-        seconds=seconds,
-        sessions=sum(not socket.closed for socket in sockets),
-        events_per_s=sum(each.events for each in speakers) / seconds,
-        answers=sum(each.answers for each in speakers),
-        errors=sum(each.errors for each in speakers),
-        heard_share=heard_share(sum(each.heard_chars for each in speakers), len(speakers) * seconds),
-        first_audio_ms=quantiles_ms([value for each in speakers for value in each.first_audio_s]),
-        load_late_ms=quantiles_ms([value for each in speakers for value in each.late_s]),
-        load_cpu_share_of_core=(time.process_time() - used_s) / seconds,
-    )
+    say("end", sessions=_open(sockets), **stretch.figures())
+    if options["slow"]:
+        async with slow_readers(options["url"], session.headers, options["slow"]) as readers:
+            stretch = Stretch(speakers)
+            cuts = await asyncio.gather(*(reader.until_cut() for reader in readers))
+        # Long enough for the others to show harm.
+        await asyncio.sleep(SETTLE_S)
+        say("slow_end", sessions=_open(sockets), readers=summary(cuts), **stretch.figures())
     await _close(sockets, [*listeners, *voices])
+
+
+class Stretch:
+    """Counts what happens to speakers from its beginning on."""
+
+    def __init__(self, speakers: list[Speaker]) -> None:
+        self._speakers = speakers
+        for speaker in speakers:
+            speaker.forget()
+        self._started_at, self._used_s = time.monotonic(), time.process_time()
+
+    def figures(self) -> dict[str, Any]:
+        """What has happened so far."""
+        seconds, speakers = time.monotonic() - self._started_at, self._speakers
+        return {
+            "seconds": seconds,
+            "events_per_s": sum(each.events for each in speakers) / seconds,
+            "answers": sum(each.answers for each in speakers),
+            "errors": sum(each.errors for each in speakers),
+            "heard_share": heard_share(sum(each.heard_chars for each in speakers), len(speakers) * seconds),
+            "first_audio_ms": quantiles_ms([value for each in speakers for value in each.first_audio_s]),
+            "load_late_ms": quantiles_ms([value for each in speakers for value in each.late_s]),
+            "load_cpu_share_of_core": (time.process_time() - self._used_s) / seconds,
+        }
+
+
+def _open(sockets: list[aiohttp.ClientWebSocketResponse]) -> int:
+    return sum(not socket.closed for socket in sockets)
 
 
 def heard_share(chars: int, session_seconds: float) -> float:
@@ -188,13 +213,7 @@ async def main(options: dict[str, Any]) -> None:
         await _close(await connect(session, options, 20), [asyncio.create_task(asyncio.sleep(0.5))])
         say("ready")
         await _go_on()
-        if options["idle"]:
-            await idle(session, options)
-            await asyncio.sleep(SETTLE_S)
-        say("between")
-        await _go_on()
-        if options["speaking"]:
-            await speaking(session, options)
+        await (idle if options["kind"] == "idle" else speaking)(session, options)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from bench.transceiver.scrape import Scrape, lag_quantile_ms, scrape
 from bench.transceiver.servers import Server, running
 
 PROGRAM: Final = (sys.executable, "-m", "bench.transceiver.socket_load")
-_WAITS: Final = frozenset({"ready", "idle_settled", "between", "speaking_settled"})
+_WAITS: Final = frozenset({"ready", "settled"})
 
 
 class Wanted(NamedTuple):
@@ -24,11 +24,13 @@ class Wanted(NamedTuple):
     Attributes:
         idle: sessions that say nothing.
         speaking: sessions that speak all the time and are answered as much.
+        slow: sessions that come beside those who speak, and read less than they ask for.
         seconds: length of each steady stretch.
     """
 
     idle: int = 1000
     speaking: int = 200
+    slow: int = 10
     seconds: float = 10
 
 
@@ -46,6 +48,18 @@ def sessions(wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
         LoadFailed: the load ended before its time.
     """
     require_cores(2)
+    result: dict[str, Any] = {"bench": "realtime-sessions", "schema": SCHEMA, "machine": machine()}
+    result["settings"] = wanted._asdict()
+    if wanted.idle:
+        result["idle"] = _stretch("idle", wanted.idle, wanted, progress)
+    if wanted.speaking:
+        speaking = result["speaking"] = _stretch("speaking", wanted.speaking, wanted, progress)
+        speaking["invalid"] = _why_invalid(speaking["load"])
+    return result
+
+
+def _stretch(kind: str, count: int, wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
+    """One kind of sessions, on a server of its own: what others leave behind would count as its memory."""
     samples: dict[str, _Sample] = {}
     said: dict[str, dict[str, Any]] = {}
     with (
@@ -53,25 +67,20 @@ def sessions(wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
         running("native:parrot", Path(directory), server_core=SERVER_CORE, load_core=LOAD_CORE) as server,
     ):
         url = server.load["url"].replace("http", "ws", 1).replace("/v1/realtime/calls", "/v1/realtime")
-        options = {"url": url, "key": server.load["key"], **wanted._asdict()}
+        options = {"url": url, "key": server.load["key"], "kind": kind, "sessions": count}
+        options |= {"slow": wanted.slow, "seconds": wanted.seconds}
         with Load(options, core=LOAD_CORE, program=PROGRAM) as load:
             for name, event in load.events():
-                samples[name] = _sample(server, ending=name.endswith("_end"))
+                samples[name] = _sample(server, ending=name.endswith("end"))
                 # Connections are counted twice: the last ones count.
                 said[name] = event
-                progress(name)
-                if name == "connected":
-                    said[f"connected_{'speaking' if 'between' in said else 'idle'}"] = event
+                progress(f"{kind}: {name.replace('_', ' ')}")
                 if name in _WAITS:
                     load.go_on()
-    result: dict[str, Any] = {"bench": "realtime-sessions", "schema": SCHEMA, "machine": machine()}
-    result["settings"] = wanted._asdict()
-    if wanted.idle:
-        result["idle"] = _figures("idle", wanted.idle, wanted.seconds, samples, said, before="ready")
-    if wanted.speaking:
-        result["speaking"] = _figures("speaking", wanted.speaking, wanted.seconds, samples, said, before="between")
-        result["speaking"]["invalid"] = _why_invalid(said["speaking_end"])
-    return result
+    figures = _figures(count, wanted.seconds, samples, said)
+    if "slow_end" in said:
+        figures["beside_slow_readers"] = said["slow_end"]
+    return figures
 
 
 def _sample(server: Server, *, ending: bool) -> _Sample:
@@ -83,15 +92,15 @@ def _sample(server: Server, *, ending: bool) -> _Sample:
 
 
 def _figures(
-    kind: str, count: int, seconds: float, samples: dict[str, _Sample], said: dict[str, dict[str, Any]], *, before: str
+    count: int, seconds: float, samples: dict[str, _Sample], said: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    begin, end = samples[f"{kind}_begin"], samples[f"{kind}_end"]
-    settled, empty = samples[f"{kind}_settled"].memory, samples[before].memory
+    begin, end = samples["begin"], samples["end"]
+    settled, empty = samples["settled"].memory, samples["ready"].memory
     used = end.cpu.since(begin.cpu)
-    seconds = said[f"{kind}_end"].get("seconds", seconds)
+    seconds = said["end"].get("seconds", seconds)
     return {
         "sessions": count,
-        "connect_ms": said[f"connected_{kind}"]["connect_ms"],
+        "connect_ms": said["connected"]["connect_ms"],
         "memory_kb_per_session": {
             "pss": per(settled.pss_kb - empty.pss_kb, count),
             "rss": per(settled.rss_kb - empty.rss_kb, count),
@@ -105,7 +114,7 @@ def _figures(
         "loop_lag_ms_at_most": {
             name: lag_quantile_ms(begin.metrics, end.metrics, share) for name, share in QUANTILES.items()
         },
-        "load": said[f"{kind}_end"],
+        "load": said["end"],
     }
 
 

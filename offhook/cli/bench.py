@@ -247,25 +247,31 @@ def realtime_sessions(
     speaking: Annotated[
         int, typer.Option(min=0, max=1000, help="Sessions that speak all the time, answered as much; 0: not measured.")
     ] = 200,
+    slow: Annotated[
+        int, typer.Option(min=0, max=100, help="Beside those who speak: sessions that read less than they ask for.")
+    ] = 10,
     seconds: Annotated[float, typer.Option(min=1, max=60, help="Length of each steady stretch.")] = 10,
     output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
 ) -> None:
     """What sessions on WebSockets cost one transceiver process, in CPU and memory: idle ones, then speaking ones.
 
-    Speaking is 100 ms of PCM at 24 kHz in each event, a turn of two seconds, and an answer as long. The transceiver has
-    core 0, the clients and the worker core 1; all traffic is on the loopback interface.
+    Speaking is 100 ms of PCM at 24 kHz in each event, a turn of two seconds, and an answer as long. Each kind has a
+    transceiver of its own, on core 0; the clients and the worker have core 1; all traffic is on the loopback interface.
+    Slow readers come last: they are cut at their bound, and those who speak are measured meanwhile.
 
     Exit codes: as of `offhook bench transceiver`.
     """
     from bench.transceiver import sockets
 
     console = Console(stderr=True, highlight=False)
-    console.print(f"About {(idle + speaking) / 100 + 2 * seconds + 20:.0f} s.")
-    wanted = sockets.Wanted(idle, speaking, seconds)
+    console.print(f"About {(idle + speaking) / 100 + 2 * seconds + 40:.0f} s.")
+    wanted = sockets.Wanted(idle, speaking, slow, seconds)
     result = _measured(lambda: sockets.sessions(wanted, lambda stage: console.print(f"  {stage}")))
     for kind in ("idle", "speaking"):
         if kind in result:
             console.print(_sessions(kind, result[kind]), soft_wrap=True)
+    if (beside := result.get("speaking", {}).get("beside_slow_readers")) is not None:
+        console.print(_slow(result["speaking"]["load"], beside), soft_wrap=True)
     _write(result, output)
     if result.get("speaking", {}).get("invalid"):
         raise _fail(1, f"the figures say more of the load than of the server: {result['speaking']['invalid']}")
@@ -276,6 +282,16 @@ def _sessions(kind: str, figures: dict[str, Any]) -> str:
     return (
         f"{figures['sessions']:>5} {kind}: {figures['cpu_ms_per_session_second']:.2f} ms CPU per session-second "
         f"({figures['cpu_share_of_core']:.0%} of a core), {memory:.0f} KB per session"
+    )
+
+
+def _slow(alone: dict[str, Any], beside: dict[str, Any]) -> str:
+    readers = beside["readers"]
+    codes = ", ".join(f"{count} with {code}" for code, count in readers["close_codes"].items())
+    return (
+        f"{readers['sessions']:>5} slow readers: {readers['cut']} cut ({codes or 'none'}); {beside['sessions']} of "
+        f"{alone['sessions']} others stayed, first audio p99 {beside['first_audio_ms'].get('p99', 0):.0f} ms (before: "
+        f"{alone['first_audio_ms'].get('p99', 0):.0f} ms), {beside['errors']} errors"
     )
 
 

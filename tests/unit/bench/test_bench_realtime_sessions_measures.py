@@ -36,7 +36,7 @@ def test_a_small_run_measures_both_kinds(tmp_path: Path) -> None:
             pytest.fail(f"needs {', '.join(missing)}")
         pytest.skip(f"needs {', '.join(missing)}")
     path = tmp_path / "result.json"
-    ended = offhook("--idle", "10", "--speaking", "2", "--seconds", "2", "--json", str(path))
+    ended = offhook("--idle", "10", "--speaking", "2", "--slow", "1", "--seconds", "2", "--json", str(path))
     # A busy machine may make the load late, which it then says.
     assert ended.returncode in {0, 1}, ended.stderr
     result = json.loads(path.read_text())
@@ -49,3 +49,13 @@ def test_a_small_run_measures_both_kinds(tmp_path: Path) -> None:
     assert speaking["cpu_ms_per_session_second"] > 0
     # What was said comes back, give or take the answer that was under way at either end.
     assert 0.2 < speaking["load"]["heard_share"] < 2.5
+    beside = speaking["beside_slow_readers"]
+    last_after_s = beside["readers"]["last_after_s"]
+    assert beside["readers"] == {
+        "sessions": 1,
+        "cut": 1,
+        "close_codes": {"1008": 1},
+        "last_after_s": last_after_s,
+    }
+    assert (beside["sessions"], beside["errors"]) == (2, 0)
+    assert "1 slow readers: 1 cut (1 with 1008); 2 of 2 others stayed" in ended.stderr
