@@ -30,7 +30,7 @@ class Wanted(NamedTuple):
 
     idle: int = 1000
     speaking: int = 200
-    slow: int = 10
+    slow: int = 4
     seconds: float = 10
 
 

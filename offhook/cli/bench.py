@@ -249,7 +249,7 @@ def realtime_sessions(
     ] = 200,
     slow: Annotated[
         int, typer.Option(min=0, max=100, help="Beside those who speak: sessions that read less than they ask for.")
-    ] = 10,
+    ] = 4,
     seconds: Annotated[float, typer.Option(min=1, max=60, help="Length of each steady stretch.")] = 10,
     output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
 ) -> None:
