@@ -6,7 +6,6 @@ each, and has tests of its own.
 """
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -24,11 +23,11 @@ from offhook_worker import ServeOptions
 from tests.support.client_event_strategies import ANYTHING, LEGAL, RESPONSES
 from tests.support.event_clients import Event, EventClient, on_data_channel, on_socket
 from tests.support.held_model import HELD, HeldModel
+from tests.support.loop_thread import LoopThread
 from tests.support.told_events import ToldEvents
 from tests.support.whole_transceiver import WholeTransceiver, reachable_transceiver
 from tests.support.worker_scene import serving
 
-ENDS_WITHIN_S = 60.0
 OF_AUDIO = frozenset({"input_audio_buffer.append", "output_audio_buffer.clear"})
 """Client events that are refused on one transport and not on another."""
 GREETING = frozenset({"session.created", "conversation.created"})
@@ -38,35 +37,28 @@ ANY_EVENTS = ANYTHING.filter(lambda event: event["type"] not in OF_AUDIO)
 
 
 class House:
-    """A transceiver with the model, on a loop of its own: a state machine has none."""
+    """A transceiver with the model.
 
-    def __init__(self, directory: Path) -> None:
+    Attributes:
+        run: runs what is done there.
+    """
+
+    def __init__(self, loop: LoopThread) -> None:
         self.model = HeldModel()
-        self._directory = directory
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._stack = AsyncExitStack()
         self.transceiver: WholeTransceiver
+        self.run = loop.run
+        self._stack = AsyncExitStack()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self.run(self._open())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.run(self._stack.aclose())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def run(self, work: Any) -> Any:  # noqa: ANN401 - any coroutine
-        """Runs it on the house's loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(ENDS_WITHIN_S)
-
-    async def _open(self) -> None:
+    async def open(self, directory: Path) -> Self:
+        """Begins."""
         enter = self._stack.enter_async_context
         _, address = await enter(serving(self.model, ServeOptions()))
-        self.transceiver = await enter(reachable_transceiver(self._directory, workers=(address,)))
+        self.transceiver = await enter(reachable_transceiver(directory, workers=(address,)))
+        return self
+
+    async def close(self) -> None:
+        """Ends."""
+        await self._stack.aclose()
 
 
 class Visitor:
@@ -153,7 +145,7 @@ class Visitors(RuleBasedStateMachine):
 
     def _all(self, act: Callable[[Visitor], Coroutine[Any, Any, None]]) -> list[Any]:
         """All act; what each was told."""
-        return self.house.run(self._act(act))  # type: ignore[no-any-return]  # the loop's thread gives anything back
+        return self.house.run(self._act(act))
 
     async def _act(self, act: Callable[[Visitor], Coroutine[Any, Any, None]]) -> list[Any]:
         await asyncio.gather(*map(act, self.visitors))
@@ -231,8 +223,10 @@ class Visitors(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with House(tmp_path_factory.mktemp("house")) as running:
-        yield running
+    with LoopThread() as loop:
+        house = loop.run(House(loop).open(tmp_path_factory.mktemp("house")))
+        yield house
+        loop.run(house.close())
 
 
 def test_any_client_is_survived_on_every_transport(house: House) -> None:
