@@ -29,6 +29,7 @@ from transceiver.calls.mcp_servers import McpServers
 from transceiver.calls.placing import WorkerCalls
 from transceiver.candidates import Candidates
 from transceiver.config import TransceiverConfig
+from transceiver.heap import keep_to_one_arena
 from transceiver.hub import SessionHub
 from transceiver.hub_timer import HubTimer
 from transceiver.loop_watch import LoopWatch
@@ -68,6 +69,7 @@ FAREWELL_S = 0.4
 
 def run(config: TransceiverConfig, ready_file: Path | None) -> int:
     """Runs a transceiver until it is told to stop. Returns the exit code."""
+    keep_to_one_arena()
     configure_logging(config.log_level, config.log_format, role="transceiver", name=config.name)
     return run_service(lambda stop: serve(config, stop, ready_file, started=_set_apart))
 

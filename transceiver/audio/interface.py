@@ -179,6 +179,11 @@ class Playout(Protocol):
     def push(self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str = "") -> bool:
         """Queues audio; False if the queue is full and it is dropped."""
 
+    def pass_on(
+        self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str, now: float
+    ) -> PacedFrame | None:
+        """Queues and commits a frame with nothing before it; None, and nothing has changed, if it has to be pushed."""
+
     def flush(self, response_id: str | None = None) -> int:
         """Drops what has not been played of `response_id` (None: of all). Returns the milliseconds dropped.
 

@@ -150,6 +150,12 @@ class EncodingPlayout:
         self._encode_ahead()
         return True
 
+    def pass_on(
+        self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str, now: float
+    ) -> PacedFrame | None:
+        """Never: samples have to be encoded."""
+        return None
+
     def flush(self, response_id: str | None = None) -> int:
         """See `Playout`. What comes next is encoded as a beginning."""
         before = self._waiting

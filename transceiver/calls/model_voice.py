@@ -11,6 +11,7 @@ from typing import Protocol
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.audio.interface import Playout
+from transceiver.playout.pacer import PacedFrame
 
 REPORT_EVERY_MS = 200
 """Credit and position are told in steps of this much audio, not per frame."""
@@ -104,22 +105,35 @@ class ModelVoice:
 
     def push(self, frame: worker_pb2.AudioFrame, response_id: str) -> None:
         """Queues one frame for its time."""
-        accepted = self._playout.push(
+        now = self._now()
+        duration_us = frame.duration_us
+        paced = self._connected and self._playout.pass_on(
             frame.payload,
             media_time_us=frame.media_time_us,
-            duration_us=frame.duration_us,
+            duration_us=duration_us,
             response_id=response_id,
+            now=now,
+        )
+        if paced:
+            self._latest, self._told_drained = response_id, False
+            self._hand_over(paced)
+            # Of audio that belongs to no response nothing is told but steps.
+            if response_id or self._playout.playing or self._last_report is None or self._is_step(now):
+                self._look_after(now)
+            return
+        accepted = self._playout.push(
+            frame.payload, media_time_us=frame.media_time_us, duration_us=duration_us, response_id=response_id
         )
         if not accepted:
             # Beyond its credit. What is not played costs the worker nothing.
-            self._listener.voice_credit(frame.duration_us // 1000)
+            self._listener.voice_credit(duration_us // 1000)
             return
         self._latest, self._told_drained = response_id, False
         self.ready()
 
     def ready(self) -> None:
         """Frames can be played that could not before."""
-        if not self._connected or self._closed:
+        if not self._connected:
             return
         now = self._now()
         when = self._playout.next_commit(now)
@@ -128,12 +142,20 @@ class ModelVoice:
         if when > now:
             self._wake_at(when, now)
             return
-        scheduled = self._schedule(now)
-        # Of a voice that comes in real time, the frames of a step are asked after at once.
-        is_step = now - self._settled_at >= REPORT_EVERY_MS / 1000
-        if is_step or not scheduled or self._latest != self._playout.playing:
+        if self._schedule(now):
+            self._look_after(now)
+        else:
+            self._tell(now)
+            self._plan(now)
+
+    def _look_after(self, now: float) -> None:
+        """After frames have been handed over: those of a step are asked after at once."""
+        if self._latest != self._playout.playing or self._is_step(now):
             self._tell(now)
         self._plan(now)
+
+    def _is_step(self, now: float) -> bool:
+        return now - self._settled_at >= REPORT_EVERY_MS / 1000
 
     def flush(self, response_id: str | None) -> int:
         """Drops what has not left (None: of everything) at once; how much of the response had been played, in µs."""
@@ -173,6 +195,7 @@ class ModelVoice:
         self._timer = self._last_report = None
         if self._connected:
             self._client.take_back_audio()
+        self._connected = False
         self._playout.close()
 
     def _fire(self) -> None:
@@ -187,11 +210,13 @@ class ModelVoice:
     def _schedule(self, now: float) -> bool:
         """Hands over what can be; False if that is nothing."""
         frames = self._playout.commit(now)
-        if frames:
-            self._more_has_come = True
-        for payload, rtp_timestamp, marker, due, level_dbov in frames:
-            self._client.schedule_audio(payload, rtp_timestamp, marker, due, level_dbov)
+        for frame in frames:
+            self._hand_over(frame)
         return bool(frames)
+
+    def _hand_over(self, frame: PacedFrame) -> None:
+        self._more_has_come = True
+        self._client.schedule_audio(*frame)
 
     def _tell(self, now: float) -> None:
         # The client may have been found gone in sending.

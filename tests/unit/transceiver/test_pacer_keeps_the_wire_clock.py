@@ -260,3 +260,26 @@ def test_every_frame_is_played_or_flushed_once_and_timestamps_keep_to_the_clock(
         assert other.rtp_timestamp - one.rtp_timestamp >= 960
         # At most the slack behind the clock, and the part of a percent that the schedule may run ahead of it.
         assert -0.11 < later - earlier - (other.rtp_timestamp - one.rtp_timestamp) / 48_000 < 0.11
+
+
+@given(
+    frames=st.lists(
+        st.tuples(st.sampled_from(("", "r1", "r2")), st.integers(-30, 500), st.integers(0, 400)), max_size=40
+    )
+)
+def test_what_passes_on_is_what_would_be_committed(frames: list[tuple[str, int, int]]) -> None:
+    passing, queueing = Pacer(48_000, max_buffered_ms=1000), Pacer(48_000, max_buffered_ms=1000)
+    now, media_time_us = 5.0, 0
+    for response_id, gap_ms, pause_ms in frames:
+        now += pause_ms / 1000
+        media_time_us += FRAME_US + gap_ms * 1000
+        passed = passing.pass_on(
+            b"opus", media_time_us=media_time_us, duration_us=FRAME_US, response_id=response_id, now=now
+        )
+        for target in (passing, queueing) if passed is None else (queueing,):
+            target.push(b"opus", media_time_us=media_time_us, duration_us=FRAME_US, response_id=response_id)
+        committed = passing.commit(now) if passed is None else [passed]
+        assert committed == queueing.commit(now)
+        for target in (passing, queueing):
+            target.settle(1, now)
+        assert passing.buffered_ms == queueing.buffered_ms
