@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Self
 
-from bench.client import LoadFailed, callers
+from bench.client import LoadFailed
 
 LONGEST_LINE_BYTES: Final = 16 * 1024 * 1024
 END_WITHIN_S: Final = 30.0
@@ -25,7 +25,7 @@ class Engine:
         self.client_port = 0
 
     @classmethod
-    async def start(cls, options: Mapping[str, Any], *, key: str | None, program: Sequence[str] | None = None) -> Self:
+    async def start(cls, program: Sequence[str], options: Mapping[str, Any], *, key: str | None) -> Self:
         """Starts it; returns when it is ready to go.
 
         Raises:
@@ -35,7 +35,7 @@ class Engine:
         if key is not None:
             environment["OFFHOOK_API_KEY"] = key
         process = await asyncio.create_subprocess_exec(
-            *(program or callers()),
+            *program,
             json.dumps(options),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -55,6 +55,8 @@ def of_result(result: Result, *, accept_invalid: bool = False) -> int:
         return DIED
     if result.run.interrupted:
         return INTERRUPTED
+    if result.verdict.capacity is not None and result.verdict.valid:
+        return FINE if result.verdict.capacity.calls else NOT_MET
     if not result.verdict.valid and not accept_invalid:
         return INVALID
     kept = all(slo.met for slo in result.verdict.slos)

@@ -14,6 +14,10 @@ from bench.report.quantities import Distribution, Figure, Phase, Series, Timelin
 from bench.report.slo import Bound, judged
 from offhook import __version__
 
+METHOD_SOCKETS: Final = (
+    "Callers on WebSockets with recorded speech, 100 ms of PCM in each event, in an open loop. Packets are events that "
+    "hold audio: so many a call has not the meaning that it has with RTP."
+)
 METHOD: Final = (
     "Real WebRTC callers (ICE, DTLS, SRTP) with recorded speech, in an open loop: when each call and packet is due is "
     "fixed before the run, and every time counts from then."
@@ -27,6 +31,9 @@ TIMES: Final = (
     "round_trip",
     "longest_silence",
     "jitter",
+    "mouth_to_ear",
+    "first_audio",
+    "interruption",
 )
 DISTRIBUTIONS: Final[dict[str, Unit]] = {**dict.fromkeys(TIMES, "ms"), "mos": "mos"}
 """What callers measure, and its unit in the result."""
@@ -66,7 +73,7 @@ class _Figures:
                 target=Target(kind=plan.target.kind, url=plan.target.shown),
                 profile=plan.profile,
                 options=options,
-                method=METHOD,
+                method=METHOD_SOCKETS if plan.target.kind == "websocket" else METHOD,
                 machine=Machine(**machine()),
                 versions=versions(),
                 started_at=self._recorded.started_at,
@@ -136,9 +143,11 @@ class _Figures:
         )
 
     def _distributions(self) -> tuple[Distribution, ...]:
-        return tuple(
+        all_of_them = (
             distribution(name, unit, self._tally.histogram(name), scale=SCALE) for name, unit in DISTRIBUTIONS.items()
         )
+        # Not every profile measures everything, and a target that makes audio of its own has no round trip.
+        return tuple(each for each in all_of_them if each.count)
 
     def _timeline(self) -> Timeline:
         plan, tally = self._plan, self._tally

@@ -1,14 +1,14 @@
 """What a run is to do, and when: a schedule that is fixed before it begins."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from bench.calls.target import Target
+from bench.client import callers
 
-Profile = Literal["echo", "setup-storm"]
-PROFILES: Final[tuple[Profile, ...]] = ("echo", "setup-storm")
-SETTLE_S: Final = 1.5
-"""From when the last call is due to when packets begin to count."""
+Profile = Literal["echo", "conversation", "barge-in", "setup-storm"]
+PROFILES: Final[tuple[Profile, ...]] = ("echo", "conversation", "barge-in", "setup-storm")
 SIGNALLERS: Final = (16, 256)
 """Requests under way at once, of one process: at least and at most."""
 SLOWEST_ANSWER_S: Final = 2.0
@@ -26,6 +26,8 @@ class Plan:
                                                      each leaves calls/rate after it is up
     ```
 
+    `conversation` and `barge-in` go like `echo`.
+
     Attributes:
         target: what is called.
         key: bearer key, if the target wants one.
@@ -35,7 +37,10 @@ class Plan:
         duration_s: how long packets (setup-storm: arrivals) count.
         processes: of the load client.
         warm_up: calls before it all, that do not count and show whether the target answers.
-        first_address: of the callers; each has one of its own.
+        first_address: of the callers; each has one of its own, or a port of its own on that one.
+        own_ports: which of the two.
+        listeners: in what so many callers hear, marks are looked for: it costs the load 3 % of a core each.
+        settle_s: from when the last call is due to when packets begin to count.
         ear_buffer_ms: length of the jitter buffer that callers are taken to have.
         setup_timeout_s: who is not up by then has failed.
         dead_after_s: a target from which nothing has come for so long, though callers speak to it, is dead.
@@ -50,9 +55,19 @@ class Plan:
     processes: int
     warm_up: int
     first_address: str
+    own_ports: bool = False
+    listeners: int = 4
+    settle_s: float = 1.5
     ear_buffer_ms: float = 60.0
     setup_timeout_s: float = 15.0
     dead_after_s: int = 10
+
+    @property
+    def program(self) -> list[str]:
+        """The load client's command, but for its options."""
+        if self.target.kind == "websocket":
+            return [sys.executable, "-m", "bench.calls.socket_callers"]
+        return callers()
 
     @property
     def arrivals(self) -> int:
@@ -62,7 +77,7 @@ class Plan:
     @property
     def measure_from_s(self) -> float:
         """When counting begins."""
-        return 0.0 if self.profile == "setup-storm" else self.calls / self.rate + SETTLE_S
+        return 0.0 if self.profile == "setup-storm" else self.calls / self.rate + self.settle_s
 
     @property
     def measure_to_s(self) -> float:
@@ -80,11 +95,12 @@ class Plan:
             "calls": self.arrivals,
             "processes": self.processes,
             "process": process,
-            "profile": "echo",
+            "profile": "echo" if self.profile == "setup-storm" else self.profile,
             "measure_from_s": self.measure_from_s,
             "measure_to_s": self.measure_to_s,
             "hold_s": self.hold_s,
             "ear_buffer_ms": self.ear_buffer_ms,
+            "listeners": -(-self.listeners // self.processes),
         }
         least, most = SIGNALLERS
         return {
@@ -94,5 +110,6 @@ class Plan:
             "signallers": max(least, min(most, round(self.rate / self.processes * SLOWEST_ANSWER_S))),
             "setup_timeout_s": self.setup_timeout_s,
             "first_address": self.first_address,
+            "own_ports": self.own_ports,
             "run": {"calls": run},
         }

@@ -17,6 +17,7 @@ from bench.client import LoadFailed
 from bench.process import udp_drops
 
 WARM_UP_S: Final = 0.5
+WARM_UP_SETTLE_S: Final = 0.2
 WARM_UP_RATE: Final = 10.0
 
 
@@ -69,6 +70,7 @@ async def warm_up(plan: Plan, stop: asyncio.Event) -> Tally:
         profile="echo",
         calls=plan.warm_up,
         rate=min(plan.rate, WARM_UP_RATE),
+        settle_s=WARM_UP_SETTLE_S,
         duration_s=WARM_UP_S,
         processes=1,
         setup_timeout_s=min(plan.setup_timeout_s, 10.0),
@@ -103,7 +105,7 @@ class Run:
         plan = self._plan
         async with AsyncExitStack() as stack:
             for process in range(plan.processes):
-                engine = await Engine.start(plan.options(process), key=plan.key)
+                engine = await Engine.start(plan.program, plan.options(process), key=plan.key)
                 stack.push_async_callback(engine.close)
                 self._engines.append(engine)
             await self._recorded.watch.sample("before")
@@ -123,7 +125,9 @@ class Run:
                     task.cancel()
             if self._recorded.interrupted or self._recorded.died_at_s is not None:
                 await self._recorded.watch.sample("end")
-            self._recorded.own_drops = sum(udp_drops(engine.client_port) for engine in self._engines)
+            self._recorded.own_drops = sum(
+                udp_drops(engine.client_port) for engine in self._engines if engine.client_port
+            )
         return self._recorded
 
     async def _read(self, process: int, show: Show) -> None:
@@ -142,7 +146,9 @@ class Run:
         counts = second.counts
         self._lost += counts["lost"]
         deserted = self._lost > 0 and not counts["active"] and not counts["setups"]
-        unheard = not counts["arrived"] and (counts["sent"] > 0 or deserted)
+        # Who talks with somebody may well hear nothing for a while.
+        ignored = counts["sent"] > 0 and self._plan.profile in {"echo", "setup-storm"}
+        unheard = not counts["arrived"] and (ignored or deserted)
         self._silent_s = self._silent_s + 1 if unheard else 0
         # A fault may well silence it for a while, so then the run goes on.
         if not self._faults and self._silent_s >= self._plan.dead_after_s and self._recorded.died_at_s is None:

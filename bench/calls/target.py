@@ -3,9 +3,9 @@
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-Kind = Literal["realtime", "whip"]
-KINDS: Final = ("realtime", "whip")
-REALTIME_PATH: Final = "/v1/realtime/calls"
+Kind = Literal["realtime", "whip", "websocket"]
+KINDS: Final = ("realtime", "whip", "websocket")
+PATHS: Final = {"realtime": "/v1/realtime/calls", "whip": "/whip", "websocket": "/v1/realtime"}
 
 
 class BadTarget(ValueError):
@@ -16,8 +16,8 @@ class Target(NamedTuple):
     """Where calls go.
 
     Attributes:
-        kind: `realtime` (OpenAI Realtime calls) or `whip` (RFC 9725).
-        url: where offers are posted (`application/sdp`).
+        kind: `realtime` (OpenAI Realtime calls), `whip` (RFC 9725) or `websocket` (OpenAI Realtime on a WebSocket).
+        url: where offers are posted (`application/sdp`), or WebSockets connect.
     """
 
     kind: Kind
@@ -53,12 +53,15 @@ def target_of(url: str, kind: Kind | None) -> Target:
         port = parts.port
     except ValueError:
         raise BadTarget(f"{url} is no URL") from None
-    if parts.scheme != "http" or not parts.hostname or port == 0:
-        raise BadTarget("--target is a URL such as http://127.0.0.1:8080")
+    if parts.scheme not in {"http", "ws"} or not parts.hostname or port == 0:
+        raise BadTarget("--target is a URL such as http://127.0.0.1:8080 or ws://127.0.0.1:8080")
+    if (parts.scheme == "ws") != (kind == "websocket") and kind is not None:
+        raise BadTarget(f"a {kind} target has a URL that begins with {'ws' if kind == 'websocket' else 'http'}://")
+    kind = "websocket" if parts.scheme == "ws" else kind
     if not parts.path.strip("/"):
-        path = "/whip" if kind == "whip" else REALTIME_PATH
+        kind = kind or "realtime"
         query = f"?{parts.query}" if parts.query else ""
-        return Target(kind or "realtime", f"http://{parts.netloc}{path}{query}")
+        return Target(kind, f"{parts.scheme}://{parts.netloc}{PATHS[kind]}{query}")
     found = kind or _kind(parts.path)
     if found is None:
         raise BadTarget(f"of which kind is {parts.path}? --kind says realtime or whip")

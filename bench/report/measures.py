@@ -37,7 +37,7 @@ MEASURES: Final[dict[str, Measure]] = {
     "mouth_to_ear": Measure(
         "Mouth to ear",
         "lower",
-        "From a mark in the caller's speech to the same mark in what it hears; half of a round trip.",
+        "From a mark in the caller's speech until the caller hears it again, its jitter buffer of 60 ms included.",
     ),
     "longest_silence": Measure("Longest gap", "lower", "The longest time in which a call heard nothing."),
     "jitter": Measure("Jitter", "lower", "How unevenly packets arrive (RFC 3550), of each call."),

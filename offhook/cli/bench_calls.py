@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
 
@@ -10,10 +11,11 @@ import typer
 from rich.console import Console
 
 from bench.calls import exit_codes
+from bench.calls.capacity import DEFAULT_BOUNDS, find
 from bench.calls.outcome import result
-from bench.calls.own_addresses import first_address as own_first_address
+from bench.calls.own_addresses import own_address
 from bench.calls.plan import PROFILES, Plan
-from bench.calls.run import Recorded, Run, warm_up
+from bench.calls.run import Run, warm_up
 from bench.calls.target import KINDS, BadTarget, Kind, Target, target_of
 from bench.calls.watched import Source, local, scraped
 from bench.client import LoadFailed, build
@@ -36,12 +38,12 @@ def calls(
         str,
         typer.Option(
             help="Where offers are posted: http://HOST/v1/realtime/calls?model=MODEL (http://HOST alone means that, "
-            "with the default model), or a WHIP endpoint.",
+            "with the default model), a WHIP endpoint, or ws://HOST/v1/realtime?model=MODEL for callers on WebSockets.",
             metavar="URL",
         ),
     ],
     kind: Annotated[
-        str | None, typer.Option(help=f"Of the target, if its URL does not say: {' or '.join(KINDS)}.")
+        str | None, typer.Option(help=f"Of the target, if its URL does not say: {', '.join(KINDS)}.")
     ] = None,
     key: Annotated[str | None, typer.Option(help="Bearer key.", envvar="OFFHOOK_API_KEY")] = None,
     key_file: Annotated[
@@ -56,7 +58,9 @@ def calls(
     profile: Annotated[
         str,
         typer.Option(
-            help="What callers do. echo: talk all the time. setup-storm: come and go, --calls of them at once."
+            help="What callers do. echo: talk all the time, and hear themselves. conversation: say a sentence, listen "
+            "to the answer, and so on. barge-in: the same, but interrupt each answer. setup-storm: come and go, "
+            "--calls of them at once."
         ),
     ] = "echo",
     processes: Annotated[
@@ -74,6 +78,16 @@ def calls(
             metavar="SLO",
         ),
     ] = None,
+    find_capacity: Annotated[
+        bool,
+        typer.Option(
+            help="Step from --calls upwards until an SLO breaks, and say how many calls the target carries. Without "
+            "--slo: " + ", ".join(bound.name for bound in DEFAULT_BOUNDS) + "."
+        ),
+    ] = False,
+    up_to: Annotated[
+        int, typer.Option(min=1, max=MOST_CALLS, help="Where --find-capacity stops at the latest.")
+    ] = 2000,
     pid: Annotated[
         list[str] | None,
         typer.Option(help="Watch CPU and memory of this process of this machine. Repeat it.", metavar="NAME=PID"),
@@ -92,8 +106,8 @@ def calls(
     first_address: Annotated[
         str | None,
         typer.Option(
-            help="Callers have an address of this machine each: this one, and those that follow it. Needed for several "
-            "calls to another machine."
+            help="Callers have an address of this machine each: this one, and those that follow it. Else those that "
+            "call another machine share one, with a port each, which costs the load more."
         ),
     ] = None,
     as_json: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
@@ -112,6 +126,12 @@ def calls(
     addressed = _target(target, kind)
     if profile not in PROFILES:
         raise _fail(exit_codes.CANNOT, f"--profile knows {', '.join(PROFILES)}")
+    if addressed.kind == "websocket" and profile == "echo":
+        raise _fail(
+            exit_codes.CANNOT, "callers on WebSockets hear no echo: --profile conversation, barge-in or setup-storm"
+        )
+    most = max(number, up_to) if find_capacity else number
+    own, own_ports = (first_address, False) if first_address else _own_address(addressed)
     plan = Plan(
         target=addressed,
         key=_key(key, key_file),
@@ -119,25 +139,31 @@ def calls(
         calls=number,
         rate=rate,
         duration_s=duration,
-        processes=min(processes or _processes(number), number),
-        warm_up=min(warm_up_calls, number),
-        first_address=first_address or _own_address(addressed, number),
+        processes=processes or _processes(most),
+        warm_up=warm_up_calls,
+        first_address=own,
+        own_ports=own_ports,
         dead_after_s=dead_after,
     )
-    bounds = _bounds(slo or [])
+    bounds = _bounds(slo or []) or (list(DEFAULT_BOUNDS) if find_capacity else [])
     sources = _sources(pid or [], scrape or [])
     options = {"calls": number, "rate": rate, "duration_s": duration, "processes": plan.processes, "slo": slo or []}
     files = Files(as_json, as_html, as_junit)
     console = Console(stderr=True, highlight=False)
     try:
         files.require()
-        build()
-        found = asyncio.run(_run(plan, sources, bounds, options, console))
+        if addressed.kind != "websocket":
+            build()
+        bench = _Bench(sources, bounds, options, console)
+        found = asyncio.run(bench.find(plan, most) if find_capacity else bench.run(plan))
     except (CannotMeasure, CannotWrite) as error:
         raise _fail(exit_codes.CANNOT, str(error)) from None
     except LoadFailed as error:
         raise _fail(exit_codes.INVALID, f"the load client failed: {error}") from None
     print_summary(found, console)
+    died = found.details.get("target_died_at_s")
+    if died is not None:
+        console.print(f"the target died: nothing came back after {died:.0f} s, though callers spoke", soft_wrap=True)
     try:
         write(found, files)
     except CannotWrite as error:
@@ -150,21 +176,33 @@ def calls(
 calls.__doc__ = f"{calls.__doc__}\n    Exit codes:\n\n{EXIT_CODES}\n"
 
 
-async def _run(
-    plan: Plan, sources: list[Source], bounds: list[Bound], options: dict[str, Any], console: Console
-) -> Result:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, _interrupt, stop)
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    with Display(console, plan) as display:
-        warmed = await warm_up(plan, stop)
-        hopeless = exit_codes.of_warm_up(warmed)
-        if hopeless is not None and not stop.is_set():
-            code, why = hopeless
-            raise _fail(code, f"{plan.target.shown}: {why}")
-        recorded: Recorded = await Run(plan, sources=sources, faults=()).play(display.show, stop)
-    return result(recorded, bounds, options)
+class _Bench:
+    """Runs plans, and lets Ctrl-C end them."""
+
+    def __init__(self, sources: list[Source], bounds: list[Bound], options: dict[str, Any], console: Console) -> None:
+        self._sources = sources
+        self._bounds = bounds
+        self._options = options
+        self._console = console
+        self._stop = asyncio.Event()
+
+    async def run(self, plan: Plan) -> Result:
+        """One run, after its warm-up."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, _interrupt, self._stop)
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        plan = replace(plan, processes=min(plan.processes, plan.calls), warm_up=min(plan.warm_up, plan.calls))
+        with Display(self._console, plan) as display:
+            hopeless = exit_codes.of_warm_up(await warm_up(plan, self._stop))
+            if hopeless is not None and not self._stop.is_set():
+                code, why = hopeless
+                raise _fail(code, f"{plan.target.shown}: {why}")
+            recorded = await Run(plan, sources=self._sources, faults=()).play(display.show, self._stop)
+        return result(recorded, self._bounds, self._options)
+
+    async def find(self, plan: Plan, most: int) -> Result:
+        """Runs until the target's capacity is known."""
+        return await find(plan, most, self._bounds, self.run)
 
 
 def _interrupt(stop: asyncio.Event) -> None:
@@ -183,11 +221,9 @@ def _target(url: str, kind: str | None) -> Target:
         raise _fail(exit_codes.CANNOT, str(error)) from None
 
 
-def _own_address(target: Target, number: int) -> str:
+def _own_address(target: Target) -> tuple[str, bool]:
     try:
-        return own_first_address(target.host, calls=number)
-    except CannotMeasure as error:
-        raise _fail(exit_codes.CANNOT, str(error)) from None
+        return own_address(target.host)
     except OSError as error:
         raise _fail(exit_codes.UNREACHABLE, f"{target.host} cannot be reached: {error.strerror}") from None
 

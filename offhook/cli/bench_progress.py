@@ -49,4 +49,4 @@ class Display:
         self._progress.update(self._task, description=seen.stage, completed=seen.elapsed_s, seen=", ".join(parts))
         if not self._console.is_terminal and not self._said and seen.stage == "measuring":
             self._said = True
-            self._console.print(f"{counts['active']} of {self._plan.calls} calls are up")
+            self._console.print(f"{counts['active']} calls are up")

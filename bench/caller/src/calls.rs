@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 
 use crate::arrivals::Arrivals;
 use crate::call::{Heard, Stages};
+use crate::cause::Cause;
 use crate::ear::Ear;
 use crate::figures::Times;
+use crate::listener::{Listened, Listener};
 use crate::load::{FRAME, Happened, Load, Says};
 use crate::mos::mos;
 use crate::options::{Options, Profile};
@@ -26,10 +28,13 @@ use crate::orders::Orders;
 use crate::play::say;
 use crate::seconds::Seconds;
 use crate::speech::Speech;
+use crate::turns::{Does, Measured, Turns};
 use crate::window::own_cpu;
 
 /// How long the last packets may take to come back.
 const GRACE: Duration = Duration::from_secs(1);
+/// The same of one call that leaves before the others.
+const LEAVE_GRACE: Duration = Duration::from_millis(250);
 const END_WITHIN: Duration = Duration::from_secs(20);
 /// A frame is spoken before it is sent.
 const FRAME_MS: f64 = 20.0;
@@ -54,6 +59,8 @@ pub struct Plan {
     pub hold: Option<Duration>,
     /// The jitter buffer of callers.
     pub ear_buffer: Duration,
+    /// In what so many of them hear, marks are looked for.
+    pub listeners: u32,
 }
 
 /// Runs it.
@@ -63,20 +70,24 @@ pub struct Plan {
 pub fn calls(options: &Options, plan: Plan) -> io::Result<()> {
     let mut load = Load::open(options)?;
     let speech = Speech::encode().map_err(|error| io::Error::other(error.message()))?;
-    load.teach(speech, true);
+    load.teach(speech, plan.profile == Profile::Echo);
     let orders = Orders::listen()?;
     say("ready", json!({"client_port": load.client_port()}))?;
     if !orders.wait() {
         return Ok(());
     }
-    let mut crowd = Crowd::new(load, plan, options.rate);
+    let mut crowd = Crowd::new(load, plan, options.rate)?;
     say("begin", json!({}))?;
     let interrupted = crowd.run(&orders)?;
     crowd.end(interrupted)
 }
 
-/// One caller.
+/// One caller, from when it may speak.
 struct Caller {
+    /// When its first packet was due.
+    origin: Instant,
+    /// Of who talks with somebody.
+    turns: Option<Turns>,
     ear: Ear,
     arrivals: Arrivals,
     /// Of its packets that came back in the measured time.
@@ -94,13 +105,14 @@ struct Crowd {
     to: Instant,
     measuring: bool,
     placed: u32,
-    /// By slot; None of a call that has not heard anything yet.
+    /// By slot; None of a call that may not speak yet.
     callers: Vec<Option<Caller>>,
     up: usize,
     seconds: Seconds,
     cpu: (Instant, Duration),
     totals: Totals,
     ending: usize,
+    listener: Option<Listener>,
 }
 
 #[derive(Default)]
@@ -114,13 +126,14 @@ struct Totals {
     longest_silence: Times,
     jitter: Times,
     mos: Times,
+    first_audio: Times,
+    interruption: Times,
     arrived: u64,
     missing: u64,
     late: u64,
     reordered: u64,
     echoed: u64,
     duplicates: u64,
-    busiest_share: f64,
 }
 
 #[derive(Default)]
@@ -150,16 +163,19 @@ impl Setup {
 }
 
 impl Crowd {
-    fn new(mut load: Load, plan: Plan, rate: f64) -> Self {
+    fn new(mut load: Load, plan: Plan, rate: f64) -> io::Result<Self> {
         let begin = Instant::now();
         load.late = Times::default();
-        Self {
+        let (from, to) = (begin + plan.measure_from, begin + plan.measure_to);
+        let marks = plan.listeners > 0 && plan.profile == Profile::Echo;
+        let listener = marks.then(|| Listener::start(plan.ear_buffer, from, to)).transpose()?;
+        Ok(Self {
             load,
             plan,
             rate,
             begin,
-            from: begin + plan.measure_from,
-            to: begin + plan.measure_to,
+            from,
+            to,
             measuring: false,
             placed: 0,
             callers: Vec::new(),
@@ -168,7 +184,8 @@ impl Crowd {
             cpu: (begin, own_cpu()),
             totals: Totals::default(),
             ending: 0,
-        }
+            listener,
+        })
     }
 
     /// Returns whether it was stopped early.
@@ -188,6 +205,7 @@ impl Crowd {
                 self.begin_measuring();
             }
             self.place_due(now);
+            self.take_turns(now);
             self.take_leave(now);
             self.tell(now)?;
             let next = [self.to, self.seconds.next(), now + FRAME, self.next_due().unwrap_or(self.to)];
@@ -233,7 +251,7 @@ impl Crowd {
                 self.load.stop(slot as u32);
             }
             // Its last packets may come back first.
-            if leaves + GRACE <= now {
+            if leaves + LEAVE_GRACE <= now {
                 self.hang_up(slot as u32, now);
             }
         }
@@ -249,11 +267,18 @@ impl Crowd {
 
     fn tell(&mut self, now: Instant) -> io::Result<()> {
         self.seconds.active(now, self.up);
-        for mut second in self.seconds.tell(now) {
-            let (at, used) = self.cpu;
-            self.cpu = (now, own_cpu());
-            let share = self.cpu.1.saturating_sub(used).as_secs_f64() / (now - at).as_secs_f64();
-            self.totals.busiest_share = self.totals.busiest_share.max(share);
+        let told = self.seconds.tell(now);
+        self.say_seconds(told, now)
+    }
+
+    fn say_seconds(&mut self, seconds: Vec<Value>, now: Instant) -> io::Result<()> {
+        if seconds.is_empty() {
+            return Ok(());
+        }
+        let (at, used) = self.cpu;
+        self.cpu = (now, own_cpu());
+        let share = self.cpu.1.saturating_sub(used).as_secs_f64() / (now - at).as_secs_f64().max(f64::EPSILON);
+        for mut second in seconds {
             second["cpu_share_of_core"] = json!(share);
             say("second", second)?;
         }
@@ -276,17 +301,7 @@ impl Crowd {
 
     fn take(&mut self, happened: Happened) {
         match happened {
-            Happened::Up(slot) => {
-                self.load.start(slot, Instant::now());
-                self.load.say(slot, |_| Says::Marked);
-                self.callers[slot as usize] = Some(Caller {
-                    ear: Ear::new(self.plan.ear_buffer),
-                    arrivals: Arrivals::default(),
-                    round_trips: (Duration::ZERO, 0),
-                    leaves: None,
-                    over: false,
-                });
-            }
+            Happened::Up(slot) => self.may_speak(slot, Instant::now()),
             Happened::Sent { due, .. } => {
                 self.seconds.sent(due);
                 self.totals.sent += u64::from(self.measured(due));
@@ -304,6 +319,67 @@ impl Crowd {
         }
     }
 
+    fn may_speak(&mut self, slot: u32, now: Instant) {
+        self.load.start(slot, now);
+        let profile = self.plan.profile;
+        self.load.say(slot, |_| if profile == Profile::Echo { Says::Marked } else { Says::Silence });
+        let turns = match profile {
+            Profile::Echo => None,
+            Profile::Conversation => Some(Turns::new(now, false)),
+            Profile::BargeIn => Some(Turns::new(now, true)),
+        };
+        self.callers[slot as usize] = Some(Caller {
+            origin: now,
+            turns,
+            ear: Ear::new(self.plan.ear_buffer),
+            arrivals: Arrivals::default(),
+            round_trips: (Duration::ZERO, 0),
+            leaves: None,
+            over: false,
+        });
+        if profile != Profile::Echo {
+            // Nothing is to be heard before the first answer.
+            self.came_up(slot, now);
+        }
+    }
+
+    /// Who talks with somebody does what it is time for.
+    fn take_turns(&mut self, now: Instant) {
+        for slot in 0..self.callers.len() {
+            let Some(Caller { turns: Some(turns), over: false, .. }) = &mut self.callers[slot] else { continue };
+            let (does, measured) = turns.tick(now);
+            if let Some(measured) = measured {
+                self.measure(measured);
+            }
+            match does {
+                Some(Does::Speak) => self.speak(slot as u32),
+                Some(Does::GiveUp) => self.give_up(slot as u32, now),
+                None => {}
+            }
+        }
+    }
+
+    fn speak(&mut self, slot: u32) {
+        let frames = self.load.speech().map_or(0, |speech| speech.sentence.len()) as u32;
+        let Some((_, begins)) = self.load.say(slot, Says::Sentence) else { return };
+        if let Some(Caller { turns: Some(turns), .. }) = &mut self.callers[slot as usize] {
+            turns.speaks(begins, begins + FRAME * frames);
+        }
+    }
+
+    fn give_up(&mut self, slot: u32, now: Instant) {
+        self.hang_up(slot, now);
+        self.load.fail(slot, Cause::NoAnswer, "no answer within ten seconds of the end of what it said");
+    }
+
+    fn measure(&mut self, measured: Measured) {
+        match measured {
+            Measured::FirstAudio(at, time) if self.measured(at) => self.totals.first_audio.add(time),
+            Measured::Interruption(at, time) if self.measured(at) => self.totals.interruption.add(time),
+            _ => {}
+        }
+    }
+
     fn heard(&mut self, slot: u32, heard: &Heard) {
         let at = heard.packet.at;
         let echo = heard.number.and_then(|number| self.load.due_of(slot, number));
@@ -318,7 +394,20 @@ impl Crowd {
         if let Some(gap) = gap {
             self.seconds.gap(slot, gap);
         }
+        let answered = match &mut caller.turns {
+            // What comes back of one's own voice is no answer.
+            Some(turns) if heard.number.is_none() && heard.is_audible() => turns.hears(at),
+            _ => None,
+        };
+        let origin = caller.origin;
+        if let Some(answered) = answered {
+            self.measure(answered);
+        }
+        if let Some(listener) = self.listener.as_ref().filter(|_| slot < self.plan.listeners) {
+            listener.hear(Listened { slot, origin, packet: heard.packet, payload: heard.payload.clone() });
+        }
         let Some((due, index)) = echo else { return };
+        let Some(caller) = self.callers[slot as usize].as_mut() else { return };
         let round_trip = at.saturating_duration_since(due);
         self.seconds.echoed(due, round_trip);
         if measured && caller.arrivals.arrived(index, at) {
@@ -337,7 +426,8 @@ impl Crowd {
         self.totals.most_at_once = self.totals.most_at_once.max(self.up);
         self.seconds.set_up(at);
         let Some(caller) = self.callers[slot as usize].as_mut() else { return };
-        caller.leaves = Some(self.plan.hold.map_or(self.to + GRACE * 60, |hold| at + hold));
+        let stays = |hold: Duration| at + hold.saturating_sub(LEAVE_GRACE);
+        caller.leaves = Some(self.plan.hold.map_or(self.to + END_WITHIN, stays));
     }
 
     fn measured(&self, due: Instant) -> bool {
@@ -353,7 +443,8 @@ impl Crowd {
         }
         self.up -= 1;
         let spoke_until = caller.leaves.map_or(self.to, |leaves| leaves.min(self.to));
-        if let Some(gap) = caller.ear.end(now.min(spoke_until)) {
+        // A model may well be silent at the end.
+        if let Some(gap) = caller.turns.is_none().then(|| caller.ear.end(now.min(spoke_until))).flatten() {
             self.seconds.gap(slot, gap);
         }
         let totals = &mut self.totals;
@@ -381,20 +472,20 @@ impl Crowd {
         for slot in 0..self.callers.len() as u32 {
             self.hang_up(slot, now);
         }
-        for second in self.seconds.tell_rest(self.to) {
-            say("second", second)?;
-        }
+        let rest = self.seconds.tell_rest(self.to);
+        self.say_seconds(rest, now)?;
         let until = now + END_WITHIN;
         while self.ending > 0 && Instant::now() < until {
             self.turn(Instant::now() + FRAME)?;
         }
-        let mut figures = self.figures();
+        let mouth_to_ear = self.listener.take().map(Listener::finish).unwrap_or_default();
+        let mut figures = self.figures(&mouth_to_ear);
         figures["interrupted"] = interrupted.into();
         figures["calls"]["cut_off"] = cut_off.into();
         say("end", figures)
     }
 
-    fn figures(&self) -> Value {
+    fn figures(&self, mouth_to_ear: &Times) -> Value {
         let totals = &self.totals;
         let setup = &totals.setup;
         json!({
@@ -416,7 +507,6 @@ impl Crowd {
                 "late": totals.late,
                 "unsent": self.load.unsent(),
             },
-            "cpu_share_of_core": totals.busiest_share,
             "histograms": {
                 "setup": setup.whole.base64(),
                 "setup_answer": setup.answer.base64(),
@@ -427,6 +517,9 @@ impl Crowd {
                 "longest_silence": totals.longest_silence.base64(),
                 "jitter": totals.jitter.base64(),
                 "mos": totals.mos.base64(),
+                "mouth_to_ear": mouth_to_ear.base64(),
+                "first_audio": totals.first_audio.base64(),
+                "interruption": totals.interruption.base64(),
                 "generator_late": self.load.late.base64(),
                 "generator_offers_late": self.load.offers_late.base64(),
             },

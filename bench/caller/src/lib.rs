@@ -9,7 +9,7 @@
 //!                                    │  ▲
 //!                               call │  │ call        one per session: Rtc, stages of its setup, its arrivals
 //!                                    ▼  │
-//!                                    port ── envelope: plain UDP, or Simple Proxy Protocol
+//!                                    wire ── one socket for all (envelope: plain UDP, or Simple Proxy Protocol), or one each
 //! ```
 
 pub mod arrivals;
@@ -20,16 +20,20 @@ pub mod churn;
 pub mod ear;
 pub mod envelope;
 pub mod figures;
+pub mod listener;
 pub mod load;
 pub mod mos;
 pub mod options;
 pub mod orders;
 pub mod play;
 pub mod port;
+pub mod ports;
 pub mod schedule;
 pub mod seconds;
 pub mod signalling;
 pub mod speech;
 pub mod stamp;
+pub mod turns;
 pub mod watermark;
 pub mod window;
+pub mod wire;

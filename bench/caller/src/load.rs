@@ -12,13 +12,12 @@ use str0m::config::DtlsCert;
 
 use crate::call::{Call, Heard, Said, Stages};
 use crate::cause::Cause;
-use crate::envelope::{self, Envelope};
 use crate::figures::Times;
 use crate::options::Options;
-use crate::port::Port;
 use crate::schedule::{Rounds, Schedule};
 use crate::signalling::{Done, Signalling};
 use crate::speech::{Frame, Speech};
+use crate::wire::Wire;
 
 /// Spacing of packets.
 pub const FRAME: Duration = Duration::from_millis(20);
@@ -85,9 +84,7 @@ struct Held {
 
 /// See the module.
 pub struct Load {
-    envelope: Envelope,
-    port: Port,
-    client_port: u16,
+    wire: Wire,
     signalling: Signalling,
     certificate: DtlsCert,
     mark: u32,
@@ -120,20 +117,12 @@ impl Load {
     /// # Errors
     /// The kernel's; a URL that is not `http://`.
     pub fn open(options: &Options) -> io::Result<Self> {
-        let envelope = options.envelope();
-        let bind = match envelope {
-            Envelope::Plain(_) => "0.0.0.0:0",
-            Envelope::Spp(_) => "127.0.0.1:0",
-        };
-        let port = Port::open(bind.parse().expect("a constant"))?;
         let provider = str0m::crypto::from_feature_flags();
         let certificate =
             provider.dtls_provider.generate_certificate().ok_or_else(|| io::Error::other("no DTLS certificate"))?;
         let now = Instant::now();
         Ok(Self {
-            envelope,
-            client_port: port.address()?.port(),
-            port,
+            wire: Wire::open(options)?,
             signalling: Signalling::start(options)?,
             certificate,
             mark: std::process::id(),
@@ -199,35 +188,32 @@ impl Load {
     /// Port of the load's own socket.
     #[must_use]
     pub fn client_port(&self) -> u16 {
-        self.client_port
+        self.wire.client_port()
     }
 
     /// Datagrams that the kernel did not take from us.
     #[must_use]
     pub fn unsent(&self) -> u64 {
-        self.port.unsent
+        self.wire.unsent()
     }
 
     /// Places a call that was due at `due`. Returns its slot; slots count from 0 and are never reused.
     pub fn place(&mut self, due: Instant) -> u32 {
         let slot = u32::try_from(self.slots.len()).expect("a million calls at most");
-        let address = self.envelope.client(slot, self.client_port);
-        match Call::offer(address, &self.certificate, self.mark, due) {
+        let offered = self.wire.add(slot).map_err(|error| error.to_string()).and_then(|address| {
+            Call::offer(address, &self.certificate, self.mark, due).map_err(|error| error.to_string())
+        });
+        match offered {
             Ok((call, offer)) => {
                 let never = due + Duration::from_secs(86_400);
-                self.slots.push(Some(Box::new(Slot {
-                    call,
-                    says: Says::Filler,
-                    stream: None,
-                    timeout: never,
-                    armed: never,
-                })));
+                let placed = Slot { call, says: Says::Filler, stream: None, timeout: never, armed: never };
+                self.slots.push(Some(Box::new(placed)));
                 self.setups.push_back((due + self.setup_timeout, slot));
                 self.signalling.open(slot, offer, due);
             }
             Err(error) => {
                 self.slots.push(None);
-                self.fail(slot, Cause::Generator, &error.to_string());
+                self.fail(slot, Cause::Generator, &error);
             }
         }
         slot
@@ -266,6 +252,7 @@ impl Load {
     /// Ends a call; [`Happened::Ended`] follows. False if there was none.
     pub fn end(&mut self, slot: u32) -> bool {
         let Some(ended) = self.slots[slot as usize].take() else { return false };
+        self.wire.remove(slot);
         match ended.call.location {
             Some(location) => self.signalling.end(slot, location),
             None => self.happened.push(Happened::Ended(slot)),
@@ -290,7 +277,7 @@ impl Load {
         self.wake_calls(now);
         self.send_due(Instant::now());
         self.give_up_on_setups(now);
-        self.port.flush();
+        self.wire.flush();
         Ok(std::mem::take(&mut self.happened))
     }
 
@@ -301,10 +288,8 @@ impl Load {
         let next = [packets, self.timers.next(), held, setups].into_iter().flatten().min();
         let wait = next.map_or(until, |next| next.min(until)).saturating_duration_since(Instant::now());
         let wait = Timespec::try_from(wait).map_err(io::Error::other)?;
-        let mut ready = [
-            PollFd::new(self.port.socket(), PollFlags::IN),
-            PollFd::from_borrowed_fd(self.signalling.woken(), PollFlags::IN),
-        ];
+        let mut ready =
+            [PollFd::new(&self.wire, PollFlags::IN), PollFd::from_borrowed_fd(self.signalling.woken(), PollFlags::IN)];
         match poll(&mut ready, Some(&wait)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
@@ -312,22 +297,11 @@ impl Load {
     }
 
     fn receive(&mut self) -> io::Result<bool> {
-        let (envelope, delay, client_port) = (self.envelope, self.delay, self.client_port);
+        let delay = self.delay;
         let mut arrived = std::mem::take(&mut self.inbound);
         let until = Instant::now() + delay;
-        let any = self.port.receive(|received| {
-            let (client, source, datagram) = match envelope {
-                Envelope::Plain(_) => {
-                    (SocketAddr::new(received.destination, client_port), received.source, received.datagram)
-                }
-                Envelope::Spp(_) => match envelope::decode(received.datagram) {
-                    Some(parts) => parts,
-                    None => return,
-                },
-            };
-            if let Some(slot) = envelope.slot(client) {
-                arrived.push_back(Held { until, slot, address: source, datagram: datagram.to_vec() });
-            }
+        let any = self.wire.receive(|slot, source, datagram| {
+            arrived.push_back(Held { until, slot, address: source, datagram: datagram.to_vec() });
         });
         self.inbound = arrived;
         if delay.is_zero() {
@@ -343,8 +317,7 @@ impl Load {
         }
         while self.outbound.front().is_some_and(|held| held.until <= now) {
             let Some(held) = self.outbound.pop_front() else { break };
-            let client = self.envelope.client(held.slot, self.client_port);
-            send(&mut self.port, self.envelope, client, held.address, &held.datagram);
+            self.wire.send(held.slot, held.address, &held.datagram);
         }
     }
 
@@ -442,12 +415,12 @@ impl Load {
     /// Gives a call something, and takes what it has to say.
     fn given(&mut self, slot: u32, now: Instant, give: impl FnOnce(&mut Call) -> Result<(), RtcError>) {
         let Some(each) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
-        let (port, outbound, happened) = (&mut self.port, &mut self.outbound, &mut self.happened);
-        let (envelope, client, delay) = (self.envelope, each.call.address, self.delay);
+        let (wire, outbound, happened) = (&mut self.wire, &mut self.outbound, &mut self.happened);
+        let delay = self.delay;
         let mut over = None;
         let transmit = |destination: SocketAddr, datagram: &[u8]| {
             if delay.is_zero() {
-                send(port, envelope, client, destination, datagram);
+                wire.send(slot, destination, datagram);
             } else {
                 let held = Held { until: now + delay, slot, address: destination, datagram: datagram.to_vec() };
                 outbound.push_back(held);
@@ -511,14 +484,4 @@ fn frame(speech: &Speech, says: Says, number: u32) -> Option<&Frame> {
 
 fn due_at(stream: &Stream, number: u32) -> Instant {
     stream.origin + FRAME * (number - stream.first)
-}
-
-fn send(port: &mut Port, envelope: Envelope, client: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
-    match envelope {
-        Envelope::Plain(_) => port.queue(Some(client.ip()), destination, |bytes| bytes.extend_from_slice(datagram)),
-        Envelope::Spp(transceiver) => port.queue(None, transceiver, |bytes| {
-            envelope::encode(bytes, client, destination);
-            bytes.extend_from_slice(datagram);
-        }),
-    }
 }

@@ -23,6 +23,9 @@ pub struct Options {
     /// Address of the first caller where the load speaks plain UDP; the others have those that follow it.
     #[serde(default = "default_first_address")]
     pub first_address: Ipv4Addr,
+    /// Every caller has a UDP port of its own on that address, instead of an address of its own.
+    #[serde(default)]
+    pub own_ports: bool,
     /// Calls per second at which calls are opened.
     pub rate: f64,
     /// Half of the round trip that a user-space delay adds, in both directions, to everything but signalling.
@@ -87,6 +90,9 @@ pub enum Run {
         hold_s: Option<f64>,
         /// Length of the jitter buffer of callers.
         ear_buffer_ms: f64,
+        /// In what so many callers of this process hear, marks are looked for.
+        #[serde(default)]
+        listeners: u32,
     },
     /// Calls that are opened at the rate, echo some packets, and are ended.
     Churn {
@@ -103,6 +109,10 @@ pub enum Run {
 pub enum Profile {
     /// Talk all the time, and hear themselves.
     Echo,
+    /// Say a sentence, listen to the answer, and so on.
+    Conversation,
+    /// The same, but interrupt each answer.
+    BargeIn,
 }
 
 fn default_signallers() -> usize {

@@ -1,5 +1,6 @@
 """`offhook bench calls` from the outside: real callers against a WHIP server on str0m, and how it refuses."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.calls.faults import TimedFault
+from bench.calls.outcome import result as result_of
+from bench.calls.plan import Plan
+from bench.calls.run import Run
+from bench.calls.target import target_of
 from bench.client import RELEASE, build
 from bench.machine import CannotMeasure
 from bench.report.model import Result
@@ -106,6 +112,69 @@ def test_calls_of_several_processes_are_one_result(callers: None, tmp_path: Path
     assert (watched.cpu_s or 0) > 0
     assert result.generator is not None
     assert result.generator.processes == 2
+    heard = result.distribution("mouth_to_ear")
+    assert heard is not None
+    # A frame, the jitter buffer and the codec, at least; two seconds hold a mark of each caller.
+    assert heard.count >= 1
+    assert (heard.p50 or 0) > 80
+    assert result.distribution("first_audio") is None
+
+
+@pytest.mark.timeout(500)
+async def test_callers_may_share_an_address_and_have_a_port_each(callers: None) -> None:
+    with echo_server() as (url, _):
+        plan = Plan(
+            target=target_of(url, None),
+            key=None,
+            profile="echo",
+            calls=4,
+            rate=20,
+            duration_s=1,
+            processes=1,
+            warm_up=1,
+            first_address="127.0.0.1",
+            own_ports=True,
+        )
+        recorded = await Run(plan, sources=(), faults=()).play(lambda _: None, asyncio.Event())
+    assert recorded.tally.count("calls", "up") == 4
+    assert recorded.tally.count("packets", "sent") == 200
+    assert recorded.tally.count("packets", "echoed") == 200
+
+
+@pytest.mark.timeout(500)
+async def test_what_callers_feel_of_a_fault_is_in_the_result(callers: None) -> None:
+    with echo_server() as (url, server):
+
+        async def stop() -> str:
+            server.send_signal(signal.SIGSTOP)
+            return "the server stands still"
+
+        async def go_on() -> None:
+            server.send_signal(signal.SIGCONT)
+
+        plan = Plan(
+            target=target_of(url, None),
+            key=None,
+            profile="echo",
+            calls=4,
+            rate=20,
+            duration_s=4,
+            processes=2,
+            warm_up=1,
+            first_address="127.64.0.1",
+        )
+        fault = TimedFault("stop@2.5s", 2.5, stop, until_s=3.3, undo=go_on)
+        recorded = await Run(plan, sources=(), faults=[fault]).play(lambda _: None, asyncio.Event())
+    found = result_of(recorded, [], {})
+    (felt,) = found.faults
+    assert (felt.name, felt.what, felt.error) == ("stop@2.5s", "the server stands still", None)
+    assert (felt.calls_playing, felt.calls_lost, felt.calls_touched) == (4, 0, 4)
+    assert felt.silence is not None
+    assert felt.silence.count == 4
+    assert (felt.silence.p50 or 0) >= 700
+    silent = found.series("silent_calls")
+    assert silent is not None
+    assert max(value or 0 for value in silent.values) == 4
 
 
 @pytest.mark.timeout(500)
@@ -187,8 +256,9 @@ def test_a_target_that_takes_no_call_ends_the_run_before_it_begins(
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None) -> None:
-    ended = bench_calls("--target", UNREACHABLE)
+@pytest.mark.parametrize("arguments", [(UNREACHABLE,), ("ws://127.0.0.1:9", "--profile", "conversation")])
+def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, arguments: tuple[str, ...]) -> None:
+    ended = bench_calls("--target", *arguments)
     assert ended.returncode == 3
     assert "nobody listens" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
@@ -200,6 +270,8 @@ def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None) -> None
         (("--target", "ftp://host"), "--target is a URL"),
         (("--target", "http://127.0.0.1:8080/somewhere"), "--kind says"),
         (("--target", UNREACHABLE, "--kind", "sip"), "--kind knows"),
+        (("--target", "ws://127.0.0.1:9", "--kind", "whip"), "begins with http://"),
+        (("--target", "ws://127.0.0.1:9", "--profile", "echo"), "hear no echo"),
         (("--target", UNREACHABLE, "--profile", "shouting"), "--profile knows"),
         (("--target", UNREACHABLE, "--slo", "setup is quick"), "--slo"),
         (("--target", UNREACHABLE, "--pid", "relay"), "NAME=PID"),

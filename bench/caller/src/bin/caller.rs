@@ -40,6 +40,7 @@ fn main() -> ExitCode {
             measure_to_s,
             hold_s,
             ear_buffer_ms,
+            listeners,
         } => {
             let plan = calls::Plan {
                 calls: number,
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
                 measure_to: Duration::from_secs_f64(measure_to_s),
                 hold: hold_s.map(Duration::from_secs_f64),
                 ear_buffer: Duration::from_secs_f64(ear_buffer_ms / 1000.0),
+                listeners,
             };
             calls(&options, plan)
         }
