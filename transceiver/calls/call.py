@@ -145,12 +145,14 @@ class Call:
             voice=self._model.quality() if self._model is not None else VoiceQuality(),
         )
         _log.info("call ended", **ended.fields())
-        if self._channel is not None:
-            self._channel.close()
-        if self._model is not None:
-            self._model.close(reason)
-        # They hold this call, too: so that all three go when they are done, and not when the collector comes.
+        # They hold this call, too: so that all three go when they are done, and not when the collector comes. And what
+        # the model still says is for those beside: the client's channel is gone.
+        channel, model = self._channel, self._model
         self._channel = self._model = None
+        if channel is not None:
+            channel.close()
+        if model is not None:
+            model.close(reason)
         self._ended(self, ended)
 
     # ClientSide

@@ -54,6 +54,19 @@ async def test_of_a_call_that_is_hung_up(house: WholeTransceiver) -> None:
         await asyncio.gather(cancelled(caller), cancelled(beside))
 
 
+async def test_of_a_call_whose_client_leaves(house: WholeTransceiver, caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        on_data_channel(house, HELD) as caller,
+        on_socket(house, f"call_id={caller.caller.call_id}") as beside,
+    ):
+        await ask(caller)
+        caller.caller.client.close()
+        caller.caller.flush()
+        await cancelled(beside)
+    # What a callback raises is only logged.
+    assert not [each for each in caplog.records if each.name == "asyncio"]
+
+
 async def test_of_a_transceiver_that_shuts_down(house: WholeTransceiver) -> None:
     async with on_socket(house, f"model={HELD}") as client, on_data_channel(house, HELD) as caller:
         await asyncio.gather(ask(client), ask(caller))
