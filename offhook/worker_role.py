@@ -1,12 +1,15 @@
 """`offhook worker`: a reference worker with the fabric's configuration, logs and admin endpoints around it."""
 
 import asyncio
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, Self
 
 import structlog
-from offhook_worker import InputDrop, ServeOptions, TlsFiles, VoiceWorker
+from offhook_worker import InputDrop, ServeOptions, Session, TlsFiles, VoiceWorker
 from offhook_worker.bridge.settings import CascadeSettings, InvalidSettings, RealtimeServer
 from offhook_worker.counters import STAGE_BOUNDS_S
 from offhook_worker.echo import EchoWorker
@@ -23,6 +26,7 @@ from offhook.service.config import Config, ConfigError
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
 from offhook.service.metric_families import counter, counters_by, gauge, histograms_by
+from offhook.service.tracing import Attributes, Tracing, TracingConfig, open_tracing
 from wire.address import format_address, parse_address
 
 _log = structlog.get_logger(__name__)
@@ -42,6 +46,7 @@ class WorkerConfig(Config):
     realtime: RealtimeServer | None = Field(None, description="Of bridge-realtime: its server (docs/bridges.md).")
     listen: str = Field(description='Where transceivers dial (gRPC): "ip:port" or "unix:/path".')
     admin_listen: str = Field(description="ip:port of /livez, /readyz and /metrics.")
+    tracing: TracingConfig | None = Field(None, description="Where traces of sessions go; unset: none are kept.")
     models_dir: Path | None = Field(
         None, description="Where the agent's model files are; none: where `offhook models fetch` puts them."
     )
@@ -94,7 +99,14 @@ def run(config: WorkerConfig, ready_file: Path | None) -> int:
 
 
 async def _serve(config: WorkerConfig, stop: asyncio.Event, ready_file: Path | None) -> None:
-    options = ServeOptions(name=config.name, max_sessions=config.max_sessions, drain_s=config.drain_s, tls=config.tls)
+    tracing = open_tracing(config.tracing, role="worker", name=config.name)
+    options = ServeOptions(
+        name=config.name,
+        max_sessions=config.max_sessions,
+        drain_s=config.drain_s,
+        tls=config.tls,
+        around_session=partial(_traced, tracing),
+    )
     server = WorkerServer(_make_worker(config), config.listen, options)
     registry = CollectorRegistry()
     registry.register(WorkerCollector(server))
@@ -110,6 +122,22 @@ async def _serve(config: WorkerConfig, stop: asyncio.Event, ready_file: Path | N
     finally:
         await server.stop()
         await admin.stop()
+        await tracing.close()
+
+
+@contextmanager
+def _traced(tracing: Tracing, session: Session) -> Iterator[None]:
+    """A span of the session, in the trace of its call."""
+    attributes: Attributes = {
+        "offhook.call_id": session.call_id,
+        "offhook.model": session.model,
+        "offhook.moved": bool(session.history),
+    }
+    trace = tracing.begin("worker session", time.monotonic(), attributes, parent=session.traceparent)
+    try:
+        yield
+    finally:
+        trace.end(time.monotonic())
 
 
 def _make_worker(config: WorkerConfig) -> VoiceWorker:

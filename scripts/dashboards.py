@@ -30,6 +30,7 @@ Json = dict[str, Any]
 def dashboard(source: Mapping[str, Any]) -> Json:
     """One dashboard as Grafana imports it."""
     variables = list(source.get("variables", ("namespace",)))
+    datasources = [] if "logs" in variables else ["datasource"]
     return {
         "uid": source["uid"],
         "title": source["title"],
@@ -51,7 +52,7 @@ def dashboard(source: Mapping[str, Any]) -> Json:
                 "keepTime": True,
             }
         ],
-        "templating": {"list": [_variable(name, source) for name in ["datasource", *variables]]},
+        "templating": {"list": [_variable(name, source) for name in [*datasources, *variables]]},
         "panels": list(_panels(source["rows"], [name for name in variables if name in ("namespace", "pod")])),
     }
 

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from offhook.service.config import Config
 from offhook.service.discovery import parse_target
+from offhook.service.tracing import TracingConfig
 from transceiver.audio.settings import AudioSettings
 from transceiver.candidates import ANNOUNCED
 from transceiver.media_port.choice import MediaPortName
@@ -97,6 +98,7 @@ class TransceiverConfig(Config):
         description="Keys that seal ephemeral keys (a mounted Secret of the routing keys' form, the same for all "
         "transceivers); re-read when it changes. Unset: none are minted.",
     )
+    tracing: TracingConfig | None = Field(None, description="Where traces of calls go; unset: none are kept.")
     models_dir: Path | None = Field(
         None,
         description="Where `offhook models fetch` put the models of turn taking; unset: loudness and pauses decide.",

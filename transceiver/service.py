@@ -22,6 +22,7 @@ from offhook.service.discovery_health import DiscoveryHealth
 from offhook.service.key_file import watch_key_ring
 from offhook.service.lifecycle import run_service, write_ready_file
 from offhook.service.logs import configure_logging
+from offhook.service.tracing import open_tracing
 from transceiver.audio.metrics import AudioCollector
 from transceiver.audio.support import open_audio
 from transceiver.calls.call_service import CallService
@@ -207,6 +208,8 @@ class Transceiver:
         self._workers = WorkerPool(config.workers, config.name, settings, discovery=self._discovery)
         await self._workers.start()
         self._stack.push_async_callback(self._workers.stop)
+        tracing = open_tracing(config.tracing, role="transceiver", name=config.name)
+        self._stack.push_async_callback(tracing.close)
         self._calls = CallService(
             self._hub,
             WorkerCalls(
@@ -219,6 +222,7 @@ class Transceiver:
             default_model=config.default_model,
             aliases=config.model_aliases,
             max_sockets=config.max_sessions,
+            tracing=tracing,
         )
         if config.workers:
             try:

@@ -104,6 +104,8 @@ CHANGES: Mapping[str, object] = {
     "monitoring.dashboards.enabled": True,
     "monitoring.dashboards.labels": {"dashboards": "here"},
     "monitoring.dashboards.annotations": LABEL,
+    "tracing.endpoint": "http://collector.monitoring:4317",
+    "tracing.sampleRatio": 0.1,
     "test.model": "echo",
     "test.target": "http://192.0.2.1:8080",
     "serviceAccount.annotations": LABEL,
@@ -123,6 +125,7 @@ GIVEN: Mapping[str, Mapping[str, Any]] = {
     "worker.command": {"worker": {"image": "elsewhere/model:1"}},
     "worker.args": {"worker": {"image": "elsewhere/model:1"}},
     "keys.rotation": {"keys": {"rotation": {"enabled": True}}},
+    "tracing": {"tracing": {"endpoint": "http://collector:4317"}},
     "monitoring.dashboards": {"monitoring": {"dashboards": {"enabled": True}}},
     "monitoring": {"monitoring": {"enabled": True}},
 }

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from offhook.service.tracing import NO_TRACE, Trace
+
 BUCKETS_S = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.5, 5.0)
 
 
@@ -58,10 +60,12 @@ class AnswerClock:
 
     Args:
         latency: of the process. `now` is in monotonic seconds everywhere.
+        trace: of the call.
     """
 
-    def __init__(self, latency: AnswerLatency) -> None:
+    def __init__(self, latency: AnswerLatency, trace: Trace = NO_TRACE) -> None:
         self._latency = latency
+        self._trace = trace
         self._voice_ended_at = 0.0
         self._turn_over_at: float | None = None
         self._spoke_at: float | None = None
@@ -71,6 +75,7 @@ class AnswerClock:
         self._voice_ended_at = now - hangover_s
         self._turn_over_at, self._spoke_at = now, None
         self._latency.observe(Stage.HANGOVER, hangover_s)
+        self._trace.span("turn: hangover", self._voice_ended_at, now)
 
     def worker_spoke(self, now: float) -> None:
         """Audio of the worker has come."""
@@ -83,6 +88,9 @@ class AnswerClock:
         if self._spoke_at is not None:
             self._latency.observe(Stage.PLAYOUT, now - self._spoke_at)
             self._latency.observe(Stage.TOTAL, now - self._voice_ended_at)
+            if self._turn_over_at is not None:
+                self._trace.span("answer: worker", self._turn_over_at, self._spoke_at)
+            self._trace.span("answer: playout", self._spoke_at, now)
             self._turn_over_at = self._spoke_at = None
 
     def worker_stages(self, milliseconds: Mapping[str, float]) -> None:

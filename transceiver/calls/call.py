@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import structlog
 
+from offhook.service.tracing import NO_TRACE, Trace
+from transceiver.calls.call_trace import end_trace
 from transceiver.calls.event_channel import EventChannel
 from transceiver.calls.event_socket import EventSocket, SocketUser
 from transceiver.calls.model_side import ModelSide
@@ -38,6 +40,9 @@ class Call:
 
     def __init__(self, hub: SessionHub, ended: Callable[["Call", CallReport], None], placed_by: Placer) -> None:
         self.placed_by = placed_by
+        self.trace = NO_TRACE
+        """The call's, ended with it."""
+        self._log = _log
         self._hub = hub
         self._ended = ended
         self._session: Session | None = None
@@ -51,9 +56,12 @@ class Call:
 
     # Set-up, by the call service
 
-    def open(self, session: Session) -> None:
-        """Names the session that the hub has opened for this call."""
+    def open(self, session: Session, trace: Trace = NO_TRACE) -> None:
+        """Names the session that the hub has opened for this call, and its trace."""
         self._session = session
+        self.trace = trace
+        if trace.trace_id:
+            self._log = _log.bind(trace_id=trace.trace_id)
         if session.has_data_channel:
             self._channel = EventChannel(self._hub, session, opened=self._events_opened, heard=self._message_received)
 
@@ -63,6 +71,10 @@ class Call:
         self._answered_at = time.monotonic()
         if self.end_reason is not None:
             side.close(self.end_reason)
+
+    def placed(self, model: str) -> None:
+        """The client gets its answer."""
+        self._log.info("call placed", call=self.id, model=model)
 
     @property
     def session(self) -> Session:
@@ -111,11 +123,11 @@ class Call:
             self._channel.connected(now)
         if self._model is not None:
             self._model.connected()
-        _log.info("call connected", call=session.call_id, setup_ms=round((now - self._started_at) * 1000))
+        self._log.info("call connected", call=session.call_id, setup_ms=round((now - self._started_at) * 1000))
 
     def ice_restarted(self, session: Session, now: float) -> None:
         """Media flows as before."""
-        _log.info("ice restarted", call=session.call_id)
+        self._log.info("ice restarted", call=session.call_id)
 
     def audio(self, session: Session, frame: AudioReceived, now: float) -> None:
         """Passes the client's voice to the model."""
@@ -144,7 +156,8 @@ class Call:
             stats=session.stats(),
             voice=self._model.quality() if self._model is not None else VoiceQuality(),
         )
-        _log.info("call ended", **ended.fields())
+        self._log.info("call ended", **ended.fields())
+        end_trace(self.trace, ended, session.stages, answered_at=self._answered_at, now=now)
         # They hold this call, too: so that all three go when they are done, and not when the collector comes. And what
         # the model still says is for those beside: the client's channel is gone.
         channel, model = self._channel, self._model

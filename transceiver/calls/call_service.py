@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 
+from offhook.service.tracing import NO_TRACING, Tracing
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.call import Call
 from transceiver.calls.errors import (
@@ -54,6 +55,7 @@ class CallService:
         default_model: of a call that names none; None: the first that a worker serves, else loopback.
         aliases: other names for models, as patterns; the first that matches counts, and nothing is the default model.
         max_sockets: sessions on WebSockets at once.
+        tracing: keeps traces of calls with a media session.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class CallService:
         default_model: str | None,
         aliases: Mapping[str, str] = NO_ALIASES,
         max_sockets: int = 1000,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
+        self._tracing = tracing
         self._aliases = aliases
         self._max_sockets = max_sockets
         self._sockets: dict[str, SocketCall | None] = {}
@@ -126,8 +130,9 @@ class CallService:
         if self._draining:
             raise TransceiverDraining("This transceiver is shutting down. Call again.")
         call = Call(self._hub, self._on_ended, placed_by)
+        now = time.monotonic()
         try:
-            opened = self._hub.create(offer, call, now=time.monotonic())
+            opened = self._hub.create(offer, call, now=now)
         except OfferError as error:
             raise OfferRefused(str(error), param="sdp") from None
         except TooManySessions as error:
@@ -136,7 +141,8 @@ class CallService:
             raise TooManyConnecting(f"Too many at once: {error}. Call again in a moment.") from None
         except NoCandidates as error:
             raise NoRelay(f"No relay: {error}. Call again in a moment.") from None
-        call.open(opened)
+        attributes = {"offhook.call_id": opened.call_id, "offhook.model": model}
+        call.open(opened, self._tracing.begin("call", now, attributes))
         self._calls[call.id] = call
         try:
             await self._join(call, model, session, quota)
@@ -144,7 +150,7 @@ class CallService:
             # Nobody will get the answer: also when the request ran out of time while we waited for a worker.
             call.end(CloseReason.REFUSED)
             raise
-        _log.info("call placed", call=call.id, model=model)
+        call.placed(model)
         return call
 
     def _model(self, wanted: str | None) -> str:
@@ -161,7 +167,7 @@ class CallService:
             call.join(Loopback(call))
             return
         with self._refusals(model):
-            side = await self._workers.open(call, model, session, quota)
+            side = await self._workers.open(call, model, session, quota, trace=call.trace)
         call.join(side)
         if call.end_reason is not None:
             raise CallEndedEarly(f"The call ended before it was answered ({call.end_reason}). Call again.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from offhook_proto.worker.v1 import worker_pb2
 
+from offhook.service.tracing import NO_TRACE, Trace
 from transceiver.audio.interface import Audio, Playout
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
@@ -74,13 +75,20 @@ class WorkerCalls:
         return self._workers.models()
 
     async def open(
-        self, client: ClientSide, model: str, given: Mapping[str, Any], quota: Quota = UNLIMITED
+        self,
+        client: ClientSide,
+        model: str,
+        given: Mapping[str, Any],
+        quota: Quota = UNLIMITED,
+        *,
+        trace: Trace = NO_TRACE,
     ) -> WorkerSide:
         """Finds a worker and joins the client to it.
 
         Args:
             given: the session object that came with the call.
             quota: what its answers may take.
+            trace: of the call; the worker continues it.
 
         Raises:
             SessionRefused: `given` is at fault, or the model wants samples and this installation has no codecs.
@@ -102,9 +110,11 @@ class WorkerCalls:
             lambda listener: self._voice(client, output_format, listener),
             latency=self.latency,
             mcp=self._mcp,
+            trace=trace,
             now=time.monotonic,
-            hand_over=self._mover(model, client.id, input_format, output_format),
+            hand_over=self._mover(model, client.id, input_format, output_format, trace.traceparent),
         )
+        asked_at = time.monotonic()
         try:
             joined = await self._workers.open(
                 model=model,
@@ -113,10 +123,12 @@ class WorkerCalls:
                 output_format=output_format,
                 config=session.worker_config(),
                 listener=side,
+                traceparent=trace.traceparent,
             )
         except BaseException:
             side.close(CloseReason.REFUSED)
             raise
+        trace.span("worker: open", asked_at, time.monotonic(), {"offhook.model": model})
         side.join(joined)
         return side
 
@@ -187,7 +199,12 @@ class WorkerCalls:
         return self._session(model, WEBSOCKET, given).configuration.as_json()
 
     def _mover(
-        self, model: str, call_id: str, input_format: worker_pb2.AudioFormat, output_format: worker_pb2.AudioFormat
+        self,
+        model: str,
+        call_id: str,
+        input_format: worker_pb2.AudioFormat,
+        output_format: worker_pb2.AudioFormat,
+        traceparent: str = "",
     ) -> Callable[[Handover, WorkerSessionListener], Awaitable[WorkerSession]]:
         """Opens a call that has lost its worker on another one. Raises OpenError."""
 
@@ -202,6 +219,7 @@ class WorkerCalls:
                 history=call.history,
                 avoid=call.lost,
                 unplayed_ms=call.unplayed_ms,
+                traceparent=traceparent,
             )
 
         return hand_over

@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
+from offhook.service.tracing import NO_TRACE, Trace
 from transceiver.calls.answer_latency import AnswerClock, AnswerLatency
 from transceiver.calls.event_feed import EventFeed, EventReader, Observer, tell
 from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
@@ -98,6 +99,7 @@ class RealtimeSide:
     Args:
         session: the semantics.
         latency: counts how long callers wait.
+        trace: of the call.
         now: monotonic clock in seconds.
     """
 
@@ -111,13 +113,14 @@ class RealtimeSide:
         latency: AnswerLatency,
         now: Callable[[], float],
         mcp: McpServers = NO_SERVERS,
+        trace: Trace = NO_TRACE,
     ) -> None:
         self._session = session
         self._mcp = McpSide(mcp, self)
         self._client = client
         self._ear = ear
         self._voice = voice
-        self._clock = AnswerClock(latency)
+        self._clock = AnswerClock(latency, trace)
         self._now = now
         self._worker: WorkerSession | None = None
         self._held: list[worker_pb2.SessionInput] | None = None

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from offhook_proto.worker.v1 import worker_pb2
 
+from offhook.service.tracing import NO_TRACE, Trace
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.event_socket import EventSocket
@@ -39,11 +40,12 @@ class WorkerSide:
         ear: hears the caller.
         open_voice: makes the call's voice, given its listener.
         latency: counts how long callers wait.
+        trace: of the call.
         hand_over: opens the call's session on another worker, for this listener; None: a lost worker ends the call.
         now: monotonic clock in seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a call, each by its name
         self,
         client: ClientSide,
         session: RealtimeSession,
@@ -53,6 +55,7 @@ class WorkerSide:
         latency: AnswerLatency,
         now: Callable[[], float],
         mcp: McpServers = NO_SERVERS,
+        trace: Trace = NO_TRACE,
         hand_over: "Callable[[Handover, WorkerSide], Awaitable[WorkerSession]] | None" = None,
     ) -> None:
         self._client = client
@@ -64,7 +67,7 @@ class WorkerSide:
         self._ear = ear
         self._voice = open_voice(self)
         self._realtime = RealtimeSide(
-            session, client=client, ear=ear, voice=self._voice, latency=latency, now=now, mcp=mcp
+            session, client=client, ear=ear, voice=self._voice, latency=latency, now=now, mcp=mcp, trace=trace
         )
         self._session: WorkerSession | None = None
         self._ungranted_ms = 0

@@ -78,7 +78,7 @@ class CallReport:
     answer_silence_ms: int
     round_trip_ms: float | None
 
-    def fields(self) -> dict[str, object]:
+    def fields(self) -> dict[str, str | int | float | None]:
         """As a log line has them."""
         return asdict(self)
 

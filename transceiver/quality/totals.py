@@ -36,7 +36,7 @@ class QualityTotals:
     """
 
     def __init__(self) -> None:
-        self.latest: dict[str, dict[str, object]] = {}
+        self.latest: dict[str, dict[str, str | int | float | None]] = {}
         self.setup_s = {stage: Distribution(SETUP_BOUNDS_S) for stage in STAGES}
         self.gap_ratio = {direction: Distribution(GAP_BOUNDS) for direction in DIRECTIONS}
         self.mos = {direction: Distribution(MOS_BOUNDS) for direction in DIRECTIONS}

@@ -145,6 +145,7 @@ class WorkerPool:
         history: Sequence[worker_pb2.HistoryItem] = (),
         avoid: str = "",
         unplayed_ms: int = 0,
+        traceparent: str = "",
     ) -> WorkerSession:
         """Puts a call on the less loaded of two workers drawn by chance, and asks others if that one declines.
 
@@ -156,6 +157,7 @@ class WorkerPool:
                 over one. The oldest of it goes where it does not fit into a message of the link.
             avoid: name of a worker that is not asked.
             unplayed_ms: output audio that waits already, and that the worker's first credit leaves out.
+            traceparent: of the call's trace, for the worker.
 
         Raises:
             NoSuchModel: workers are connected and none serves `model`.
@@ -179,6 +181,7 @@ class WorkerPool:
                 history=history,
                 output_credit_ms=max(0, self._settings.output_credit_ms - unplayed_ms),
                 accept_within_ms=int(self._settings.accept_timeout_s * 1000),
+                traceparent=traceparent,
             )
             answer = await offer.link.open(opening, listener)
             if isinstance(answer, WorkerSession):

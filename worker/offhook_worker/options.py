@@ -1,9 +1,15 @@
 """How a worker is served."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from offhook_worker.tls import TlsFiles
+
+if TYPE_CHECKING:
+    from offhook_worker.session import Session
 
 
 class DropPolicy(StrEnum):
@@ -11,6 +17,10 @@ class DropPolicy(StrEnum):
 
     DROP_OLDEST = "drop_oldest"
     DROP_NEWEST = "drop_newest"
+
+
+def _nothing_around(session: "Session") -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,8 @@ class ServeOptions:
         input_policy: what goes when a transceiver sends more than that.
         peer_timeout_s: a transceiver from which nothing came for this long is gone (it pings every half second).
         max_message_bytes: largest gRPC message either way; an image must fit into one.
+        around_session: entered before a session is prepared and left when it is over, such as for a span that continues
+            `Session.traceparent`. It must not raise.
         tls: certificate and key, and whose transceivers may connect; None: in the clear, for a network that is trusted.
     """
 
@@ -39,4 +51,5 @@ class ServeOptions:
     input_policy: DropPolicy = DropPolicy.DROP_OLDEST
     peer_timeout_s: float = 10.0
     max_message_bytes: int = 16 * 1024 * 1024
+    around_session: "Callable[[Session], AbstractContextManager[None]]" = _nothing_around
     tls: TlsFiles | None = None

@@ -28,6 +28,7 @@ class Session:
         config: what the caller asked of the model (`SessionConfig` of the protocol); unset fields mean the worker's
             own default. Replaced when a ConfigUpdated is read.
         history: the conversation so far, when a live session moved here from another worker.
+        traceparent: of the call's trace (W3C Trace Context); empty where the transceiver keeps none.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Session:
         self.output_format = read_format(opening.output_format)
         self.config = opening.config
         self.history = tuple(opening.history)
+        self.traceparent = opening.traceparent
         self._number = number
         self._options = options
         self._outbox = outbox

@@ -215,6 +215,10 @@ class TransceiverStream:
         self._house.leave_seat()
 
     async def _run(self, session: Session) -> None:
+        with self._house.options.around_session(session):
+            await self._serve(session)
+
+    async def _serve(self, session: Session) -> None:
         """One session from its opening to its end. No fault of the author's leaves this coroutine."""
         counters = self._house.counters
         try:

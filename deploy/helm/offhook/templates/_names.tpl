@@ -58,3 +58,13 @@ replicas: {{ .spec.replicas }}
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- /* Where traces go, as configuration files say it; nothing where they go nowhere. */}}
+{{- define "offhook.tracing" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+otlp_endpoint: {{ .endpoint | quote }}
+sample_ratio: {{ .sampleRatio }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -509,6 +509,7 @@ class SessionOpen(_message.Message):
     HISTORY_FIELD_NUMBER: _builtins.int
     OUTPUT_CREDIT_MS_FIELD_NUMBER: _builtins.int
     ACCEPT_WITHIN_MS_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call id ("rtc_…") or WebSocket session id ("sess_…"), for the worker's logs."""
     model: _builtins.str
@@ -516,6 +517,10 @@ class SessionOpen(_message.Message):
     """Output audio the worker may send before it gets Credit."""
     accept_within_ms: _builtins.int
     """Accept or Reject must come within this time."""
+    traceparent: _builtins.str
+    """Of the call's trace (W3C Trace Context, https://www.w3.org/TR/trace-context/#traceparent-header); empty: none is kept.
+    In the message and not in gRPC metadata, for one stream carries many calls.
+    """
     @_builtins.property
     def input_format(self) -> Global___AudioFormat:
         """What audio frames of this session carry in each direction, chosen among the model's formats."""
@@ -539,10 +544,11 @@ class SessionOpen(_message.Message):
         history: _abc.Iterable[Global___HistoryItem] | None = ...,
         output_credit_ms: _builtins.int = ...,
         accept_within_ms: _builtins.int = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "input_format", b"input_format", "output_format", b"output_format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_within_ms", b"accept_within_ms", "call_id", b"call_id", "config", b"config", "history", b"history", "input_format", b"input_format", "model", b"model", "output_credit_ms", b"output_credit_ms", "output_format", b"output_format"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_within_ms", b"accept_within_ms", "call_id", b"call_id", "config", b"config", "history", b"history", "input_format", b"input_format", "model", b"model", "output_credit_ms", b"output_credit_ms", "output_format", b"output_format", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
