@@ -13,7 +13,7 @@ import typer
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from offhook import __version__
-from offhook.cli import bench, bench_calls, doctor, keys, models, roles, up, worker
+from offhook.cli import bench, bench_calls, doctor, keys, models, roles, size, up, worker
 
 app = typer.Typer(
     name="offhook",
@@ -27,6 +27,7 @@ app.command("relay")(roles.relay)
 app.command("transceiver")(roles.transceiver)
 app.add_typer(worker.app, name="worker")
 app.command("doctor")(doctor.doctor)
+app.command("size")(size.size)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 bench.app.command("calls")(bench_calls.calls)
