@@ -1,8 +1,6 @@
 """`offhook up --worker bridge-…`: a fabric whose model runs in an engine elsewhere."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import aiohttp
 import pytest
 import yaml
 
+from offhook.cli.main import app
 from offhook.service.config import load_config
 from offhook.up.bridges import Engine, read_bridge
 from offhook.up.layout import Layout, Options
@@ -92,10 +91,11 @@ def test_a_file_says_the_rest(tmp_path: Path) -> None:
         (("--worker", "echo", "--bridge-url", "http://h"), "goes with"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(options: tuple[str, ...], told: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "offhook", "up", *options], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert ended.returncode == 2
-    (line,) = ended.stderr.strip().splitlines()
+def test_what_is_wrong_is_said_in_one_line(
+    options: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app(["up", "--engine", "python", *options])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
     assert told in line

@@ -1,5 +1,6 @@
 """`offhook worker check` on the bridges: whatever is behind them, they are workers like any other."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -26,21 +27,23 @@ async def passed(worker: VoiceWorker) -> set[str]:
     return {each.check for each in findings if each.status is Status.OK}
 
 
-@pytest.mark.timeout(120)
-async def test_the_cascade_bridge_conforms() -> None:
+async def cascade() -> set[str]:
     async with openai_server() as server:
         server.transcripts.extend(["Hello there."] * 50)
-        found = await passed(CascadeBridge(remote(server.url), Path("/nonexistent")))
-    assert {"answer", "interruption", "functions", "transcription", "written answers", "seats"} <= found
+        return await passed(CascadeBridge(remote(server.url), Path("/nonexistent")))
+
+
+async def realtime(directory: Path) -> set[str]:
+    async with (
+        serving(Upstream()) as (_, address),
+        whole_transceiver(config(directory, workers=(address,)), directory) as transceiver,
+    ):
+        server = RealtimeServer(url=transceiver.http, model="upstream", api_key_env="UPSTREAM_KEY")
+        return await passed(RealtimeBridge(server))
 
 
 @pytest.mark.timeout(120)
-async def test_the_realtime_bridge_conforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_both_bridges_conform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UPSTREAM_KEY", KEY)
-    async with (
-        serving(Upstream()) as (_, address),
-        whole_transceiver(config(tmp_path, workers=(address,)), tmp_path) as transceiver,
-    ):
-        server = RealtimeServer(url=transceiver.http, model="upstream", api_key_env="UPSTREAM_KEY")
-        found = await passed(RealtimeBridge(server))
-    assert {"answer", "interruption", "functions", "transcription", "written answers", "seats"} <= found
+    for found in await asyncio.gather(cascade(), realtime(tmp_path)):
+        assert {"answer", "interruption", "functions", "transcription", "written answers", "seats"} <= found
