@@ -6,10 +6,14 @@ A round is six questions, synthesised: three plain ones, one that the agent answ
 that is said into the story. The fabric is `offhook up`'s, Chromium is headless on the demo page, its microphone is
 played by the page (Web Audio), and what it says and hears is recorded on one clock. Prints one JSON object, in ms.
 
+`misunderstood` are the questions that got a wrong answer, what a recogniser makes of the microphone's own signal, and
+that answer.
+
 Answers. `heard`: from the last audible sample of the question to the first audible one of the answer. By the
 transceiver's metrics: `hangover` (the silence that turn detection waits for), of which `turn` (smart-turn's judgement);
 `worker`, of which `recognition`, `brain` and `synthesis`; `playout`; `total` is all of these. `network` is what `heard`
-is longer: codecs, jitter buffers at both ends, and how late the detector notices that the voice has ended.
+is longer: codecs, jitter buffers at both ends, and how late the detector notices that the voice has ended. `concealed`
+is no stage: the caller's audio that came late, much of it where the machine is too busy to run a browser.
 
 Interruptions. `detected`: from the first audible sample of the interrupting question to the fabric's event that it has
 begun. `reacted`: from that event to the last packet of the answer that was cut off, both as they come to the browser.
@@ -30,8 +34,8 @@ import numpy as np
 
 from bench.machine import machine
 from tests.interop.browser import BrowserCall, CallEvents, missing_part, running_browser
-from tests.interop.recording import AUDIBLE, SAMPLE_RATE, Samples
-from tests.support.agent_scene import spoken
+from tests.interop.recording import AUDIBLE, SAMPLE_RATE, Recording, Samples
+from tests.support.agent_scene import recogniser, resample, spoken
 from tests.support.fabric import Fabric, running_fabric
 from tests.support.metrics import read_metrics
 
@@ -65,6 +69,7 @@ STAGES = {
 }
 """The stages as they are printed, and the label of the metric."""
 _LATENCY = 'fabric_transceiver_answer_latency_seconds_sum{{stage="{}"}}'
+_CONCEALED = 'fabric_transceiver_input_audio_seconds_total{kind="concealed"}'
 _JUDGED_SUM = 'fabric_transceiver_turns_delay_seconds_sum{model="smart_turn"}'
 _JUDGED_COUNT = 'fabric_transceiver_turns_delay_seconds_count{model="smart_turn"}'
 
@@ -80,6 +85,7 @@ class Conversation:
         self._events = CallEvents(call)
         self.answers: list[Figures] = []
         self.interruptions: list[Figures] = []
+        self.misunderstood: list[str] = []
 
     async def configure(self, detection: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - JSON
         """Declares the tool, and how turns are found; what is in effect then."""
@@ -105,8 +111,7 @@ class Conversation:
             words = await self._answer()
             await self._events.next("output_audio_buffer.stopped")
         self._note(recording.said, recording.heard, before, await self._metrics())
-        if wanted not in words:
-            raise SystemExit(f"{question!r} was answered: {words!r}")
+        self._judge(question, words, wanted, recording)
 
     async def _interrupt(self, question: str, wanted: str) -> None:
         """A story, and a question into it."""
@@ -137,8 +142,12 @@ class Conversation:
             }
         )
         self._note(recording.said, recording.heard, told, await self._metrics())
+        self._judge(question, words, wanted, recording)
+
+    def _judge(self, question: str, words: str, wanted: str, recording: Recording) -> None:
         if wanted not in words:
-            raise SystemExit(f"{question!r} was answered: {words!r}")
+            microphone = recogniser().transcribe(resample(recording.said.astype(np.float32), SAMPLE_RATE, 16_000))
+            self.misunderstood.append(f"{question} (the microphone gave: {microphone}) {words}")
 
     async def _answer(self) -> str:
         """The words of the next answer that is spoken to its end, whatever comes before it."""
@@ -165,7 +174,8 @@ class Conversation:
         judged = grown[_JUDGED_COUNT]
         waited = float(answer[0]) * 1000
         turn = grown[_JUDGED_SUM] / judged * 1000 if judged else 0.0
-        self.answers.append({"heard": waited, "network": waited - stages["total"], "turn": turn, **stages})
+        network, concealed = waited - stages["total"], grown[_CONCEALED] * 1000
+        self.answers.append({"heard": waited, "network": network, "turn": turn, **stages, "concealed": concealed})
 
     async def _metrics(self) -> Figures:
         (transceiver,) = self._fabric.processes("transceiver")
@@ -213,6 +223,7 @@ async def measure(fabric: Fabric, rounds: int, detection: Mapping[str, Any] | No
         return {
             "browser": f"Chromium {browser.version}",
             "turn_detection": in_effect,
+            "misunderstood": conversation.misunderstood,
             "answers": {"count": len(conversation.answers), "ms": summary(conversation.answers)},
             "interruptions": {"count": len(conversation.interruptions), "ms": summary(conversation.interruptions)},
         }
