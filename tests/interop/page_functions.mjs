@@ -49,8 +49,13 @@ export function takeEvents() {
   return window.events.splice(0);
 }
 
-export function sendEvent(event) {
-  window.offhook.channel.send(JSON.stringify(event));
+/** Sends an event, once the channel is open. */
+export async function sendEvent(event) {
+  const { channel } = window.offhook;
+  if (channel.readyState === "connecting") {
+    await new Promise((open) => channel.addEventListener("open", open, { once: true }));
+  }
+  channel.send(JSON.stringify(event));
 }
 
 /** @returns when the newest packet of sound came, by performance.now() */
