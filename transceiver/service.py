@@ -304,7 +304,7 @@ class Transceiver:
             parse_address(self._config.admin_listen),
             registry,
             self._readiness,
-            call_report=self._calls.quality.latest.get,
+            call_report=self._calls.quality.fields_of,
         )
         address = await admin.start()
         self._stack.push_async_callback(admin.stop)

@@ -1,6 +1,6 @@
 """What one call was like, told once, at its end. It names the call and nobody in it: no address, no word."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from transceiver.quality.e_model import mean_opinion_score, rating
@@ -80,7 +80,7 @@ class CallReport:
 
     def fields(self) -> dict[str, str | int | float | None]:
         """As a log line has them."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def report(

@@ -1,7 +1,7 @@
 """The reports of all calls of a process, as distributions: what the objectives of a service are measured by."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from transceiver.quality.report import CallReport
@@ -36,14 +36,19 @@ class QualityTotals:
     """
 
     def __init__(self) -> None:
-        self.latest: dict[str, dict[str, str | int | float | None]] = {}
+        self.latest: dict[str, CallReport] = {}
         self.setup_s = {stage: Distribution(SETUP_BOUNDS_S) for stage in STAGES}
         self.gap_ratio = {direction: Distribution(GAP_BOUNDS) for direction in DIRECTIONS}
         self.mos = {direction: Distribution(MOS_BOUNDS) for direction in DIRECTIONS}
 
+    def fields_of(self, call: str) -> Mapping[str, object] | None:
+        """The report of one of the latest calls, as a log line has it."""
+        found = self.latest.get(call)
+        return found.fields() if found is not None else None
+
     def add(self, call: CallReport) -> None:
         """A call has ended. What it did not reach, or was too short to be rated, counts nowhere."""
-        self.latest[call.call] = call.fields()
+        self.latest[call.call] = call
         if len(self.latest) > KEPT:
             del self.latest[next(iter(self.latest))]
         for stage, took_ms in zip(
