@@ -66,27 +66,26 @@ _EVENT_CLOCK_RATE = 8000
 _MAX_PAYLOAD_TYPE = 127
 
 
-def choose_format(audio: Section, formats: list[str]) -> AudioFormat | None:
-    """The codec to answer with: Opus if it is offered, else PCMU, else PCMA; None if there is none of them.
+Encodings = list[tuple[int, str]]
+"""(payload type, encoding in lower case) of each format, in the offer's order."""
 
-    Args:
-        audio: the m=audio section.
-        formats: the payload types of its m= line, in the offer's order.
-    """
+
+def choose_format(offered_encodings: Encodings) -> AudioFormat | None:
+    """The codec to answer with: Opus if it is offered, else PCMU, else PCMA; None if there is none of them."""
     offered: dict[str, AudioFormat] = {}
-    for payload_type, encoding in _encodings(audio, formats):
+    for payload_type, encoding in offered_encodings:
         known = _KNOWN.get(encoding)
         if known is not None:
             offered.setdefault(known[0], AudioFormat(known[0], payload_type, known[1]))
     return next((offered[name] for name in _PREFERENCE if name in offered), None)
 
 
-def choose_events(audio: Section, formats: list[str], clock_rate: int) -> EventFormat | None:
+def choose_events(offered_encodings: Encodings, clock_rate: int) -> EventFormat | None:
     """The telephone events to answer with: those in the codec's clock if offered, as RFC 4733 section 2.1 wants.
 
     Else those of 8 kHz, which is all that some clients offer beside Opus.
     """
-    offered = {encoding: payload_type for payload_type, encoding in reversed(_encodings(audio, formats))}
+    offered = {encoding: payload_type for payload_type, encoding in reversed(offered_encodings)}
     for rate in (clock_rate, _EVENT_CLOCK_RATE):
         payload_type = offered.get(f"telephone-event/{rate}")
         if payload_type is not None:
@@ -94,8 +93,13 @@ def choose_events(audio: Section, formats: list[str], clock_rate: int) -> EventF
     return None
 
 
-def _encodings(audio: Section, formats: list[str]) -> list[tuple[int, str]]:
-    """(payload type, encoding in lower case) of each format, in the offer's order."""
+def read_encodings(audio: Section, formats: list[str]) -> Encodings:
+    """What an m=audio section offers.
+
+    Args:
+        audio: the section.
+        formats: the payload types of its m= line, in the offer's order.
+    """
     mapped = dict(_STATIC)
     for rtpmap in audio.every("rtpmap"):
         number, _, encoding = rtpmap.partition(" ")

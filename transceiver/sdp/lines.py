@@ -67,16 +67,15 @@ def split_sections(sdp: str) -> tuple[Section, list[Section]]:
     media: list[Section] = []
     current = session
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        if len(line) < 2 or line[1] != "=" or not line[0].isalpha():
-            raise OfferError(f"Line {number} of the offer is not of the form 'x=…'.", "sdp")
-        if line[0] == "m":
-            current = Section(media=line[2:].strip())
-            media.append(current)
-        elif line[0] == "a":
+        kind = line[:2]
+        if kind == "a=":
             name, _, value = line[2:].partition(":")
             current.add(name.strip(), value.strip())
+        elif kind == "m=":
+            current = Section(media=line[2:].strip())
+            media.append(current)
+        elif line.strip() and not (kind[1:] == "=" and kind[0].isalpha()):
+            raise OfferError(f"Line {number} of the offer is not of the form 'x=…'.", "sdp")
     if len(media) > MAX_MEDIA_SECTIONS:
         raise OfferError(f"The offer has more than {MAX_MEDIA_SECTIONS} media sections.", "m=")
     return session, media

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from transceiver.sdp.codecs import AudioFormat, EventFormat, choose_events, choose_format
+from transceiver.sdp.codecs import AudioFormat, EventFormat, choose_events, choose_format, read_encodings
 from transceiver.sdp.credentials import Direction, DtlsRole, Fingerprint, IceCredentials
 from transceiver.sdp.errors import OfferError
 from transceiver.sdp.lines import Section, read_number, split_sections
@@ -178,14 +178,15 @@ def _bundle_of(session: Section, audio_mid: str | None) -> tuple[str, ...]:
 
 
 def _audio(section: Section, line: MediaLine, session: Section) -> AudioOffer:
-    chosen = choose_format(section, line.formats.split())
+    encodings = read_encodings(section, line.formats.split())
+    chosen = choose_format(encodings)
     if chosen is None:
         raise OfferError("None of the offered audio codecs is served; offer opus, PCMU or PCMA.", "a=rtpmap")
     extensions = _extension_ids(section, session)
     feedback = _feedback(section, line, chosen.payload_type)
     return AudioOffer(
         format=chosen,
-        events=choose_events(section, line.formats.split(), chosen.clock_rate),
+        events=choose_events(encodings, chosen.clock_rate),
         direction=_direction(section) or _direction(session) or Direction.SENDRECV,
         ssrcs=_ssrcs(section),
         audio_level_id=extensions.get(AUDIO_LEVEL_URI),
