@@ -62,6 +62,7 @@ def churn(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[st
         "settings": wanted._asdict(),
         "checkpoints": seen,
         "growth": growth(seen[0], seen[-1]),
+        "growth_since_second_look": growth(seen[1], seen[-1]) if len(seen) > 1 else None,
         "failures": failures,
     }
 
