@@ -4,12 +4,12 @@ Every figure in it is text that `tables` and `shown` made, as the terminal's are
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Final
 
-from bench.report.headline import headline
+from bench.report.headline import Headline, headline
 from bench.report.measures import MEASURES
 from bench.report.model import Result
 from bench.report.plot_bars import row_plots, setup_plot
@@ -18,6 +18,7 @@ from bench.report.plot_timeline import timeline_plot
 from bench.report.shown import shown
 from bench.report.svg import element
 from bench.report.tables import Table, cards, tables
+from offhook import __version__
 
 STYLE: Final = Path(__file__).parent / "page.css"
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -26,45 +27,47 @@ AFTER_PLOTS: Final = frozenset({"distributions", "counts", "processes", "generat
 
 
 def html(result: Result) -> str:
-    """The page."""
-    said = headline(result)
+    """The page of a result."""
     made = tables(result)
+    first = [table for table in made if table.name not in AFTER_PLOTS and not table.name.startswith("rows")]
     body = [
-        _header(result),
+        *_reasons(result.verdict.invalid_because[1:]),
         *_cards(result),
-        *(_table(table) for table in made if table.name not in AFTER_PLOTS and not table.name.startswith("rows")),
+        *map(table_section, first),
         *_over_time(result),
         *_setup(result),
-        *(_table(table) for table in made if table.name.startswith("rows")),
+        *(table_section(table) for table in made if table.name.startswith("rows")),
         *_pairs("", row_plots(result.rows)),
         *_percentiles(result),
-        *(_table(table) for table in made if table.name in AFTER_PLOTS),
+        *(table_section(table) for table in made if table.name in AFTER_PLOTS),
         _method(result),
-        element("footer", f"offhook {result.run.version}. The same figures, for programs: --json."),
     ]
+    when = f"{result.run.started_at.astimezone(UTC):%d %B %Y, %H:%M} UTC."
+    return page(headline(result), f"offhook bench {result.run.bench}", when, body)
+
+
+def page(said: Headline, title: str, when: str, body: Iterable[str]) -> str:
+    """A page with the finding on top, and sections below it."""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        + element("title", f"{said.word}: offhook bench {result.run.bench}")
+        + element("title", f"{said.word}: {title}")
         + f"<style>{STYLE.read_text(encoding='utf-8')}</style>"
     )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body><main>{"".join(body)}</main></body></html>\n'
-
-
-def _header(result: Result) -> str:
-    said = headline(result)
-    inside = [
+    finding = [
         element("p", said.word, class_="word"),
         element("h1", said.sentence),
-        element("p", f"{said.asked} {_when(result)}", class_="asked"),
+        element("p", f"{said.asked} {when}", class_="asked"),
     ]
-    reasons = result.verdict.invalid_because[1:]
-    more = f'<ul class="reasons">{"".join(element("li", reason) for reason in reasons)}</ul>' if reasons else ""
-    return f'<header class="{said.word.replace(" ", "-")}">{"".join(inside)}</header>{more}'
+    top = f'<header class="{said.word.replace(" ", "-")}">{"".join(finding)}</header>'
+    foot = element("footer", f"{title}, offhook {__version__}. The same figures, for programs: --json.")
+    inside = f"<main>{top}{''.join(body)}{foot}</main>"
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{inside}</body></html>\n'
 
 
-def _when(result: Result) -> str:
-    return f"{result.run.started_at.astimezone(UTC):%d %B %Y, %H:%M} UTC."
+def _reasons(reasons: Sequence[str]) -> Iterable[str]:
+    if reasons:
+        yield f'<ul class="reasons">{"".join(element("li", reason) for reason in reasons)}</ul>'
 
 
 def _cards(result: Result) -> Iterable[str]:
@@ -77,7 +80,9 @@ def _cards(result: Result) -> Iterable[str]:
         yield f'<dl class="cards">{inside}</dl>'
 
 
-def _table(table: Table) -> str:
+def table_section(table: Table) -> str:
+    """A table with its title and what explains it."""
+
     def cell(name: str, index: int, text: str) -> str:
         return element(name, text, **({"class_": "text"} if index in table.text_columns else {}))
 

@@ -40,6 +40,9 @@ MEASURES: Final[dict[str, Measure]] = {
         "From a mark in the caller's speech until the caller hears it again, its jitter buffer of 60 ms included.",
     ),
     "longest_silence": Measure("Longest gap", "lower", "The longest time in which a call heard nothing."),
+    "silence": Measure(
+        "Silence after a fault", "lower", "The longest time in which a call heard nothing, from a fault on."
+    ),
     "jitter": Measure("Jitter", "lower", "How unevenly packets arrive (RFC 3550), of each call."),
     "interruption": Measure("Interruption", "lower", "From the caller's first word until the answer falls silent."),
     "mos": Measure(

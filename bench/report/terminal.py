@@ -1,10 +1,12 @@
 """The result in the terminal: the sentence, then the tables of the report."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bench.report.headline import headline
+from bench.report.headline import Headline, headline
 from bench.report.model import Result
 from bench.report.tables import Table, tables
 
@@ -13,14 +15,18 @@ MARKS = {"good": "green", "bad": "red"}
 
 
 def print_summary(result: Result, console: Console) -> None:
-    """Prints it."""
-    said = headline(result)
+    """Prints a result."""
+    print_finding(headline(result), result.verdict.invalid_because[1:], tables(result), console)
+
+
+def print_finding(said: Headline, also: Sequence[str], below: Sequence[Table], console: Console) -> None:
+    """Prints a finding, more reasons for it, and the tables it is made of."""
     console.print()
     console.print(Text.assemble((f"{said.word.upper()}  ", f"bold {COLOURS[said.word]}"), said.sentence))
-    for reason in result.verdict.invalid_because[1:]:
+    for reason in also:
         console.print(Text(f"  also: {reason}"))
     console.print(Text(said.asked, style="dim"))
-    for table in tables(result):
+    for table in below:
         console.print()
         console.print(_rich(table))
 
@@ -38,7 +44,7 @@ def _rich(table: Table) -> RichTable:
         text = index in table.text_columns
         made.add_column(Text(name, style="dim"), justify="left" if text else "right", no_wrap=not text, overflow="fold")
     for number, row in enumerate(table.rows):
-        style = MARKS[table.marks[number]] if table.marks else ""
+        style = MARKS.get(table.marks[number], "") if table.marks else ""
         cells = [Text(cell) for cell in row]
         if style:
             cells[-1].stylize(style)

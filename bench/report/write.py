@@ -1,13 +1,14 @@
 """Where a result goes: JSON, HTML and JUnit files. Each is written whole or not at all."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from bench.report.html import html
 from bench.report.junit import junit
 from bench.report.model import Result
+from bench.report.quantities import Part
 
 
 class CannotWrite(Exception):
@@ -34,23 +35,30 @@ class Files(NamedTuple):
                 raise CannotWrite(f"{path} cannot be written: its directory is missing or not yours to write to")
 
 
-def as_json(result: Result) -> str:
-    """The text of the JSON file."""
-    return result.model_dump_json(indent=2) + "\n"
-
-
-_FORMS: Final[dict[str, Callable[[Result], str]]] = {"json": as_json, "html": html, "junit": junit}
-
-
 def write(result: Result, files: Files) -> None:
     """Writes those that were asked for.
 
     Raises:
         CannotWrite: one cannot be.
     """
+    forms = {"json": lambda: as_json(result), "html": lambda: html(result), "junit": lambda: junit(result)}
+    write_forms(forms, files)
+
+
+def as_json(document: Part) -> str:
+    """The text of a JSON file."""
+    return document.model_dump_json(indent=2) + "\n"
+
+
+def write_forms(forms: Mapping[str, Callable[[], str]], files: Files) -> None:
+    """Writes something else than a result, in the forms that were asked for.
+
+    Raises:
+        CannotWrite: one cannot be.
+    """
     for form, path in files._asdict().items():
         if path is not None:
-            _write(path, _FORMS[form](result))
+            _write(path, forms[form]())
 
 
 def _write(path: Path, text: str) -> None:
