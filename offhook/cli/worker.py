@@ -27,6 +27,33 @@ def worker(
     roles.worker(config, ready_file)
 
 
+@app.command("deletion-costs")
+def deletion_costs(
+    selector: Annotated[str, typer.Option(help="Labels of the workers' pods.", metavar="LABEL=VALUE,...")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where they serve /metrics.")] = 9090,
+    every: Annotated[float, typer.Option(min=1, help="How often they are asked.", metavar="SECONDS")] = 15.0,
+    admin_listen: Annotated[str, typer.Option(help="Where to serve /livez and /metrics.", metavar="IP:PORT")] = (
+        "127.0.0.1:0"
+    ),
+) -> None:
+    """Keep pod-deletion-cost on workers' pods by the sessions they have, so that Kubernetes scales in the emptiest.
+
+    Needs the rights to list and to patch pods of its namespace. Exit code 2: there is no service account or kubeconfig.
+    """
+    from offhook.deletion_costs.keeper import Settings, keep
+    from offhook.service.config import ConfigError
+    from offhook.service.lifecycle import run_service
+    from offhook.service.logs import configure_logging
+
+    configure_logging("info", "json", role="deletion-costs")
+    try:
+        code = run_service(lambda stop: keep(Settings(selector, port, every, admin_listen), stop))
+    except (ConfigError, OSError) as error:
+        typer.echo(f"offhook worker deletion-costs: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+    raise typer.Exit(code)
+
+
 @app.command()
 def check(
     address: Annotated[str, typer.Argument(help="Where the worker serves: host:port or unix:/path.")],

@@ -60,11 +60,11 @@ async def watch_endpoints(
     Raises:
         ConfigError: this is no pod, and there is no kubeconfig.
     """
-    async with _api() as api:
+    async with kubernetes_client() as api:
         ask = client.DiscoveryV1Api(api).list_namespaced_endpoint_slice_without_preload_content
         selection = {"label_selector": f"kubernetes.io/service-name={service}"}
         slices = _Collection(_EndpointSlice, ask, selection, place, health)
-        async for found in slices.follow(namespace or _own_namespace()):
+        async for found in slices.follow(namespace or own_namespace()):
             yield frozenset(address for each in found.values() for address in each.pods(port))
 
 
@@ -82,11 +82,11 @@ async def watch_load_balancer(
     Raises:
         ConfigError: this is no pod, and there is no kubeconfig.
     """
-    async with _api() as api:
+    async with kubernetes_client() as api:
         ask = client.CoreV1Api(api).list_namespaced_service_without_preload_content
         selection = {"field_selector": f"metadata.name={service}"}
         services = _Collection(_Service, ask, selection, place, health)
-        async for found in services.follow(namespace or _own_namespace()):
+        async for found in services.follow(namespace or own_namespace()):
             yield frozenset(
                 format_address(Address(ip, int(port))) for each in found.values() for ip in each.ingress_addresses()
             )
@@ -313,7 +313,12 @@ def _notice_silence(response: aiohttp.ClientResponse) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _api() -> AsyncIterator[client.ApiClient]:
+async def kubernetes_client() -> AsyncIterator[client.ApiClient]:
+    """The API server, as this pod's service account or a kubeconfig says.
+
+    Raises:
+        ConfigError: there is neither.
+    """
     settings = client.Configuration()
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -328,7 +333,7 @@ async def _api() -> AsyncIterator[client.ApiClient]:
         yield api
 
 
-def _own_namespace() -> str:
+def own_namespace() -> str:
     """This pod's namespace; outside a cluster the one everything falls into."""
     try:
         return _NAMESPACE_FILE.read_text(encoding="ascii").strip()

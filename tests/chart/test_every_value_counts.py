@@ -86,6 +86,7 @@ CHANGES: Mapping[str, object] = {
     "worker.autoscaling.safeCallsPerPod": 123,
     "worker.autoscaling.warmCalls": 77,
     "worker.autoscaling.safeUtilization": "0.5",
+    "worker.autoscaling.emptiestFirst": False,
     "worker.autoscaling.prometheusAddress": "http://prometheus.example.com",
     "worker.modelsVolume": VOLUME,
     "worker.runtimeClassName": "nvidia",

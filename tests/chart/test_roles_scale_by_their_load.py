@@ -75,3 +75,19 @@ def test_the_formula_is_the_documented_one(calls: int, pods: int) -> None:
 def test_workers_that_are_elsewhere_are_not_scaled() -> None:
     manifests = render({"worker": {"enabled": False, "external": ["dns:gpu:7100"], "autoscaling": {"kind": "hpa"}}})
     assert not [each for each in manifests if each["kind"] == "HorizontalPodAutoscaler"]
+
+
+def test_the_emptiest_worker_goes_first() -> None:
+    name = NAME.format("deletion-costs")
+    manifests = rendered("worker", "keda")
+    deployment = find(manifests, "Deployment", name)
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    arguments = container["args"]
+    workers = find(manifests, "Deployment", NAME.format("worker"))["spec"]["selector"]["matchLabels"]
+    said = arguments[arguments.index("--selector") + 1]
+    assert dict(each.split("=") for each in said.split(",")) == workers
+    assert find(manifests, "Role", name)["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "patch"]}
+    ]
+    for off in (render(), rendered("worker", "keda", emptiestFirst=False)):
+        assert not [each for each in off if each["metadata"]["name"] == name]
