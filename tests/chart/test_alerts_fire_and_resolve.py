@@ -79,6 +79,11 @@ CASES: Mapping[str, Case] = {
     "OffhookRelayBudgetSpent": Case(
         {f'fabric_relay_budget_left{{{LABELS},budget="checks"}}': "1x10 0.01x5 1x45"}, fires_at=13, over_at=20
     ),
+    "OffhookDiscoveryFails": Case(
+        {f'fabric_discovery_failures_total{{{LABELS},reason="unreachable"}}': "0x10 0+2x20 40x30"},
+        fires_at=28,
+        over_at=45,
+    ),
     "OffhookNoRelay": Case({f"fabric_transceiver_relays{{{LABELS}}}": "2x10 0x5 2x45"}, fires_at=13, over_at=20),
     "OffhookNoWorker": Case(
         {f"fabric_transceiver_workers_ready{{{LABELS}}}": "2x10 0x5 2x45"}, fires_at=13, over_at=20
