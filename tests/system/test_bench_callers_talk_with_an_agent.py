@@ -14,7 +14,7 @@ from offhook.models.manifest import Part
 from offhook.models.store import has_part
 from tests.support.fabric import running_fabric
 
-SECONDS = 18
+SECONDS = 15
 
 
 @pytest.mark.system
