@@ -24,5 +24,7 @@ for role; do
   "${builder[@]}" build --quiet --layers --timestamp "$committed" ${options[@]+"${options[@]}"} --target "$role" --tag "$image" . >/dev/null
   user=$(user_of "$image")
   [[ $user =~ ^[1-9] ]] || { echo "offhook: $image would run as $user" >&2; exit 1; }
-  printf '%-34s %s  user %s\n' "$image" "$("${builder[@]}" images --digests --noheading --format '{{.Digest}}  {{.Size}}' "$image")" "$user"
+  # An image of two names is listed twice.
+  told=$("${builder[@]}" images --digests --noheading --format '{{.Digest}}  {{.Size}}' "$image" | sed -n 1p)
+  printf '%-34s %s  user %s\n' "$image" "$told" "$user"
 done
