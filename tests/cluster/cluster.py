@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +19,6 @@ NAMESPACE = "voice"
 NODES = ("10.200.0.11", "10.200.0.12")
 FIRST_CALLER = "10.200.0.101"
 CALLERS = 40
-MEASURED_AFTER_S = 3.0
-"""Callers settle and play for two seconds before their packets count: a loss before would be seen in part only."""
 SMALL: Mapping[str, Any] = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 VALUES: Mapping[str, Any] = {
     "image": {"repository": "localhost/offhook", "pullPolicy": "Never"},
@@ -169,6 +166,7 @@ class Release:
                 f"--duration={seconds}",
                 # Two nodes and their callers share the cores of one machine.
                 "--accept-invalid",
+                "--dead-after=60",
                 f"--first-address={octets[0]}.{int(octets[2]) + first}",
                 f"--json={report}",
             ]
@@ -193,7 +191,6 @@ class Calls:
         assert self._process.stderr is not None
         line = self._process.stderr.readline()
         assert "calls are up" in line, line + self._process.stderr.read()
-        time.sleep(MEASURED_AFTER_S)
 
     def end(self) -> None:
         """Waits for the end, and reads the report."""

@@ -13,7 +13,7 @@ TRANSCEIVER = "statefulset/fabric-offhook-transceiver"
 
 def test_helm_test_makes_a_call(release: Release, show: Callable[[str], None]) -> None:
     said = release.cluster.helm("test", "fabric", "--logs", "--timeout", "90s")
-    assert "1 of 1 calls were up" in said
+    assert "1 of 1 calls came up" in said
     show(said.rpartition("POD LOGS")[2])
 
 
