@@ -175,12 +175,17 @@ def _firing(alert: str, minute: int, times: int) -> dict[str, object]:
 
 
 def rests_on(expression: str, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The groups of recording rules that an expression needs, in their order."""
+    """The recording rules that an expression needs, in their groups and their order."""
     needed: list[dict[str, Any]] = []
+    asked = expression
     for group in reversed(groups):
-        asked = expression + str(needed)
-        if any(rule.get("record", "-") in asked for rule in group["rules"]):
-            needed.insert(0, group)
+        rules: list[dict[str, Any]] = []
+        for rule in reversed(group["rules"]):
+            if rule.get("record", "-") in asked:
+                rules.insert(0, rule)
+                asked += rule["expr"]
+        if rules:
+            needed.insert(0, {**group, "rules": rules})
     return needed
 
 
