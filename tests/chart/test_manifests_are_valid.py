@@ -12,6 +12,7 @@ from tests.chart.rendering import EXAMPLES, Manifest, find, pod_specs, render
 VERSIONS = ("1.35", "1.36", "1.37")
 CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject"}
 EVERYTHING: dict[str, Any] = {
+    "bench": {"enabled": True},
     "monitoring": {"enabled": True},
     "keys": {"rotation": {"enabled": True}},
     "worker": {"autoscaling": {"kind": "hpa"}},
@@ -90,3 +91,22 @@ def _configuration(manifests: list[Manifest], role: str) -> Manifest:
     text = find(manifests, "ConfigMap", f"fabric-offhook-{role}")["data"][f"{role}.yaml"]
     settings: Manifest = yaml.safe_load(text)
     return settings
+
+
+def test_a_load_test_runs_once_per_revision_and_keeps_its_report() -> None:
+    volume = {"persistentVolumeClaim": {"claimName": "reports"}}
+    job = find(render({"bench": {"enabled": True, "reportVolume": volume}}), "Job", "fabric-offhook-bench-1")
+    assert job["spec"]["backoffLimit"] == 0
+    pod = job["spec"]["template"]["spec"]
+    assert {"name": "report", **volume} in pod["volumes"]
+    (container,) = pod["containers"]
+    assert container["image"].startswith("offhook-bench:")
+    assert container["args"][:3] == [
+        "bench",
+        "calls",
+        "--target=http://fabric-offhook:80/v1/realtime/calls?model=loopback",
+    ]
+    assert {"--json=/report/result.json", "--html=/report/report.html", "--junit=/report/junit.xml"} < set(
+        container["args"]
+    )
+    assert not [each for each in render() if "bench" in each["metadata"]["name"]]
