@@ -16,6 +16,7 @@ CRATES := datapath bench/caller
 HELM := build/helm
 CHART := deploy/helm/offhook
 PION_PROJECT := tests/interop/clients/pion
+PION_ECHO := bench/pion
 NATIVE_SOURCES := $(wildcard datapath/*.toml datapath/*.lock datapath/*.rs datapath/*.pyi) \
                   $(shell find datapath/src -name '*.rs' 2>/dev/null)
 
@@ -84,8 +85,9 @@ $(STAMPS)/policy: requirements/policy.txt scripts/make-venv.sh | $(STAMPS)/dev
 	@$(BIN)/uv pip install --quiet --python build/policy/bin/python --require-hashes -r $<
 	@touch $@
 
-$(STAMPS)/pion: $(wildcard $(PION_PROJECT)/*) requirements/go.txt scripts/build-pion.sh | $(STAMPS)/venv
+$(STAMPS)/pion: $(wildcard $(PION_PROJECT)/* $(PION_ECHO)/*) requirements/go.txt scripts/build-pion.sh | $(STAMPS)/venv
 	@scripts/build-pion.sh $(PION_PROJECT) build/pion-caller $(BIN)
+	@scripts/build-pion.sh $(PION_ECHO) build/pion-echo $(BIN)
 	@touch $@
 
 ##### Run #####
