@@ -3,7 +3,7 @@
 Values of one run are not all independent: packets of one call that follow each other wait in the same queues. So
 packets count as one independent value per call and second, and calls as one each. Of a run that was made once, nothing
 says how much the machine differs from one run to the next: give several runs of each side, and they are compared as
-wholes.
+wholes. The more is compared, the more runs that takes: with four there can be one figure, with seven 85.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +13,13 @@ from typing import Final, Literal, NamedTuple
 from bench.report.histograms import decoded
 from bench.report.measures import measure
 from bench.report.model import Result, Run
-from bench.report.noise import enough_for, mann_whitney, permutation_p, quantile_interval, shares_p
+from bench.report.noise import enough_for, enough_values, mann_whitney, permutation_p, quantile_interval, shares_p
 from bench.report.quantities import Better, Distribution, Figure, Part, Quantile, Unit
 from bench.report.slo import share
 from bench.report.tables import SHARES
 
 ALPHA: Final = 0.05
-"""Chance that anything at all is called changed in two runs that are alike; divided among all that is compared."""
+"""Chance that anything at all is called changed where nothing is; divided among all that is compared."""
 PACKETS_PER_S: Final = 50
 COMPARED: Final[tuple[tuple[Quantile, float], ...]] = (("p50", 0.5), ("p99", 0.99))
 
@@ -93,14 +93,18 @@ def compare(before: Sequence[Result], after: Sequence[Result], *, threshold: flo
         CannotCompare: they measure different things, or a run is not valid.
     """
     _require_alike([*before, *after])
-    pairs = list(_figures(before, after))
-    if len(before) == len(after) == 1:
-        count = len(pairs) + sum(len(COMPARED) for _ in _distributions(before[0], after[0])) + len(SHARES)
-        alpha = ALPHA / max(count, 1)
+    sides = _named_figures(before), _named_figures(after)
+    several = len(before) > 1 or len(after) > 1
+    if several:
+        sides = {**sides[0], **_of_runs(before)}, {**sides[1], **_of_runs(after)}
+    both = sides[0].keys() & sides[1].keys()
+    count = sum(bool(_all_rounds(sides[0][name]) and _all_rounds(sides[1][name])) for name in both)
+    if not several:
+        count += len(COMPARED) * len(list(_distributions(before[0], after[0]))) + len(SHARES)
+    alpha = ALPHA / max(count, 1)
+    pairs = list(_figures(*sides, alpha))
+    if not several:
         pairs += [*_of_distributions(before[0], after[0], alpha), *_of_shares(before[0], after[0])]
-    else:
-        pairs += list(_of_runs(before, after))
-        alpha = ALPHA
     order = {"worse": 0, "better": 1, "changed": 2, "unknown": 3, "same": 4}
     changes = sorted((_judged(pair, alpha, threshold) for pair in pairs), key=lambda change: order[change.outcome])
     if not changes:
@@ -228,40 +232,31 @@ def _trials(result: Result, name: str) -> float:
 # Several runs of each side, and figures, which have rounds or nothing.
 
 
-def _of_runs(before: Sequence[Result], after: Sequence[Result]) -> Iterator[_Pair]:
-    sides = [_values(results) for results in (before, after)]
-    for name, (unit, first) in sides[0].items():
-        _, second = sides[1].get(name, (unit, []))
-        if first and second:
-            measured, _, quantile = name.partition(".")
-            yield _several(measured, unit, first, second, quantile)
-
-
-def _values(results: Sequence[Result]) -> dict[str, tuple[Unit, list[float]]]:
+def _of_runs(results: Sequence[Result]) -> Mapping[str, list[Figure]]:
     """Of each quantile and share, its value in each run."""
-    found: dict[str, tuple[Unit, list[float]]] = {}
+    found: dict[str, list[Figure]] = {}
     for result in results:
-        for each in result.distributions:
+        for label, each in _labelled(result):
             for quantile, _ in COMPARED:
-                value = each.at(quantile)
-                if value is not None:
-                    found.setdefault(f"{each.name}.{quantile}", (each.unit, []))[1].append(value)
+                name = f"{label}: {each.name}.{quantile}" if label else f"{each.name}.{quantile}"
+                found.setdefault(name, []).append(Figure(name=name, unit=each.unit, value=each.at(quantile)))
         for name in SHARES:
-            part = share(result, name)
-            if part is not None:
-                found.setdefault(name, ("share", []))[1].append(part)
+            found.setdefault(name, []).append(Figure(name=name, unit="share", value=share(result, name)))
     return found
 
 
-def _figures(before: Sequence[Result], after: Sequence[Result]) -> Iterator[_Pair]:
-    sides = _named_figures(before), _named_figures(after)
-    for name, first in sides[0].items():
-        second = sides[1].get(name, [])
-        one, two = _all_rounds(first), _all_rounds(second)
-        if one and two:
-            label, _, kind = name.rpartition(": ")
-            pair = _several(kind, first[0].unit, one, two)
-            yield pair._replace(name=name, title=f"{label}: {pair.title}" if label else pair.title)
+def _figures(before: Mapping[str, list[Figure]], after: Mapping[str, list[Figure]], alpha: float) -> Iterator[_Pair]:
+    for name, first in before.items():
+        one, two = _all_rounds(first), _all_rounds(after.get(name, []))
+        if not one or not two:
+            continue
+        label, _, kind = name.rpartition(": ")
+        measured, _, quantile = kind.partition(".")
+        p = permutation_p(one, two, alpha=alpha)
+        counts = f"{len(one)} and {len(two)} values"
+        why = f"{counts}: {enough_values(alpha)} of each side would do" if p is None else f"{counts}, {_chance(p)}"
+        pair = _pair(measured, first[0].unit, (median(one), median(two)), p, why, quantile=quantile)
+        yield pair._replace(name=name, title=f"{label}: {pair.title}" if label else pair.title)
 
 
 def _named_figures(results: Sequence[Result]) -> Mapping[str, list[Figure]]:
@@ -287,13 +282,6 @@ def _all_rounds(figures: Sequence[Figure]) -> list[float]:
     return [
         value for figure in figures for value in (figure.rounds or (() if figure.value is None else (figure.value,)))
     ]
-
-
-def _several(name: str, unit: Unit, first: Sequence[float], second: Sequence[float], quantile: str = "") -> _Pair:
-    p = permutation_p(first, second, alpha=ALPHA)
-    counts = f"{len(first)} and {len(second)} values"
-    why = f"{counts}: too few to know noise" if p is None else f"{counts}, {_chance(p)}"
-    return _pair(name, unit, (median(first), median(second)), p, why, quantile=quantile)
 
 
 def _chance(p: float) -> str:

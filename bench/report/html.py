@@ -89,7 +89,7 @@ def table_section(table: Table) -> str:
     head = "".join(cell("th", index, text) for index, text in enumerate(table.columns))
     rows = []
     for number, row in enumerate(table.rows):
-        mark = f' class="{table.marks[number]}"' if table.marks else ""
+        mark = f' class="{table.marks[number]}"' if table.marks and table.marks[number] else ""
         rows.append(f"<tr{mark}>{''.join(cell('td', index, text) for index, text in enumerate(row))}</tr>")
     explained = element("p", table.explained, class_="explained") if table.explained else ""
     thead = f"<thead><tr>{head}</tr></thead>" if any(table.columns) else ""

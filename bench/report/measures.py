@@ -68,6 +68,7 @@ MEASURES: Final[dict[str, Measure]] = {
     # What it costs.
     "cpu": Measure("CPU", "lower", "Running time of all threads of what is measured."),
     "memory": Measure("Memory per call", "lower"),
+    "memory_at_end": Measure("Memory at the end", "lower"),
     # Of the load generator.
     "generator_late": Measure("Load sent late", "lower", "By how much the load generator missed its own schedule."),
 }

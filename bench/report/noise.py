@@ -1,4 +1,4 @@
-"""Whether two measurements differ by more than chance. No sampling: the same input always has the same answer.
+"""Whether two measurements differ by more than chance. The same input always has the same answer.
 
 Quantiles of one run each are compared by their order-statistic intervals: of n values, the one at quantile q has
 between `nq - z·sqrt(nq(1-q))` and `nq + z·sqrt(nq(1-q))` values below it, whatever the distribution. If two quantiles
@@ -7,12 +7,13 @@ do not differ, their intervals at `z = z(alpha)/sqrt 2` are apart with probabili
 
 Whole distributions are compared by Mann and Whitney's test with the correction for ties, for histograms are all ties.
 
-Several runs or rounds of each side are compared by an exact permutation test of the difference of their means, which
-needs no assumption; it cannot be surer than one in the number of ways to deal the values out.
+Several runs or rounds of each side are compared by a permutation test of the difference of their means, which needs no
+assumption; it cannot be surer than one in the number of ways to deal the values out.
 """
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from hdrh.histogram import HdrHistogram
 
 MOST_DEALS = 20_000
-"""More ways than that are not tried out; so many values are more than anyone runs."""
+"""Of more ways to deal values out, so many are drawn."""
 
 
 class Interval(NamedTuple):
@@ -98,21 +99,30 @@ def _shares(histogram: "HdrHistogram") -> dict[int, float]:
 def permutation_p(first: Sequence[float], second: Sequence[float], *, alpha: float) -> float | None:
     """The share of ways to deal all values out anew that differ as much or more.
 
-    None if even the rarest deal is more frequent than `alpha`, so that nothing could be found: 4 values of each side
-    are the fewest at 0.05. None, too, if there are too many ways.
+    None if even the rarest deal is more frequent than `alpha`, so that nothing could be found: see `enough_values`.
     """
     dealt, size = [*first, *second], len(first)
     deals = math.comb(len(dealt), size)
     # Both tails are always there: one deal in each.
-    if 2 / deals > alpha or deals > MOST_DEALS:
+    if 2 / deals > alpha:
         return None
     total = sum(dealt)
     seen = abs(_difference(sum(first), size, total, len(dealt)))
     slack = 1e-9 * max(seen, 1.0)
-    as_much = sum(
-        abs(_difference(sum(chosen), size, total, len(dealt))) >= seen - slack for chosen in combinations(dealt, size)
-    )
-    return as_much / deals
+
+    def as_much(dealings: Iterable[Sequence[float]]) -> int:
+        return sum(abs(_difference(sum(each), size, total, len(dealt))) >= seen - slack for each in dealings)
+
+    if deals <= MOST_DEALS:
+        return as_much(combinations(dealt, size)) / deals
+    chance = random.Random(0)
+    # The one that was seen is one of them.
+    return (1 + as_much(chance.sample(dealt, size) for _ in range(MOST_DEALS))) / (1 + MOST_DEALS)
+
+
+def enough_values(alpha: float) -> int:
+    """How many values of each side a permutation test needs at least to find anything: 4 at 0.05."""
+    return next(count for count in range(1, 100) if 2 / math.comb(2 * count, count) <= alpha)
 
 
 def _difference(part: float, size: int, total: float, count: int) -> float:

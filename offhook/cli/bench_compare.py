@@ -25,7 +25,7 @@ def compare(
     """What changed between two results of `offhook bench`, and whether it is more than noise.
 
     One run of each side tells how much calls and packets differ within a run. How much the machine differs from one run
-    to the next only several runs of each side tell: with four and four, every figure is compared.
+    to the next only several runs of each side tell: seven and seven are enough for every figure.
 
     Exit codes: 0 nothing is worse; 1 something is; 2 the files cannot be compared.
     """

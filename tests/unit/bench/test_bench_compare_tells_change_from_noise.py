@@ -115,6 +115,21 @@ def test_four_runs_of_each_side_do() -> None:
     assert outcomes(compare(timed(before), timed([0.8, 1.3, 0.9, 1.4]), threshold=0.05)) == {"native: cpu": "same"}
 
 
+def test_the_more_is_compared_the_more_runs_it_takes() -> None:
+    def runs(count: int, median_ms: float, seed: int) -> list[Result]:
+        return [
+            calls_result(distributions=(spread("setup", median_ms, count=300, seed=seed + number),), faults=())
+            for number in range(count)
+        ]
+
+    few = compare(runs(4, 80, 1), runs(4, 120, 51), threshold=0.05)
+    (setup,) = (change for change in few.changes if change.name == "setup.p50")
+    assert setup.outcome == "unknown"
+    enough = int(setup.why.partition(": ")[2].split()[0])
+    assert 4 < enough <= 7
+    assert outcomes(compare(runs(enough, 80, 1), runs(enough, 120, 51), threshold=0.05))["setup.p50"] == "worse"
+
+
 def test_what_callers_felt_of_a_fault_is_compared() -> None:
     def killed(median_ms: float) -> Result:
         (fault,) = calls_result().faults
@@ -170,6 +185,14 @@ def test_too_few_values_cannot_be_dealt_out() -> None:
     assert permutation_p([1, 2, 3], [7, 8, 9], alpha=ALPHA) is None
     assert permutation_p([1, 2, 3, 4], [7, 8, 9, 10], alpha=ALPHA) == pytest.approx(2 / 70)
     assert permutation_p([5, 5, 5, 5], [5, 5, 5, 5], alpha=ALPHA) == 1.0
+
+
+def test_many_values_are_dealt_out_by_chance_alike_each_time() -> None:
+    few, many = ([float(number) for number in range(start, start + 12)] for start in (0, 3))
+    p = permutation_p(few, many, alpha=ALPHA)
+    assert p == permutation_p(few, many, alpha=ALPHA)
+    # Student's test of the same values, t = 2.04 with 22 degrees of freedom, says 0.054; whole numbers have ties.
+    assert p == pytest.approx(0.054, abs=0.02)
 
 
 def test_shares_of_few_calls_differ_by_chance() -> None:
