@@ -69,6 +69,15 @@ MEASURES: Final[dict[str, Measure]] = {
     "cpu": Measure("CPU", "lower", "Running time of all threads of what is measured."),
     "memory": Measure("Memory per call", "lower"),
     "memory_at_end": Measure("Memory at the end", "lower"),
+    "cpu_per_call": Measure("CPU per call-second", "lower", "CPU time of the server for a second of one call."),
+    "cpu_per_setup": Measure("CPU per call setup", "lower"),
+    "setup_p99": Measure("Call setup, p99", "lower"),
+    "cpu_per_packet": Measure("CPU per packet", "lower", "CPU time of the relay's thread, each direction counted."),
+    "added_p50": Measure("Delay added, p50", "lower"),
+    "added_p99": Measure("Delay added, p99", "lower", "One way, less that of datagrams that meet no relay."),
+    "cpu_per_frame": Measure("CPU per frame, both ends", "lower"),
+    "queue_delay_p95": Measure("Queue at the worker, p95", "lower"),
+    "returned_share": Measure("Frames back in time", "higher"),
     # Of the load generator.
     "generator_late": Measure("Load sent late", "lower", "By how much the load generator missed its own schedule."),
 }

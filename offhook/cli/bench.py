@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,8 @@ def relay(
         bool, typer.Option(help="One more round, sampled by perf: user, system and softirq apart.")
     ] = False,
     output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page.", metavar="FILE")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write it for a CI gate.", metavar="FILE")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the result here, as SVG.", metavar="FILE")] = None,
 ) -> None:
     """CPU, loss and latency of a relay's data path, beside the least that C can do, alternating in one run.
@@ -56,11 +59,13 @@ def relay(
     wanted = Wanted(contenders, wanted_rates, wanted_flows, size, dscp, wait_us, seconds, rounds, loopback, split)
     runs = len(contenders) * len(wanted_rates) * len(wanted_flows) * (rounds + split)
     console.print(f"About {runs * (seconds + 4)} s.")
+    began = datetime.now(UTC)
     try:
         result = compare(wanted, lambda point: console.print(_progress(point), soft_wrap=True))
     except CannotMeasure as error:
         raise _fail(2, str(error)) from None
     _write(result, output)
+    _report(result, began, html, junit)
     if plot is not None:
         where = "lo" if loopback else "veth pair"
         plot.write_text(svg(result["summary"], f"CPU of a relay: {size} bytes, {where}"))
@@ -148,6 +153,8 @@ def transceiver(
         float, typer.Option(min=0, max=500, help="Each way; round trips of setup are counted behind it; 0: not.")
     ] = 50,
     output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page.", metavar="FILE")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write it for a CI gate.", metavar="FILE")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the result here, as SVG.", metavar="FILE")] = None,
 ) -> None:
     """What a call costs a transceiver, in CPU, memory and delay, beside other servers, alternating in one run.
@@ -181,8 +188,10 @@ def transceiver(
     console = Console(stderr=True, highlight=False)
     each = sum(number / rate + seconds + 8 for number in numbers)
     console.print(f"At most {len(chosen) * rounds * each:.0f} s, once everything is built.")
+    began = datetime.now(UTC)
     result = _measured(lambda: transceivers.compare(wanted, lambda one: console.print(_point(one), soft_wrap=True)))
     _write(result, output)
+    _report(result, began, html, junit)
     if plot is not None:
         plot.write_text(transceiver_svg(result["summary"]))
     if not all(row["valid"] for row in result["summary"]):
@@ -197,6 +206,8 @@ def worker_link(
     seconds: Annotated[float, typer.Option(min=1, max=60, help="Length of the steady stretch.")] = 6,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each point is measured.")] = 1,
     output: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page.", metavar="FILE")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write it for a CI gate.", metavar="FILE")] = None,
 ) -> None:
     """What batching buys on the link to workers: CPU per frame and delay, beside one message per frame, in one run.
 
@@ -210,8 +221,10 @@ def worker_link(
     wanted = WantedOfLink(tuple(_session_numbers(sessions)), seconds, rounds)
     console = Console(stderr=True, highlight=False)
     console.print(f"About {2 * len(wanted.sessions) * rounds * (seconds + 4):.0f} s.")
+    began = datetime.now(UTC)
     result = _measured(lambda: compare_ways(wanted, lambda one: console.print(_way(one), soft_wrap=True)))
     _write(result, output)
+    _report(result, began, html, junit)
 
 
 @app.command("transceiver-churn")
@@ -322,6 +335,20 @@ def _write(result: dict[str, Any], output: Path | None) -> None:
         typer.echo(text)
     else:
         output.write_text(text + "\n")
+
+
+def _report(result: dict[str, Any], began: datetime, html: Path | None, junit: Path | None) -> None:
+    """The page and the test cases, as of `offhook bench calls`."""
+    if html is None and junit is None:
+        return
+    # Here and not above: a relay image has no histograms, which pages draw.
+    from bench.report.points import points_result
+    from bench.report.write import CannotWrite, Files, write
+
+    try:
+        write(points_result(result, began), Files(html=html, junit=junit))
+    except CannotWrite as error:
+        raise _fail(2, str(error)) from None
 
 
 def _point(point: dict[str, Any]) -> str:

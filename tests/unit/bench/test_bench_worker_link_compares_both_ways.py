@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.report.shown import shown
+
 
 def test_both_ways_are_measured_on_the_same_frames(tmp_path: Path) -> None:
     if shutil.which("taskset") is None or (os.cpu_count() or 1) < 2:
@@ -17,7 +19,9 @@ def test_both_ways_are_measured_on_the_same_frames(tmp_path: Path) -> None:
         pytest.skip("needs taskset and two cores")
     path = tmp_path / "result.json"
     command = [sys.executable, "-m", "offhook", "bench", "worker-link", "--sessions", "4", "--seconds", "1"]
-    done = subprocess.run([*command, "--json", str(path)], capture_output=True, text=True, timeout=120, check=False)
+    page = tmp_path / "report.html"
+    files = ["--json", str(path), "--html", str(page), "--junit", str(tmp_path / "junit.xml")]
+    done = subprocess.run([*command, *files], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(path.read_text())
     assert [point["way"] for point in result["points"]] == ["batched", "one-per-message"]
@@ -27,3 +31,9 @@ def test_both_ways_are_measured_on_the_same_frames(tmp_path: Path) -> None:
     assert result["machine"]["cores"] >= 2
     (row,) = result["summary"]
     assert row["batching_saves_times"] > 0
+    told = page.read_text()
+    assert "2 points measured." in told
+    for way in ("batched", "one-per-message"):
+        assert f"{way}, 4 sessions" in told
+        assert shown(row[way]["cpu_us_per_frame"], "us") in told
+    assert 'name="the run is valid"' in (tmp_path / "junit.xml").read_text()
