@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple
 
+from bench.report.measures import measure
 from bench.report.model import Result, Slo
 from bench.report.shown import shown
 
@@ -100,8 +101,8 @@ def _broken(failed: list[Slo]) -> str:
     side = "at most" if first.bound == "most" else "at least"
     more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     measured = shown(first.actual, first.unit) if first.actual is not None else "not measured"
-    subject = first.name.partition("<")[0].partition(">")[0]
-    return f"{subject} was {measured} where {side} {limit} is allowed{more}"
+    subject = measure(first.measure).title + (f", {first.quantile}," if first.quantile else "")
+    return f"{subject[0].lower()}{subject[1:]} was {measured} where {side} {limit} is allowed{more}"
 
 
 def _count(number: int, noun: str) -> str:

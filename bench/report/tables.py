@@ -203,7 +203,7 @@ def processes(measured: Sequence[Process]) -> Table:
     return Table(
         "processes",
         "What it cost",
-        ("Process", "CPU", "of a core", "CPU per call-second", "Memory before", "Memory at the end"),
+        ("Process", "CPU", "of a core", "per call-second", "Memory before", "at the end"),
         [
             [
                 each.name + (" (ended in the run)" if each.ended else ""),

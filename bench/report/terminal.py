@@ -11,6 +11,7 @@ from bench.report.model import Result
 from bench.report.tables import Table, tables
 
 COLOURS = {"passed": "green", "failed": "red", "measured": "cyan", "not valid": "yellow"}
+LONGEST_WORD = 16
 MARKS = {"good": "green", "bad": "red"}
 
 
@@ -42,7 +43,16 @@ def _rich(table: Table) -> RichTable:
     )
     for index, name in enumerate(table.columns):
         text = index in table.text_columns
-        made.add_column(Text(name, style="dim"), justify="left" if text else "right", no_wrap=not text, overflow="fold")
+        # Text is folded between words, so that figures have room.
+        words = [word for cell in (name, *(row[index] for row in table.rows)) for word in cell.split()]
+        longest = min(max(map(len, words), default=0), LONGEST_WORD)
+        made.add_column(
+            Text(name, style="dim"),
+            justify="left" if text else "right",
+            no_wrap=not text,
+            overflow="fold",
+            min_width=longest if text else None,
+        )
     for number, row in enumerate(table.rows):
         style = MARKS.get(table.marks[number], "") if table.marks else ""
         cells = [Text(cell) for cell in row]

@@ -1,9 +1,11 @@
 """What a result says of itself: the sentence on top, figures as they are printed, SLOs, JUnit, files."""
 
+import io
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from bench.report.headline import headline
 from bench.report.html import html
@@ -13,6 +15,7 @@ from bench.report.quantities import Unit
 from bench.report.shown import shown
 from bench.report.slo import parse_bound
 from bench.report.svg import ticks
+from bench.report.terminal import print_summary
 from bench.report.write import CannotWrite, Files, write
 from tests.support.bench_results import calls_result, rows_result, run
 
@@ -64,7 +67,7 @@ def test_a_run_that_kept_all_bounds_passed() -> None:
 def test_a_run_that_broke_a_bound_failed_and_says_by_how_much() -> None:
     said = headline(calls_result(bounds=("setup.p99<=50ms", "round_trip.p50<=1ms", "lost_share<=1%")))
     assert said.word == "failed"
-    assert "setup.p99 was 214 ms where at most 50 ms is allowed (and 1 more)" in said.sentence
+    assert "call setup, p99, was 214 ms where at most 50 ms is allowed (and 1 more)" in said.sentence
 
 
 def test_a_run_without_bounds_is_only_measured() -> None:
@@ -194,3 +197,16 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
 def test_a_run_says_when_it_was_ended_by_hand() -> None:
     assert headline(calls_result(run=run(interrupted=True))).asked.endswith("Ended early by hand.")
     assert isinstance(run(), Run)
+
+
+def test_a_terminal_of_eighty_columns_cuts_no_figure() -> None:
+    out = io.StringIO()
+    result = calls_result()
+    print_summary(result, Console(file=out, width=80))
+    told = out.getvalue()
+    setup, (process, _) = result.distribution("setup"), result.processes
+    assert setup is not None
+    for value in (setup.p50, setup.p90, setup.p95, setup.p99, setup.max):
+        assert shown(value, "ms") in told
+    assert shown(process.cpu_ms_per_call_second, "ms/call-second") in told
+    assert shown(process.rss_kb_end, "KiB") in told
