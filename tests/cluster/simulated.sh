@@ -14,7 +14,7 @@ up)
   ip netns add kfleet; ip -n kfleet link set lo up; ip -n kfleet route add unreachable default
   # The controllers' default of 20 requests a second is for clusters that share their server with others.
   CONTROLLER_FLAGS="--kube-api-qps 200 --kube-api-burst 300" in_ns "$here/control_plane.sh" "$dir"
-  ( cd "$RUN"; PATH=$dir/bin:$PATH KUBECONFIG=$RUN/kubeconfig in_ns setsid "$dir/bin/kwok" --kubeconfig kubeconfig \
+  ( cd "$RUN"; PATH=$dir/bin:$PATH nsenter --net=/run/netns/kfleet setsid "$dir/bin/kwok" --kubeconfig kubeconfig \
       --manage-nodes-with-annotation-selector kwok.x-k8s.io/node=fake --cidr 10.244.0.0/16 --node-port 16446 \
       --server-address 127.0.0.1:16446 --config "$here/stages.yaml" > kwok.log 2>&1 < /dev/null & echo $! > kwok.pid )
   for i in $(seq "$1"); do
