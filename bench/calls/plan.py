@@ -40,6 +40,7 @@ class Plan:
         first_address: of the callers; each has one of its own, or a port of its own on that one.
         own_ports: which of the two.
         listeners: in what so many callers hear, marks are looked for: it costs the load 3 % of a core each.
+        ca_file: certificates (PEM) of those who vouch for the target, if it has TLS.
         settle_s: from when the last call is due to when packets begin to count.
         ear_buffer_ms: length of the jitter buffer that callers are taken to have.
         setup_timeout_s: who is not up by then has failed.
@@ -57,6 +58,7 @@ class Plan:
     first_address: str
     own_ports: bool = False
     listeners: int = 4
+    ca_file: str | None = None
     settle_s: float = 1.5
     ear_buffer_ms: float = 60.0
     setup_timeout_s: float = 15.0
@@ -106,6 +108,7 @@ class Plan:
         return {
             "url": self.target.url,
             "end": self.target.end,
+            "ca_file": self.ca_file,
             "rate": self.rate,
             "signallers": max(least, min(most, round(self.rate / self.processes * SLOWEST_ANSWER_S))),
             "setup_timeout_s": self.setup_timeout_s,

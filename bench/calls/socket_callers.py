@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 import os
+import ssl
 import sys
 import time
 import wave
@@ -29,6 +30,7 @@ APPEND_S: Final = 0.1
 APPEND_SAMPLES: Final = 2400
 GRACE_S: Final = 1.0
 TOLD_AFTER_S: Final = 2.0
+CLOSED_NORMALLY: Final = 1000
 BYTES_PER_S: Final = 48_000
 HISTOGRAMS: Final = ("setup", "first_audio", "interruption", "generator_late", "generator_offers_late")
 
@@ -192,16 +194,23 @@ class Caller:
         )
         for task in waiting:
             task.cancel()
+        if done:
+            self._was_left(socket, done)
+
+    def _was_left(self, socket: aiohttp.ClientWebSocketResponse, done: "set[asyncio.Task[None]]") -> None:
+        """The connection ended before its time, or no answer came."""
         for task in done:
-            if not task.cancelled() and isinstance(task.exception(), ConnectionError | aiohttp.ClientError | None):
-                cause, detail = ("no_answer", "nothing within ten seconds of the end of what it said")
-                if not self._turns.gave_up:
-                    code = socket.close_code
-                    cause, detail = ("closed_by_target" if code == 1000 else "connection_lost", f"close code {code}")
-                crowd.fail(cause, detail)
-                crowd.totals["lost"] += 1
-                crowd.seconds[int(crowd.now_s())]["lost"] += 1
-                return
+            error = task.exception()
+            if error is not None and not isinstance(error, ConnectionError | aiohttp.ClientError):
+                raise error
+        crowd = self._crowd
+        if self._turns.gave_up:
+            crowd.fail("no_answer", "nothing within ten seconds of the end of what it said")
+            return
+        code = socket.close_code
+        crowd.fail("closed_by_target" if code == CLOSED_NORMALLY else "connection_lost", f"close code {code}")
+        crowd.totals["lost"] += 1
+        crowd.seconds[int(crowd.now_s())]["lost"] += 1
 
     async def _speak(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         crowd, turns = self._crowd, self._turns
@@ -259,7 +268,10 @@ async def main(options: dict[str, Any]) -> None:
     crowd = Crowd(options)
     key = os.environ.get("OFFHOOK_API_KEY")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=0)) as session:
+    ca_file = options["ca_file"]
+    trusted = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
+    connector = aiohttp.TCPConnector(limit=0, ssl=trusted)
+    async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
         say("ready")
         if not await asyncio.to_thread(sys.stdin.readline):
             return

@@ -29,6 +29,11 @@ class Target(NamedTuple):
         return "delete" if self.kind == "whip" else "hangup"
 
     @property
+    def is_secure(self) -> bool:
+        """Whether its certificate is to be checked."""
+        return urlsplit(self.url).scheme in {"https", "wss"}
+
+    @property
     def host(self) -> str:
         """Its host."""
         return urlsplit(self.url).hostname or ""
@@ -53,11 +58,12 @@ def target_of(url: str, kind: Kind | None) -> Target:
         port = parts.port
     except ValueError:
         raise BadTarget(f"{url} is no URL") from None
-    if parts.scheme not in {"http", "ws"} or not parts.hostname or port == 0:
+    if parts.scheme not in {"http", "https", "ws", "wss"} or not parts.hostname or port == 0:
         raise BadTarget("--target is a URL such as http://127.0.0.1:8080 or ws://127.0.0.1:8080")
-    if (parts.scheme == "ws") != (kind == "websocket") and kind is not None:
-        raise BadTarget(f"a {kind} target has a URL that begins with {'ws' if kind == 'websocket' else 'http'}://")
-    kind = "websocket" if parts.scheme == "ws" else kind
+    on_socket = parts.scheme.startswith("ws")
+    if kind is not None and on_socket != (kind == "websocket"):
+        raise BadTarget(f"a {kind} target has a URL that begins with {'ws' if kind == 'websocket' else 'http'}")
+    kind = "websocket" if on_socket else kind
     if not parts.path.strip("/"):
         kind = kind or "realtime"
         query = f"?{parts.query}" if parts.query else ""

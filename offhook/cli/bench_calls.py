@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
@@ -48,6 +49,15 @@ def calls(
     key: Annotated[str | None, typer.Option(help="Bearer key.", envvar="OFFHOOK_API_KEY")] = None,
     key_file: Annotated[
         Path | None, typer.Option(help="The first line of this file is the key.", metavar="FILE")
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca",
+            help="Certificates (PEM) of those who vouch for an https or wss target.",
+            show_default="those of this machine",
+            metavar="FILE",
+        ),
     ] = None,
     number: Annotated[int, typer.Option("--calls", min=1, max=MOST_CALLS, help="Calls at once.")] = 1,
     rate: Annotated[float, typer.Option(min=0.1, max=2000, help="Calls that arrive per second.")] = 10,
@@ -143,6 +153,7 @@ def calls(
         warm_up=warm_up_calls,
         first_address=own,
         own_ports=own_ports,
+        ca_file=_ca_file(addressed, ca_file),
         dead_after_s=dead_after,
     )
     bounds = _bounds(slo or []) or (list(DEFAULT_BOUNDS) if find_capacity else [])
@@ -219,6 +230,15 @@ def _target(url: str, kind: str | None) -> Target:
         return target_of(url, cast("Kind | None", kind))
     except BadTarget as error:
         raise _fail(exit_codes.CANNOT, str(error)) from None
+
+
+def _ca_file(target: Target, file: Path | None) -> str | None:
+    if not target.is_secure:
+        return None
+    path = file or Path(ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile)
+    if not path.is_file():
+        raise _fail(exit_codes.CANNOT, f"there is no file {path}: --ca names one with certificates to trust")
+    return str(path)
 
 
 def _own_address(target: Target) -> tuple[str, bool]:

@@ -16,18 +16,18 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::arrivals::Arrivals;
-use crate::call::{Heard, Stages};
+use crate::call::Heard;
 use crate::cause::Cause;
 use crate::ear::Ear;
 use crate::figures::Times;
 use crate::listener::{Listened, Listener};
-use crate::load::{FRAME, Happened, Load, Says};
-use crate::mos::mos;
+use crate::load::{FRAME, Happened, Load};
 use crate::options::{Options, Profile};
 use crate::orders::Orders;
 use crate::play::say;
 use crate::seconds::Seconds;
-use crate::speech::Speech;
+use crate::speech::{Says, Speech};
+use crate::totals::Totals;
 use crate::turns::{Does, Measured, Turns};
 use crate::window::own_cpu;
 
@@ -36,9 +36,6 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The same of one call that leaves before the others.
 const LEAVE_GRACE: Duration = Duration::from_millis(250);
 const END_WITHIN: Duration = Duration::from_secs(20);
-/// A frame is spoken before it is sent.
-const FRAME_MS: f64 = 20.0;
-const MOS_SCALE: f64 = 1000.0;
 
 /// What this process has to do.
 #[derive(Debug, Clone, Copy)]
@@ -113,53 +110,6 @@ struct Crowd {
     totals: Totals,
     ending: usize,
     listener: Option<Listener>,
-}
-
-#[derive(Default)]
-struct Totals {
-    up: u64,
-    lost: u64,
-    most_at_once: usize,
-    sent: u64,
-    setup: Setup,
-    round_trip: Times,
-    longest_silence: Times,
-    jitter: Times,
-    mos: Times,
-    first_audio: Times,
-    interruption: Times,
-    arrived: u64,
-    missing: u64,
-    late: u64,
-    reordered: u64,
-    echoed: u64,
-    duplicates: u64,
-}
-
-#[derive(Default)]
-struct Setup {
-    whole: Times,
-    answer: Times,
-    ice: Times,
-    dtls: Times,
-    first_media: Times,
-}
-
-impl Setup {
-    fn add(&mut self, stages: &Stages) {
-        let Stages { due, answered: Some(answered), first_stun, dtls_up, first_media } = *stages else { return };
-        self.answer.add(answered.saturating_duration_since(due));
-        for (times, when) in
-            [(&mut self.ice, first_stun), (&mut self.dtls, dtls_up), (&mut self.first_media, first_media)]
-        {
-            if let Some(when) = when {
-                times.add(when.saturating_duration_since(answered));
-            }
-        }
-        if let Some(last) = first_media.or(dtls_up) {
-            self.whole.add(last.saturating_duration_since(due));
-        }
-    }
 }
 
 impl Crowd {
@@ -420,8 +370,7 @@ impl Crowd {
     /// It has heard its first packet.
     fn came_up(&mut self, slot: u32, at: Instant) {
         let Some(stages) = self.load.stages(slot) else { return };
-        self.totals.setup.add(&stages);
-        self.totals.up += 1;
+        self.totals.set_up(&stages);
         self.up += 1;
         self.totals.most_at_once = self.totals.most_at_once.max(self.up);
         self.seconds.set_up(at);
@@ -447,21 +396,8 @@ impl Crowd {
         if let Some(gap) = caller.turns.is_none().then(|| caller.ear.end(now.min(spoke_until))).flatten() {
             self.seconds.gap(slot, gap);
         }
-        let totals = &mut self.totals;
-        totals.longest_silence.add(caller.ear.longest_silence);
-        totals.jitter.add(caller.ear.jitter());
-        totals.arrived += caller.ear.arrived;
-        totals.missing += caller.ear.missing;
-        totals.late += caller.ear.late;
-        totals.echoed += caller.arrivals.received;
-        totals.duplicates += caller.arrivals.duplicates;
-        totals.reordered += caller.ear.reordered;
-        if let Some(share) = caller.ear.concealed_share() {
-            let (sum, count) = caller.round_trips;
-            let one_way_ms = sum.checked_div(count).map_or(0.0, |mean| mean.as_secs_f64() * 500.0);
-            let delay_ms = one_way_ms + FRAME_MS + self.plan.ear_buffer.as_secs_f64() * 1000.0;
-            totals.mos.add_number((mos(delay_ms, share) * MOS_SCALE) as u64);
-        }
+        let (sum, count) = caller.round_trips;
+        self.totals.take(&caller.ear, &caller.arrivals, sum.checked_div(count), self.plan.ear_buffer);
         true
     }
 
@@ -478,51 +414,16 @@ impl Crowd {
         while self.ending > 0 && Instant::now() < until {
             self.turn(Instant::now() + FRAME)?;
         }
-        let mouth_to_ear = self.listener.take().map(Listener::finish).unwrap_or_default();
-        let mut figures = self.figures(&mouth_to_ear);
+        self.totals.mouth_to_ear = self.listener.take().map(Listener::finish).unwrap_or_default();
+        let mut figures = self.totals.figures();
         figures["interrupted"] = interrupted.into();
+        figures["measured_s"] = self.to.saturating_duration_since(self.from).as_secs_f64().into();
+        figures["calls"]["begun"] = self.placed.into();
         figures["calls"]["cut_off"] = cut_off.into();
+        figures["failures"] = self.load.failure_figures();
+        figures["packets"]["unsent"] = self.load.unsent().into();
+        figures["histograms"]["generator_late"] = self.load.late.base64().into();
+        figures["histograms"]["generator_offers_late"] = self.load.offers_late.base64().into();
         say("end", figures)
-    }
-
-    fn figures(&self, mouth_to_ear: &Times) -> Value {
-        let totals = &self.totals;
-        let setup = &totals.setup;
-        json!({
-            "measured_s": self.to.saturating_duration_since(self.from).as_secs_f64(),
-            "calls": {
-                "begun": self.placed,
-                "up": totals.up,
-                "lost": totals.lost,
-                "most_at_once": totals.most_at_once,
-            },
-            "failures": self.load.failure_figures(),
-            "packets": {
-                "sent": totals.sent,
-                "echoed": totals.echoed,
-                "duplicates": totals.duplicates,
-                "reordered": totals.reordered,
-                "arrived": totals.arrived,
-                "missing": totals.missing,
-                "late": totals.late,
-                "unsent": self.load.unsent(),
-            },
-            "histograms": {
-                "setup": setup.whole.base64(),
-                "setup_answer": setup.answer.base64(),
-                "setup_ice": setup.ice.base64(),
-                "setup_dtls": setup.dtls.base64(),
-                "setup_first_media": setup.first_media.base64(),
-                "round_trip": totals.round_trip.base64(),
-                "longest_silence": totals.longest_silence.base64(),
-                "jitter": totals.jitter.base64(),
-                "mos": totals.mos.base64(),
-                "mouth_to_ear": mouth_to_ear.base64(),
-                "first_audio": totals.first_audio.base64(),
-                "interruption": totals.interruption.base64(),
-                "generator_late": self.load.late.base64(),
-                "generator_offers_late": self.load.offers_late.base64(),
-            },
-        })
     }
 }

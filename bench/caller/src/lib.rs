@@ -33,6 +33,7 @@ pub mod seconds;
 pub mod signalling;
 pub mod speech;
 pub mod stamp;
+pub mod totals;
 pub mod turns;
 pub mod watermark;
 pub mod window;

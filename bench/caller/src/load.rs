@@ -16,7 +16,7 @@ use crate::figures::Times;
 use crate::options::Options;
 use crate::schedule::{Rounds, Schedule};
 use crate::signalling::{Done, Signalling};
-use crate::speech::{Frame, Speech};
+use crate::speech::{Says, Speech};
 use crate::wire::Wire;
 
 /// Spacing of packets.
@@ -51,19 +51,6 @@ struct Stream {
     first: u32,
     next: u32,
     on: bool,
-}
-
-/// What a caller says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
-    /// Packets that are no speech.
-    Filler,
-    /// Speech with marks in it, over and over.
-    Marked,
-    /// The sentence, from the packet of this number on, and then silence.
-    Sentence(u32),
-    /// Silence.
-    Silence,
 }
 
 struct Slot {
@@ -394,7 +381,7 @@ impl Load {
         // Taken out for the time of the call, which needs the whole load.
         let speech = self.speech.take();
         let says = self.slots[slot as usize].as_deref().map_or(Says::Filler, |each| each.says);
-        let frame = speech.as_ref().and_then(|speech| frame(speech, says, number));
+        let frame = speech.as_ref().and_then(|speech| speech.frame(says, number));
         self.given(slot, now, |call| call.send(number, frame, rtp_timestamp, marker, now));
         self.speech = speech;
     }
@@ -467,18 +454,6 @@ impl Load {
         let stream = self.slots[slot as usize].as_ref()?.stream.as_ref()?;
         let index = number.checked_sub(stream.first)?;
         Some((due_at(stream, number), index))
-    }
-}
-
-/// None of a filler.
-fn frame(speech: &Speech, says: Says, number: u32) -> Option<&Frame> {
-    match says {
-        Says::Filler => None,
-        Says::Marked => speech.marked.get(number as usize % speech.marked.len()),
-        Says::Sentence(first) => {
-            Some(speech.sentence.get(number.wrapping_sub(first) as usize).unwrap_or(&speech.silence))
-        }
-        Says::Silence => Some(&speech.silence),
     }
 }
 

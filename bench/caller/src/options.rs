@@ -1,6 +1,7 @@
 //! What a run is told: one JSON object on the command line.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -10,11 +11,14 @@ use crate::envelope::Envelope;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// Where offers are posted: an `http://` URL that takes `application/sdp`.
+    /// Where offers are posted: an `http://` or `https://` URL that takes `application/sdp`.
     pub url: String,
     /// Bearer key, if the server wants one.
     #[serde(default)]
     pub key: Option<String>,
+    /// Certificates (PEM) of those who vouch for an `https://` target.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// How a call ends: `"hangup"` (POST to its location's `/hangup`, Realtime API) or `"delete"` (WHIP).
     pub end: End,
     /// Media address of a transceiver, towards which the load speaks SPP as a relay does; else plain UDP.

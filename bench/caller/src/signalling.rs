@@ -1,5 +1,6 @@
 //! HTTP, on threads of its own: offers go out, answers come back, calls are ended.
 
+use std::path::Path;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use rustix::event::{EventfdFlags, eventfd};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Error};
 
 use crate::cause::Cause;
@@ -75,15 +77,17 @@ impl Signalling {
     /// Starts the threads.
     ///
     /// # Errors
-    /// The kernel has no more threads or descriptors; or the URL is not `http://`.
+    /// The kernel has no more threads or descriptors; the URL is neither `http://` nor `https://`; the file with
+    /// certificates cannot be read.
     pub fn start(options: &Options) -> io::Result<Self> {
-        let origin = origin(&options.url).ok_or_else(|| io::Error::other("url: must begin with http://"))?;
+        let origin = origin(&options.url).ok_or_else(|| io::Error::other("url: must begin with http:// or https://"))?;
         let agent = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .max_idle_connections_per_host(options.signallers)
             .max_idle_connections(options.signallers)
             .proxy(None)
+            .tls_config(tls(options.ca_file.as_deref())?)
             .build()
             .into();
         let server = Server { agent, url: options.url.clone(), origin, key: options.key.clone(), end: options.end };
@@ -184,6 +188,19 @@ impl Server {
     }
 }
 
+fn tls(ca_file: Option<&Path>) -> io::Result<TlsConfig> {
+    // Installed once for the process; a second run in it finds it there.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let pem = ca_file.map(std::fs::read).transpose()?.unwrap_or_default();
+    let certificates: Vec<_> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    Ok(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build())
+}
+
 fn cause_of(error: &Error) -> Cause {
     match error {
         Error::Timeout(_) => Cause::HttpTimeout,
@@ -198,9 +215,9 @@ fn excerpt(body: &str) -> String {
     body.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_OF_A_BODY).collect()
 }
 
-/// `http://host:port` of a URL.
+/// Scheme, host and port of a URL.
 fn origin(url: &str) -> Option<String> {
-    let rest = url.strip_prefix("http://")?;
-    let authority = rest.split('/').next()?;
-    Some(format!("http://{authority}"))
+    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme))?;
+    let authority = rest.split(['/', '?']).next()?;
+    Some(format!("{scheme}://{authority}"))
 }

@@ -28,6 +28,19 @@ pub struct Frame {
     pub level_dbov: i8,
 }
 
+/// What a caller says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// Packets that are no speech.
+    Filler,
+    /// Speech with marks in it, over and over.
+    Marked,
+    /// The sentence, from the packet of this number on, and then silence.
+    Sentence(u32),
+    /// Silence.
+    Silence,
+}
+
 /// See the module.
 pub struct Speech {
     /// The recording with watermarks in it, to be said over and over.
@@ -59,6 +72,19 @@ impl Speech {
         let silence = sentence.pop().expect("there are many");
         sentence.truncate(said);
         Ok(Self { marked: twice.split_off(loop_frames), sentence, silence })
+    }
+
+    /// What the packet of this number holds; None if it is to be a filler.
+    #[must_use]
+    pub fn frame(&self, says: Says, number: u32) -> Option<&Frame> {
+        match says {
+            Says::Filler => None,
+            Says::Marked => self.marked.get(number as usize % self.marked.len()),
+            Says::Sentence(first) => {
+                Some(self.sentence.get(number.wrapping_sub(first) as usize).unwrap_or(&self.silence))
+            }
+            Says::Silence => Some(&self.silence),
+        }
     }
 }
 

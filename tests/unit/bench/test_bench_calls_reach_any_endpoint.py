@@ -22,6 +22,7 @@ from bench.calls.target import target_of
 from bench.client import RELEASE, build
 from bench.machine import CannotMeasure
 from bench.report.model import Result
+from tests.support.tls_front import tls_front
 
 UNREACHABLE = "http://127.0.0.1:9/whip"
 
@@ -256,6 +257,18 @@ def test_a_target_that_takes_no_call_ends_the_run_before_it_begins(
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.timeout(500)
+def test_a_target_behind_tls_is_called_if_its_certificate_is_known(callers: None, tmp_path: Path) -> None:
+    with echo_server() as (url, _), tls_front(url.removesuffix("/whip"), tmp_path) as front:
+        target = ("--target", f"{front.https}/whip", "--duration", "0.5", "--accept-invalid")
+        known = bench_calls(*target, "--ca", str(front.certificate))
+        unknown = bench_calls(*target)
+    assert known.returncode == 0, known.stderr
+    assert unknown.returncode == 7
+    assert "certificate" in unknown.stderr
+    assert len(unknown.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("arguments", [(UNREACHABLE,), ("ws://127.0.0.1:9", "--profile", "conversation")])
 def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, arguments: tuple[str, ...]) -> None:
     ended = bench_calls("--target", *arguments)
@@ -270,6 +283,7 @@ def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, argumen
         (("--target", "ftp://host"), "--target is a URL"),
         (("--target", "http://127.0.0.1:8080/somewhere"), "--kind says"),
         (("--target", UNREACHABLE, "--kind", "sip"), "--kind knows"),
+        (("--target", "https://127.0.0.1:9/whip", "--ca", "/nowhere.pem"), "--ca names one"),
         (("--target", "ws://127.0.0.1:9", "--kind", "whip"), "begins with http://"),
         (("--target", "ws://127.0.0.1:9", "--profile", "echo"), "hear no echo"),
         (("--target", UNREACHABLE, "--profile", "shouting"), "--profile knows"),
