@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.authority import Authority
+
 HOST = "127.0.0.1"
 CHUNK_BYTES = 65_536
 
@@ -29,9 +31,17 @@ class TlsFront:
 
 
 @contextmanager
-def tls_front(backend: str, directory: Path) -> Iterator[TlsFront]:
-    """Terminates TLS before `backend` (http://HOST:PORT), in a thread of its own."""
-    certificate, key = make_certificate(directory)
+def tls_front(backend: str, directory: Path, *, authority: Authority | None = None) -> Iterator[TlsFront]:
+    """Terminates TLS before `backend` (http://HOST:PORT), in a thread of its own.
+
+    The certificate is its own authority; some clients take none like that: with `authority` it is one for `localhost`.
+    """
+    if authority is None:
+        certificate, key = make_certificate(directory)
+        host, trusted = HOST, certificate
+    else:
+        certificate, key = authority.issue("localhost", directory)
+        host, trusted = "localhost", authority.write(directory / "authority.crt")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     loop = asyncio.new_event_loop()
@@ -47,7 +57,7 @@ def tls_front(backend: str, directory: Path) -> Iterator[TlsFront]:
     started = asyncio.run_coroutine_threadsafe(asyncio.start_server(connected, HOST, 0, ssl=context), loop)
     server = started.result()
     try:
-        yield TlsFront(f"https://{HOST}:{server.sockets[0].getsockname()[1]}", certificate)
+        yield TlsFront(f"https://{host}:{server.sockets[0].getsockname()[1]}", trusted)
     finally:
         asyncio.run_coroutine_threadsafe(_end(server), loop).result()
         loop.call_soon_threadsafe(loop.stop)

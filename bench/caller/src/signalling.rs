@@ -1,7 +1,7 @@
 //! HTTP, on threads of its own: offers go out, answers come back, calls are ended.
 
-use std::path::Path;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -80,7 +80,8 @@ impl Signalling {
     /// The kernel has no more threads or descriptors; the URL is neither `http://` nor `https://`; the file with
     /// certificates cannot be read.
     pub fn start(options: &Options) -> io::Result<Self> {
-        let origin = origin(&options.url).ok_or_else(|| io::Error::other("url: must begin with http:// or https://"))?;
+        let origin =
+            origin(&options.url).ok_or_else(|| io::Error::other("url: must begin with http:// or https://"))?;
         let agent = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)

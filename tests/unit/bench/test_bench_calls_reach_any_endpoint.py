@@ -22,6 +22,7 @@ from bench.calls.target import target_of
 from bench.client import RELEASE, build
 from bench.machine import CannotMeasure
 from bench.report.model import Result
+from tests.support.authority import Authority
 from tests.support.tls_front import tls_front
 
 UNREACHABLE = "http://127.0.0.1:9/whip"
@@ -259,7 +260,7 @@ def test_a_target_that_takes_no_call_ends_the_run_before_it_begins(
 
 @pytest.mark.timeout(500)
 def test_a_target_behind_tls_is_called_if_its_certificate_is_known(callers: None, tmp_path: Path) -> None:
-    with echo_server() as (url, _), tls_front(url.removesuffix("/whip"), tmp_path) as front:
+    with echo_server() as (url, _), tls_front(url.removesuffix("/whip"), tmp_path, authority=Authority()) as front:
         target = ("--target", f"{front.https}/whip", "--duration", "0.5", "--accept-invalid")
         known = bench_calls(*target, "--ca", str(front.certificate))
         unknown = bench_calls(*target)
@@ -284,7 +285,7 @@ def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, argumen
         (("--target", "http://127.0.0.1:8080/somewhere"), "--kind says"),
         (("--target", UNREACHABLE, "--kind", "sip"), "--kind knows"),
         (("--target", "https://127.0.0.1:9/whip", "--ca", "/nowhere.pem"), "--ca names one"),
-        (("--target", "ws://127.0.0.1:9", "--kind", "whip"), "begins with http://"),
+        (("--target", "ws://127.0.0.1:9", "--kind", "whip"), "begins with http"),
         (("--target", "ws://127.0.0.1:9", "--profile", "echo"), "hear no echo"),
         (("--target", UNREACHABLE, "--profile", "shouting"), "--profile knows"),
         (("--target", UNREACHABLE, "--slo", "setup is quick"), "--slo"),
