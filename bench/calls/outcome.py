@@ -201,7 +201,7 @@ class _Figures:
         )
 
     def _verdict(self, generator: Generator, processes: Sequence[Process]) -> Verdict:
-        reasons = tuple(self._why_invalid(generator))
+        reasons = tuple(self._why_invalid(generator, processes))
         full = any((process.cpu_share_of_core or 0) > CORE_FULL for process in processes)
         return Verdict(
             valid=not reasons,
@@ -209,17 +209,27 @@ class _Figures:
             limited_by="generator" if reasons else "target" if full else None,
         )
 
-    def _why_invalid(self, generator: Generator) -> list[str]:
+    def _why_invalid(self, generator: Generator, processes: Sequence[Process]) -> list[str]:
         reasons = []
         offers = distribution("", "ms", self._tally.histogram("generator_offers_late"), scale=SCALE)
         if (generator.cpu_share_of_core or 0) > LOAD_BUSY:
             share = f"{generator.cpu_share_of_core:.0%}"
             reasons.append(f"a process of the load used {share} of its core: use more --processes")
         if (generator.late_p99_ms or 0) > LOAD_LATE_US / 1000:
-            reasons.append(f"packets left {generator.late_p99_ms:.0f} ms late at the 99th percentile")
+            whose = _who_filled(machine()["cores"] or 1, generator, processes)
+            reasons.append(f"packets left {generator.late_p99_ms:.0f} ms late at the 99th percentile{whose}")
         if (offers.p99 or 0) > OFFERS_LATE_MS:
             reasons.append(f"offers were posted {offers.p99:.0f} ms late at the 99th percentile: use more --processes")
         ours = generator.unsent + self._recorded.own_drops
         if ours > LOST_BY_US * max(1, self._packets.sent):
             reasons.append(f"the load's own sockets lost {ours:,} packets")
         return reasons
+
+
+def _who_filled(cores: int, generator: Generator, processes: Sequence[Process]) -> str:
+    """Where target and load share a machine that is full: how much of it the target's watched processes used."""
+    target = sum(process.cpu_share_of_core or 0 for process in processes)
+    load = (generator.cpu_share_of_core or 0) * generator.processes
+    if not processes or target + load < CORE_FULL * cores:
+        return ""
+    return f": this machine's {cores} cores were full, {target:.2f} of them with the target, {load:.2f} with the load"
