@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench.calls.fabric import RelayCounters
 from bench.calls.tally import Tally
 from bench.report.histograms import distribution, recorded
 from bench.report.model import Fault
+from bench.report.quantities import Figure
 
 TOUCHED_OVER_MS: Final = 100.0
 UNHEARD_MS: Final = 20
@@ -38,12 +40,23 @@ class TimedFault:
 
 @dataclass
 class Done:
-    """A fault that was done, or was to be."""
+    """A fault that was done, or was to be.
+
+    Attributes:
+        fault: which.
+        at_s: when, on the timeline.
+        what: was done, as a sentence.
+        error: why it was not.
+        relays: what they had counted just before, if they can be asked.
+        seen: what they counted from then to the end.
+    """
 
     fault: TimedFault
     at_s: float
     what: str = ""
     error: str | None = None
+    relays: RelayCounters | None = None
+    seen: tuple[Figure, ...] = ()
 
 
 def felt(done: Sequence[Done], tally: Tally, end_s: float) -> tuple[Fault, ...]:
@@ -70,4 +83,5 @@ def _felt(done: Done, tally: Tally, end_s: float) -> Fault:
         silence=distribution("silence", "ms", recorded(lengths), scale=1.0),
         calls_touched=sum(length > TOUCHED_OVER_MS for length in silence.values()),
         touched_over_ms=TOUCHED_OVER_MS,
+        seen_by_target=done.seen,
     )

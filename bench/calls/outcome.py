@@ -44,6 +44,8 @@ OFFERS_LATE_MS: Final = 250.0
 LOST_BY_US: Final = 0.001
 """Of the packets: more that our own sockets lost would be taken for the target's."""
 CORE_FULL: Final = 0.9
+PATH_LATE: Final = 0.01
+"""Of the time: more, and the path that we put in between delays one packet in a hundred."""
 
 
 def result(recorded: Recorded, bounds: Sequence[Bound], options: dict[str, Any]) -> Result:
@@ -223,6 +225,9 @@ class _Figures:
         ours = generator.unsent + self._recorded.own_drops
         if ours > LOST_BY_US * max(1, self._packets.sent):
             reasons.append(f"the load's own sockets lost {ours:,} packets")
+        if self._recorded.path_late_share > PATH_LATE:
+            share = f"{self._recorded.path_late_share:.1%}"
+            reasons.append(f"the path in between was itself too slow {share} of the time: use fewer --calls")
         return reasons
 
 

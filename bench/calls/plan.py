@@ -30,6 +30,7 @@ class Plan:
 
     Attributes:
         target: what is called.
+        via: URL by which callers reach it, if something stands between.
         key: bearer key, if the target wants one.
         profile: what callers do.
         calls: at once.
@@ -63,6 +64,7 @@ class Plan:
     ear_buffer_ms: float = 60.0
     setup_timeout_s: float = 15.0
     dead_after_s: int = 10
+    via: str | None = None
 
     @property
     def program(self) -> list[str]:
@@ -106,7 +108,7 @@ class Plan:
         }
         least, most = SIGNALLERS
         return {
-            "url": self.target.url,
+            "url": self.via or self.target.url,
             "end": self.target.end,
             "ca_file": self.ca_file,
             "rate": self.rate,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bench.calls.engine import END_WITHIN_S, Engine
+from bench.calls.fabric import Fabric
 from bench.calls.faults import Done, FaultFailed, TimedFault
 from bench.calls.plan import Plan
 from bench.calls.tally import Second, Tally
@@ -44,6 +45,7 @@ class Recorded:
         interrupted: it was ended before its time, from outside.
         died_at_s: from when on nothing came any more, though callers spoke; None if it did.
         own_drops: datagrams that our own sockets had no room for.
+        path_late_share: share of the time in which the path in between, if there was one, held packets up by itself.
     """
 
     plan: Plan
@@ -54,6 +56,7 @@ class Recorded:
     interrupted: bool = False
     died_at_s: float | None = None
     own_drops: int = 0
+    path_late_share: float = 0.0
 
 
 Show = Callable[[Progress], None]
@@ -79,11 +82,14 @@ async def warm_up(plan: Plan, stop: asyncio.Event) -> Tally:
 
 
 class Run:
-    """One run of a plan."""
+    """One run of a plan; of a fabric that is given, its relays' counters are read around each fault."""
 
-    def __init__(self, plan: Plan, *, sources: Sequence[Source], faults: Sequence[TimedFault]) -> None:
+    def __init__(
+        self, plan: Plan, *, sources: Sequence[Source], faults: Sequence[TimedFault], fabric: Fabric | None = None
+    ) -> None:
         self._plan = plan
         self._faults = faults
+        self._fabric = fabric
         self._engines: list[Engine] = []
         self._silent_s = 0
         self._lost = 0
@@ -123,6 +129,7 @@ class Run:
                 await asyncio.wait(reading)
                 for task in beside:
                     task.cancel()
+            await self._read_relays()
             if self._recorded.interrupted or self._recorded.died_at_s is not None:
                 await self._recorded.watch.sample("end")
             self._recorded.own_drops = sum(
@@ -161,7 +168,8 @@ class Run:
 
     async def _do(self, fault: TimedFault, begun: float) -> None:
         await asyncio.sleep(begun + fault.at_s - time.monotonic())
-        done = Done(fault, at_s=time.monotonic() - begun)
+        relays = await self._fabric.relay_counters() if self._fabric else None
+        done = Done(fault, at_s=time.monotonic() - begun, relays=relays)
         self._recorded.faults.append(done)
         try:
             done.what = await fault.act()
@@ -171,6 +179,14 @@ class Run:
         if fault.until_s is not None and fault.undo is not None:
             await asyncio.sleep(begun + fault.until_s - time.monotonic())
             await fault.undo()
+
+    async def _read_relays(self) -> None:
+        if self._fabric is None or not self._recorded.faults:
+            return
+        now = await self._fabric.relay_counters()
+        for done in self._recorded.faults:
+            if done.relays is not None:
+                done.seen = now.since(done.relays)
 
     async def _stop_when(self, stop: asyncio.Event) -> None:
         await stop.wait()

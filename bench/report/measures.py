@@ -65,6 +65,8 @@ MEASURES: Final[dict[str, Measure]] = {
     "silent_calls": Measure("Calls that heard nothing for 100 ms or more", "lower"),
     "round_trip_p50": Measure("Round trip, median", "lower"),
     "round_trip_p99": Measure("Round trip, p99", "lower"),
+    # What a fabric counts around a fault.
+    "relays_received": Measure("Datagrams that relays got from callers, audio and the rest", "neither"),
     # What it costs.
     "cpu": Measure("CPU", "lower", "Running time of all threads of what is measured."),
     "memory": Measure("Memory per call", "lower"),

@@ -4,15 +4,19 @@ import asyncio
 import os
 import signal
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, NamedTuple, cast
 
 import typer
 from rich.console import Console
 
 from bench.calls import exit_codes
 from bench.calls.capacity import DEFAULT_BOUNDS, find
+from bench.calls.fabric import BadFabric, Fabric
+from bench.calls.fault_actions import Pids, prepared
+from bench.calls.fault_options import EXAMPLES, BadFault, FaultOption, parse_fault
 from bench.calls.outcome import result
 from bench.calls.own_addresses import own_address
 from bench.calls.plan import PROFILES, Plan
@@ -106,6 +110,23 @@ def calls(
         list[str] | None,
         typer.Option(help="The same of one that shows Prometheus metrics. Repeat it.", metavar="[NAME=]URL"),
     ] = None,
+    fabric: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `offhook up --ready-file` wrote: its processes are watched, may be killed by --fault, and its "
+            "relays are asked what they counted.",
+            metavar="FILE",
+        ),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Break something while calls play, and see what callers feel: {EXAMPLES}. Times count from the first "
+            "call. Killed are processes that --pid or --fabric name, by name or role; loss and delay hold each way, on "
+            "a path that is put between callers and target. Repeat it.",
+            metavar="FAULT",
+        ),
+    ] = None,
     dead_after: Annotated[
         int, typer.Option(min=1, max=600, help="Seconds without a packet from the target after which the run ends.")
     ] = 10,
@@ -157,17 +178,29 @@ def calls(
         dead_after_s=dead_after,
     )
     bounds = _bounds(slo or []) or (list(DEFAULT_BOUNDS) if find_capacity else [])
-    sources = _sources(pid or [], scrape or [])
-    options = {"calls": number, "rate": rate, "duration_s": duration, "processes": plan.processes, "slo": slo or []}
+    pids = _pids(pid or [])
+    known = _fabric(fabric)
+    sources = _sources({**pids(), **_members(known)}, scrape or [])
+    options = {
+        "calls": number,
+        "rate": rate,
+        "duration_s": duration,
+        "processes": plan.processes,
+        "slo": slo or [],
+        "fault": fault or [],
+    }
+    faults = _faults(fault or [], plan)
+    if faults and find_capacity:
+        raise _fail(exit_codes.CANNOT, "--find-capacity looks for what a whole target carries: give no --fault")
     files = Files(as_json, as_html, as_junit)
     console = Console(stderr=True, highlight=False)
     try:
         files.require()
         if addressed.kind != "websocket":
             build()
-        bench = _Bench(sources, bounds, options, console)
+        bench = _Bench(sources, bounds, options, console, _Broken(faults, known, lambda: {**pids(), **_members(known)}))
         found = asyncio.run(bench.find(plan, most) if find_capacity else bench.run(plan))
-    except (CannotMeasure, CannotWrite) as error:
+    except (CannotMeasure, CannotWrite, BadFault, BadFabric) as error:
         raise _fail(exit_codes.CANNOT, str(error)) from None
     except LoadFailed as error:
         raise _fail(exit_codes.INVALID, f"the load client failed: {error}") from None
@@ -187,10 +220,26 @@ def calls(
 calls.__doc__ = f"{calls.__doc__}\n    Exit codes:\n\n{EXIT_CODES}\n"
 
 
+class _Broken(NamedTuple):
+    """What is broken in a run, and whose it is."""
+
+    faults: list[FaultOption]
+    fabric: Fabric | None
+    pids: Pids
+
+
 class _Bench:
     """Runs plans, and lets Ctrl-C end them."""
 
-    def __init__(self, sources: list[Source], bounds: list[Bound], options: dict[str, Any], console: Console) -> None:
+    def __init__(
+        self,
+        sources: list[Source],
+        bounds: list[Bound],
+        options: dict[str, Any],
+        console: Console,
+        broken: _Broken,
+    ) -> None:
+        self._broken = broken
         self._sources = sources
         self._bounds = bounds
         self._options = options
@@ -203,12 +252,17 @@ class _Bench:
         loop.add_signal_handler(signal.SIGINT, _interrupt, self._stop)
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         plan = replace(plan, processes=min(plan.processes, plan.calls), warm_up=min(plan.warm_up, plan.calls))
-        with Display(self._console, plan) as display:
-            hopeless = exit_codes.of_warm_up(await warm_up(plan, self._stop))
-            if hopeless is not None and not self._stop.is_set():
-                code, why = hopeless
-                raise _fail(code, f"{plan.target.shown}: {why}")
-            recorded = await Run(plan, sources=self._sources, faults=()).play(display.show, self._stop)
+        broken = self._broken
+        async with prepared(broken.faults, plan, broken.pids) as (over_it, faults, path):
+            with Display(self._console, plan) as display:
+                hopeless = exit_codes.of_warm_up(await warm_up(over_it, self._stop))
+                if hopeless is not None and not self._stop.is_set():
+                    code, why = hopeless
+                    raise _fail(code, f"{plan.target.shown}: {why}")
+                run = Run(over_it, sources=self._sources, faults=faults, fabric=broken.fabric)
+                recorded = await run.play(display.show, self._stop)
+            if path is not None:
+                recorded.path_late_share = path.late_share
         return result(recorded, self._bounds, self._options)
 
     async def find(self, plan: Plan, most: int) -> Result:
@@ -259,13 +313,44 @@ def _bounds(texts: list[str]) -> list[Bound]:
         raise _fail(exit_codes.CANNOT, f"--slo {error}") from None
 
 
-def _sources(pids: list[str], urls: list[str]) -> list[Source]:
-    sources = []
-    for text in pids:
+def _faults(texts: list[str], plan: Plan) -> list[FaultOption]:
+    try:
+        faults = [parse_fault(text) for text in texts]
+    except BadFault as error:
+        raise _fail(exit_codes.CANNOT, f"--fault {error}") from None
+    late = [fault.text for fault in faults if fault.at_s >= plan.measure_to_s]
+    if late:
+        raise _fail(
+            exit_codes.CANNOT, f"--fault {late[0]} comes too late: the run ends after {plan.measure_to_s:.1f} s"
+        )
+    return faults
+
+
+def _fabric(ready_file: Path | None) -> Fabric | None:
+    try:
+        return Fabric(ready_file) if ready_file is not None else None
+    except BadFabric as error:
+        raise _fail(exit_codes.CANNOT, f"--fabric: {error}") from None
+
+
+def _members(fabric: Fabric | None) -> dict[str, int]:
+    return {member.name: member.pid for member in fabric.members()} if fabric is not None else {}
+
+
+def _pids(texts: list[str]) -> Callable[[], dict[str, int]]:
+    pids = {}
+    for text in texts:
         name, _, pid = text.partition("=")
         if not name or not pid.isdigit() or not Path(f"/proc/{pid}").exists():
             raise _fail(exit_codes.CANNOT, f"--pid {text}: NAME=PID of a process that runs here")
-        sources.append(local(name, int(pid)))
+        if name in pids:
+            raise _fail(exit_codes.CANNOT, f"--pid {text}: each process needs a name of its own")
+        pids[name] = int(pid)
+    return lambda: pids
+
+
+def _sources(pids: dict[str, int], urls: list[str]) -> list[Source]:
+    sources = [local(name, pid) for name, pid in pids.items()]
     for text in urls:
         name, separator, url = text.partition("=")
         if "://" in name or not separator:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bench.impairment.tcp_delay import TcpDelay
-from bench.impairment.udp_delay import UdpDelay
+from bench.impairment.udp_path import UdpPath
 from tests.interop.browser import Browser, missing_part, running_browser
 from tests.support.fabric import Fabric, running_fabric
 
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(180)]
 class SlowPath:
     """A fabric behind a delay, with a clock on what passes."""
 
-    def __init__(self, fabric: Fabric, http: TcpDelay, media: UdpDelay) -> None:
+    def __init__(self, fabric: Fabric, http: TcpDelay, media: UdpPath) -> None:
         self.fabric, self.http, self.media = fabric, http, media
         self.posted_at: float | None = None
         self.first_audio_at: float | None = None
@@ -48,9 +48,9 @@ class SlowPath:
 
     async def measure(self, browser: Browser, round_trip_ms: int) -> tuple[float, float]:
         """One call: milliseconds from the POST until DTLS is up, as the page says, and until the first audio."""
-        self.http.one_way_s = self.media.one_way_s = 0.0
+        self.http.one_way_s = self.media.conditions.one_way_s = 0.0
         call = await browser.open_page(f"{self.http.url}/?model=loopback&processing=off#key={self.fabric.api_key}")
-        self.http.one_way_s = self.media.one_way_s = round_trip_ms / 2000
+        self.http.one_way_s = self.media.conditions.one_way_s = round_trip_ms / 2000
         await call.dial()
         status = await call.until("connected", within_s=15)
         async with asyncio.timeout(15):
@@ -70,7 +70,7 @@ def _free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def slow_path() -> AsyncIterator[SlowPath]:
-    media = await UdpDelay().listen()
+    media = await UdpPath().listen()
     host, port = media.address
     relays = _free_port()
     addresses = ("--media", f"{host}:{relays}", "--advertise", f"{host}:{port}")
