@@ -12,6 +12,7 @@ from typing import Self
 
 MAX_CLIENTS = 1024
 """More are not served unless asked for; a proxy is for measurements, not for the public."""
+APART_S = 1e-6
 
 Address = tuple[str, int]
 Observer = Callable[[bytes], None]
@@ -131,7 +132,8 @@ class UdpPath(asyncio.DatagramProtocol):
         if conditions.jitter_s:
             delay_s = max(0.0, delay_s + self._random.uniform(-conditions.jitter_s, conditions.jitter_s))
         free_at = self._clients[client].free_at
-        due = free_at[direction] = max(free_at[direction], loop.time() + delay_s)
+        # The loop keeps no order among what is due at the same time.
+        due = free_at[direction] = max(free_at[direction] + APART_S, loop.time() + delay_s)
         loop.call_at(due, action, data, client)
 
     async def rebind(self) -> int:
