@@ -43,9 +43,12 @@ async def prepared(options: Sequence[FaultOption], plan: Plan, pids: Pids) -> As
         return
     if plan.target.kind == "websocket":
         raise BadFault("callers on WebSockets have no UDP path: loss, delay and nat-rebind are for the other targets")
-    path = await ImpairedTarget(plan.target.url, callers=plan.arrivals + plan.warm_up).listen()
+    path = ImpairedTarget(plan.target.url, callers=plan.arrivals + plan.warm_up, ca_file=plan.ca_file)
+    await path.listen()
     try:
-        over_it = replace(plan, via=path.reached_by(plan.target.url), first_address=FIRST_ON_LOOPBACK, own_ports=False)
+        over_it = replace(
+            plan, via=path.reached_by(plan.target.url), ca_file=None, first_address=FIRST_ON_LOOPBACK, own_ports=False
+        )
         yield Prepared(over_it, [_timed(option, pids, path) for option in options], path)
     finally:
         await path.close()

@@ -10,10 +10,11 @@
 
 import asyncio
 import itertools
+import ssl
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
 from bench.impairment.udp_path import Address, Conditions, UdpPath
 
@@ -48,17 +49,19 @@ class ImpairedTarget:
     Args:
         target: URL of the target; the proxy serves its whole origin.
         callers: how many may call over it at once.
+        ca_file: certificates (PEM) of those who vouch for the target, if it has TLS; callers reach us without.
         seed: of what is lost and how much is early or late.
 
     Attributes:
         conditions: of all paths; a request and its answer wait for the delay too.
     """
 
-    def __init__(self, target: str, *, callers: int, seed: int = 0) -> None:
+    def __init__(self, target: str, *, callers: int, ca_file: str | None = None, seed: int = 0) -> None:
         self.conditions = Conditions()
         parts = urlsplit(target)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._callers = callers
+        self._ca_file = ca_file
         self._seeds = itertools.count(seed)
         self._paths: dict[Address, UdpPath] = {}
         self._making = asyncio.Lock()
@@ -74,8 +77,12 @@ class ImpairedTarget:
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        trusted = ssl.create_default_context(cafile=self._ca_file) if self._ca_file is not None else True
         self._client = ClientSession(
-            timeout=ClientTimeout(total=ANSWER_WITHIN_S), cookie_jar=DummyCookieJar(), auto_decompress=True
+            connector=TCPConnector(limit=0, ssl=trusted),
+            timeout=ClientTimeout(total=ANSWER_WITHIN_S),
+            cookie_jar=DummyCookieJar(),
+            auto_decompress=True,
         )
         self._clock = asyncio.create_task(self._watch_own_delay())
         return self
