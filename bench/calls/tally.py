@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 COUNTS: Final = ("active", "sent", "echoed", "arrived", "missing", "setups", "failures", "lost", "gaps_unlisted")
 
+GAP_FROM_MS: Final = 60
+"""A shorter silence is none."""
+
 
 class Gap(NamedTuple):
     """A call heard nothing for a while.
@@ -101,9 +104,12 @@ class Tally:
         return max((sum(of) / len(of) for of in shares if of), default=None)
 
     def longest_silence_ms(self, from_ms: float, to_ms: float) -> Mapping[tuple[int, int], float]:
-        """Of callers that heard nothing for a while between these times: for how long they did, at most."""
+        """Of callers that heard nothing for a while between these times: for how long they did, at most.
+
+        What had not become a gap at `to_ms` belongs to what happened then.
+        """
         longest: dict[tuple[int, int], float] = {}
-        for gap in _touching(self.gaps, from_ms, to_ms):
+        for gap in _touching(self.gaps, from_ms, to_ms - GAP_FROM_MS):
             longest[gap.caller] = max(longest.get(gap.caller, 0.0), float(gap.length_ms))
         return longest
 

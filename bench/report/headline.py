@@ -61,9 +61,9 @@ def _sentence(result: Result, failed: list[Slo]) -> str:
         parts.append(_broken(failed))
     elif result.verdict.slos:
         parts.append("every bound was kept" if len(result.verdict.slos) > 1 else "the bound was kept")
-    touched = sum(fault.calls_touched for fault in result.faults)
-    if touched and not failed:
-        parts.append(f"{_count(touched, 'call')} felt a fault")
+    worst = max(result.faults, key=lambda fault: fault.calls_touched, default=None)
+    if worst is not None and worst.calls_touched and not failed:
+        parts.append(f"{_count(worst.calls_touched, 'call')} felt {worst.name}")
     return "; ".join(part for part in parts if part) + "."
 
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::arrivals::Arrivals;
 use crate::call::Heard;
 use crate::cause::Cause;
-use crate::ear::Ear;
+use crate::ear::{Ear, Pauses};
 use crate::figures::Times;
 use crate::listener::{Listened, Listener};
 use crate::load::{FRAME, Happened, Load};
@@ -278,10 +278,11 @@ impl Crowd {
             Profile::Conversation => Some(Turns::new(now, false)),
             Profile::BargeIn => Some(Turns::new(now, true)),
         };
+        let pauses = if profile == Profile::Echo { Pauses::Felt } else { Pauses::OnPurpose };
         self.callers[slot as usize] = Some(Caller {
             origin: now,
             turns,
-            ear: Ear::new(self.plan.ear_buffer),
+            ear: Ear::new(self.plan.ear_buffer, pauses),
             arrivals: Arrivals::default(),
             round_trips: (Duration::ZERO, 0),
             leaves: None,

@@ -31,10 +31,20 @@ pub struct Gap {
     pub length: Duration,
 }
 
+/// What it means that timestamps go further than packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pauses {
+    /// The sender had nothing to say.
+    OnPurpose,
+    /// An echo that is silent has not heard us, who talk all the time.
+    Felt,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Ear {
     buffer_s: f64,
+    pauses: Pauses,
     epoch: Option<Instant>,
     newest: Option<Packet>,
     heard_at: Option<Instant>,
@@ -56,9 +66,10 @@ pub struct Ear {
 impl Ear {
     /// An ear behind a jitter buffer of fixed length.
     #[must_use]
-    pub fn new(buffer: Duration) -> Self {
+    pub fn new(buffer: Duration, pauses: Pauses) -> Self {
         Self {
             buffer_s: buffer.as_secs_f64(),
+            pauses,
             epoch: None,
             newest: None,
             heard_at: None,
@@ -124,7 +135,8 @@ impl Ear {
         let began = self.heard_at.unwrap_or(newest.at);
         let silence = packet.at.saturating_duration_since(began);
         // A pause that the sender made on purpose is in its timestamps, and nothing was skipped.
-        let pause_s = if skipped == 0 { seconds_between(newest, packet) - FRAME_S } else { 0.0 };
+        let on_purpose = skipped == 0 && self.pauses == Pauses::OnPurpose;
+        let pause_s = if on_purpose { seconds_between(newest, packet) - FRAME_S } else { 0.0 };
         self.gap(began, silence.saturating_sub(Duration::from_secs_f64(pause_s.clamp(0.0, 86_400.0))))
     }
 

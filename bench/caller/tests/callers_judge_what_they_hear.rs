@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use offhook_bench_caller::ear::{Ear, Packet};
+use offhook_bench_caller::ear::{Ear, Packet, Pauses};
 use offhook_bench_caller::listener::Hearing;
 use offhook_bench_caller::mos::mos;
 use offhook_bench_caller::speech::Speech;
@@ -84,7 +84,7 @@ fn packet(begin: Instant, sequence_number: u64, at_ms: u32) -> Packet {
 #[test]
 fn losses_gaps_and_what_comes_too_late_are_told_by_rtp() {
     let begin = Instant::now();
-    let mut ear = Ear::new(MS * 60);
+    let mut ear = Ear::new(MS * 60, Pauses::OnPurpose);
     for number in 0..10 {
         assert!(ear.hear(packet(begin, number, number as u32 * 20)).1.is_none());
     }
@@ -102,11 +102,20 @@ fn losses_gaps_and_what_comes_too_late_are_told_by_rtp() {
 #[test]
 fn a_pause_of_the_sender_is_no_gap() {
     let begin = Instant::now();
-    let mut ear = Ear::new(MS * 60);
+    let mut ear = Ear::new(MS * 60, Pauses::OnPurpose);
     ear.hear(Packet { sequence_number: 1, rtp_timestamp: 0, at: begin });
     let after = Packet { sequence_number: 2, rtp_timestamp: 3 * 48_000, at: begin + MS * 3_005 };
     assert!(ear.hear(after).1.is_none());
     assert_eq!((ear.missing, ear.late), (0, 0));
+}
+
+#[test]
+fn an_echo_that_pauses_has_not_heard_us() {
+    let begin = Instant::now();
+    let mut ear = Ear::new(MS * 60, Pauses::Felt);
+    ear.hear(Packet { sequence_number: 1, rtp_timestamp: 0, at: begin });
+    let after = Packet { sequence_number: 2, rtp_timestamp: 48_000, at: begin + MS * 1_000 };
+    assert_eq!(ear.hear(after).1.map(|gap| gap.length), Some(MS * 1_000));
 }
 
 #[test]
