@@ -60,7 +60,7 @@ def test_axes_end_at_a_round_value_above_the_highest(high: float, last: float) -
 def test_a_run_that_kept_all_bounds_passed() -> None:
     said = headline(calls_result())
     assert said.word == "passed"
-    assert said.sentence == "199 of 200 calls came up; every bound was kept; 58 calls felt kill-relay@30s."
+    assert said.sentence == "199 of 200 calls came up; every bound was kept; 58 calls felt kill-relay@22s."
     assert said.asked == "200 calls that play 'echo', to http://127.0.0.1:8080/whip, in 50 s."
 
 
