@@ -19,6 +19,8 @@ PION_PROJECT := tests/interop/clients/pion
 PION_ECHO := bench/pion
 NATIVE_SOURCES := $(wildcard datapath/*.toml datapath/*.lock datapath/*.rs datapath/*.pyi) \
                   $(shell find datapath/src -name '*.rs' 2>/dev/null)
+CALLER_SOURCES := $(wildcard bench/caller/*.toml bench/caller/*.lock) \
+                  $(shell find bench/caller/src -name '*.rs' 2>/dev/null)
 
 .PHONY: help
 help: ## List the targets
@@ -32,7 +34,7 @@ setup: $(STAMPS)/packages $(STAMPS)/native ## Make .venv with everything `offhoo
 
 # The clients of tests/sdk in Python are 680 MB: on a laptop `make setup-sdk` gets them, in CI nothing is optional.
 .PHONY: setup-test
-setup-test: $(STAMPS)/dev setup $(STAMPS)/helm $(STAMPS)/promtool $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion $(if $(filter true,$(CI)),$(STAMPS)/sdk) ## The same, with what tests and linters need
+setup-test: $(STAMPS)/dev setup $(STAMPS)/helm $(STAMPS)/promtool $(STAMPS)/npm $(STAMPS)/models $(STAMPS)/pion $(STAMPS)/caller $(if $(filter true,$(CI)),$(STAMPS)/sdk) ## The same, with what tests and linters need
 
 .PHONY: setup-sdk
 setup-sdk: $(STAMPS)/sdk ## Make build/sdk: the Realtime API's clients in Python that tests/sdk and examples/ run
@@ -90,6 +92,11 @@ $(STAMPS)/pion: $(wildcard $(PION_PROJECT)/* $(PION_ECHO)/*) requirements/go.txt
 	@scripts/build-pion.sh $(PION_ECHO) build/pion-echo $(BIN)
 	@touch $@
 
+# Tests would build it themselves when they first need it, in their own time: minutes, which no test has.
+$(STAMPS)/caller: $(CALLER_SOURCES) scripts/with-cargo.sh $(STAMPS)/runtime
+	@scripts/with-cargo.sh build --quiet --release --locked --manifest-path bench/caller/Cargo.toml
+	@touch $@
+
 ##### Run #####
 
 .PHONY: up
@@ -113,7 +120,6 @@ CLUSTER ?= build/cluster
 
 .PHONY: test-cluster
 test-cluster: setup-test ## A real two-node Kubernetes in network namespaces, and the chart on it; needs root, Go, buildah, mmdebstrap, runc
-	@scripts/with-cargo.sh build --quiet --release --locked --bin caller --manifest-path bench/caller/Cargo.toml
 	@mkdir -p build/caller && strip -o build/caller/caller bench/caller/target/release/caller
 	@tests/cluster/build.sh $(CLUSTER)
 	@tests/cluster/images.sh $(CLUSTER)
