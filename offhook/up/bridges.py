@@ -5,14 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from offhook_worker.bridge.settings import (
-    CascadeSettings,
-    InvalidSettings,
-    RealtimeServer,
-    load_settings,
-    read_settings,
-)
-
 CASCADE, REALTIME = "bridge-cascade", "bridge-realtime"
 BRIDGES: Final = (CASCADE, REALTIME)
 
@@ -59,20 +51,24 @@ def read_bridge(worker: str, engine: Engine) -> Bridge:
     Raises:
         ValueError: a setting is missing or wrong, as its message says.
     """
+    from offhook_worker.bridge import settings as parts  # noqa: PLC0415 - images without workers have the command too
+
     name, _, file = worker.partition(":")
     if bool(file) == bool(engine.fields()):
         raise ValueError(f"{name} needs --bridge-url, or a file of settings: --worker {name}:FILE")
     try:
         return _realtime(file, engine) if name == REALTIME else _cascade(file, engine)
-    except InvalidSettings as error:
+    except parts.InvalidSettings as error:
         raise ValueError(str(error)) from None
 
 
 def _cascade(file: str, engine: Engine) -> Bridge:
+    from offhook_worker.bridge import settings as parts  # noqa: PLC0415 - images without workers have the command too
+
     if file:
-        settings = load_settings(CascadeSettings, Path(file))
+        settings = parts.load_settings(parts.CascadeSettings, Path(file))
     else:
-        settings = read_settings(CascadeSettings, {"chat": engine.fields()})
+        settings = parts.read_settings(parts.CascadeSettings, {"chat": engine.fields()})
     servers = (settings.chat, settings.transcription, settings.speech)
     for server in servers:
         if server is not None:
@@ -83,7 +79,13 @@ def _cascade(file: str, engine: Engine) -> Bridge:
 
 
 def _realtime(file: str, engine: Engine) -> Bridge:
-    server = load_settings(RealtimeServer, Path(file)) if file else read_settings(RealtimeServer, engine.fields())
+    from offhook_worker.bridge import settings as parts  # noqa: PLC0415 - images without workers have the command too
+
+    server = (
+        parts.load_settings(parts.RealtimeServer, Path(file))
+        if file
+        else parts.read_settings(parts.RealtimeServer, engine.fields())
+    )
     server.api_key()
     given = server.model_dump(mode="json", exclude_unset=True)
     return Bridge(REALTIME, server.name, {"realtime": given}, has_local_parts=False)
