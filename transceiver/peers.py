@@ -1,7 +1,6 @@
 """Where the other transceivers of this cluster are: transceiver id → signalling URL."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -44,20 +43,9 @@ class PeerDirectory:
         self._urls: dict[int, str] = {}
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
-        self._watcher: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        """Begins to watch the targets."""
-        self._watcher = asyncio.ensure_future(self._watch())
-
-    async def stop(self) -> None:
-        """Ends the watch."""
-        if self._watcher is not None:
-            self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
-
-    async def _watch(self) -> None:
+    async def follow(self) -> None:
+        """Follows discovery; runs until cancelled."""
         async for found in watch_targets(self._targets, health=self._discovery):
             self._found = found
 

@@ -206,8 +206,8 @@ class Transceiver:
         config = self._config
         settings = config.worker_link.model_copy(update={"output_credit_ms": config.limits.playout_buffer_ms})
         self._workers = WorkerPool(config.workers, config.name, settings, discovery=self._discovery)
-        await self._workers.start()
         self._stack.push_async_callback(self._workers.stop)
+        self._background.start(self._workers.follow())
         tracing = open_tracing(config.tracing, role="transceiver", name=config.name)
         self._stack.push_async_callback(tracing.close)
         self._calls = CallService(
@@ -245,8 +245,7 @@ class Transceiver:
     async def _serve_http(self, public: socket.socket, peer: socket.socket) -> None:
         config = self._config
         peers = PeerDirectory(config.peers, discovery=self._discovery)
-        await peers.start()
-        self._stack.push_async_callback(peers.stop)
+        self._background.start(peers.follow())
         owner = CallOwner(lambda: self._hub.keys, config.cluster_id, config.transceiver_id, peers)
         self._stack.push_async_callback(owner.close)
         app = make_app(

@@ -76,7 +76,7 @@ async def drive(way: str, address: str, sessions: int, seconds: float, worker_pi
     # A worker that cannot keep up is to be seen falling behind, not to be taken for dead.
     settings = WorkerLinkSettings(batch_interval_ms=INTERVAL_MS[way], ping_timeout_s=60.0, accept_timeout_s=30.0)
     pool = WorkerPool([address], "bench", settings)
-    await pool.start()
+    following = asyncio.create_task(pool.follow())
     await pool.wait_ready()
     callers = [Caller(FRAME_S * index / sessions) for index in range(sessions)]
     for caller in callers:
@@ -95,6 +95,7 @@ async def drive(way: str, address: str, sessions: int, seconds: float, worker_pi
     frames = sessions * round(seconds / FRAME_S)
     delays = sorted(delay for caller in callers for delay in caller.delays)
     load_delay_ms = max((load.queue_delay_ms_p95 for load in pool.loads()), default=0.0)
+    following.cancel()
     await pool.stop()
     return {
         "way": way,

@@ -97,10 +97,11 @@ def rotate(
     with _one_line():
         stored = KeySecret(secret)
         content = _read(stored)
-        for key_id in key_file.idle_ids(content):
-            content = key_file.without_key(content, key_id)
-            typer.echo(f"retired key {key_id}")
+        idle = key_file.idle_ids(content)
         content, key_id = key_file.with_new_key(content)
+        for old_id in idle:
+            content = key_file.without_key(content, old_id)
+            typer.echo(f"retired key {old_id}")
         stored.replace(KEYS_FILE, json.dumps(content))
         typer.echo(f"added key {key_id}; minting with it in {propagation_s:g} s")
         time.sleep(propagation_s)

@@ -23,11 +23,16 @@ KeyFile = Mapping[str, Any]
 def with_new_key(content: KeyFile) -> tuple[dict[str, Any], str]:
     """Add a key that does not mint yet. Returns the content and the new key's id.
 
+    Ids go round, from that of the newest key on: one that was just retired comes last, and nobody who still holds the
+    retired key takes the new one's ufrags for forged.
+
     Raises:
         KeyMisuse: every id is taken.
     """
-    taken = set(_ids(content))
-    key_id = next((char for char in ICE_CHARS if char not in taken), None)
+    taken = list(_ids(content))
+    after_newest = ICE_CHARS.find(taken[-1]) + 1
+    free = (char for char in ICE_CHARS[after_newest:] + ICE_CHARS[:after_newest] if char not in taken)
+    key_id = next(free, None)
     if key_id is None:
         raise KeyMisuse(f"all {len(ICE_CHARS)} key ids are taken: retire some first")
     secret = base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")

@@ -79,6 +79,11 @@ class WholeTransceiver:
         """What /readyz says."""
         return await self._get(self.admin + "/readyz")
 
+    async def report_on(self, call_id: str) -> dict[str, Any]:
+        """What is known of a call that has ended."""
+        report: dict[str, Any] = json.loads(await self._get(f"{self.admin}/calls/{call_id}"))
+        return report
+
     async def metrics(self) -> str:
         """Its metrics, as text."""
         return await self._get(self._metrics)

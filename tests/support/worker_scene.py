@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -15,6 +15,7 @@ from offhook_proto.worker.v1.worker_pb2_grpc import (
 )
 from offhook_worker import ServeOptions, VoiceWorker, WorkerServer
 
+from offhook.service.background import Background
 from tests.support.broken_workers import Fault
 from transceiver.worker_link import (
     LostReason,
@@ -74,13 +75,12 @@ async def pool_of(
 ) -> AsyncIterator[WorkerPool]:
     """A started pool, once `ready` workers (default: one for each target) are connected."""
     pool = WorkerPool(targets, "transceiver-under-test", settings)
-    await pool.start()
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(pool.stop)
+        Background(stack).start(pool.follow())
         async with asyncio.timeout(DEADLINE_S):
             await pool.wait_ready(len(targets) if ready is None else ready)
         yield pool
-    finally:
-        await pool.stop()
 
 
 async def open_session(

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
-from offhook.service.tracing import NO_TRACING, Tracing
+from offhook.service.tracing import NO_TRACING, Trace, Tracing
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.call import Call
 from transceiver.calls.errors import (
@@ -33,6 +34,7 @@ from transceiver.calls.socket_call import SocketCall
 from transceiver.hub import NoCandidates, SessionHub, TooManySessions
 from transceiver.hub import TooManyConnecting as HubTooManyConnecting
 from transceiver.quality.report import CallReport
+from transceiver.quality.socket_report import SocketReport
 from transceiver.quality.totals import QualityTotals
 from transceiver.realtime.ids import new_id
 from transceiver.realtime.quota import UNLIMITED, Quota
@@ -55,7 +57,7 @@ class CallService:
         default_model: of a call that names none; None: the first that a worker serves, else loopback.
         aliases: other names for models, as patterns; the first that matches counts, and nothing is the default model.
         max_sockets: sessions on WebSockets at once.
-        tracing: keeps traces of calls with a media session.
+        tracing: keeps traces of calls.
     """
 
     def __init__(
@@ -141,8 +143,7 @@ class CallService:
             raise TooManyConnecting(f"Too many at once: {error}. Call again in a moment.") from None
         except NoCandidates as error:
             raise NoRelay(f"No relay: {error}. Call again in a moment.") from None
-        attributes = {"offhook.call_id": opened.call_id, "offhook.model": model}
-        call.open(opened, self._tracing.begin("call", now, attributes))
+        call.open(opened, self._begin_trace(opened.call_id, model))
         self._calls[call.id] = call
         try:
             await self._join(call, model, session, quota)
@@ -152,6 +153,9 @@ class CallService:
             raise
         call.placed(model)
         return call
+
+    def _begin_trace(self, call_id: str, model: str) -> Trace:
+        return self._tracing.begin("call", time.monotonic(), {"offhook.call_id": call_id, "offhook.model": model})
 
     def _model(self, wanted: str | None) -> str:
         default = self._default_model or next(iter(self._workers.models()), LOOPBACK)
@@ -201,7 +205,13 @@ class CallService:
         try:
             with self._refusals(model):
                 call = await self._workers.open_socket(
-                    call_id, socket, model, session, ended=self._on_socket_ended, quota=quota
+                    call_id,
+                    socket,
+                    model,
+                    session,
+                    ended=self._on_socket_ended,
+                    quota=quota,
+                    begin_trace=partial(self._begin_trace, call_id, model),
                 )
         except BaseException:
             self._forget_socket(call_id)
@@ -209,7 +219,7 @@ class CallService:
         if call.end_reason is not None:
             raise CallEndedEarly(f"The session ended before it began ({call.end_reason}). Connect again.")
         self._sockets[call_id] = call
-        _log.info("socket session begun", call=call_id, model=model)
+        call.placed(model)
         return call
 
     @contextmanager
@@ -274,7 +284,8 @@ class CallService:
         self._calls.pop(call.id, None)
         self._tell_idle()
 
-    def _on_socket_ended(self, call: SocketCall) -> None:
+    def _on_socket_ended(self, call: SocketCall, report: SocketReport) -> None:
+        self.quality.keep(report)
         self._forget_socket(call.id)
 
     def _forget_socket(self, call_id: str) -> None:

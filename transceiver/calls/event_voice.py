@@ -1,6 +1,7 @@
 """The caller's audio that comes in events, on its way to the model and to turn taking, in order with all else."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -47,6 +48,8 @@ class EventVoice:
         self._to_send: deque[Pcm | worker_pb2.SessionInput] = deque()
         self._to_send_us = 0
         self._retry: asyncio.TimerHandle | None = None
+        self.heard_at: float | None = None
+        """When the first audio came, in monotonic seconds; None: none yet."""
         self._ready = asyncio.Event()
         self._ready.set()
 
@@ -82,6 +85,8 @@ class EventVoice:
 
     def append(self, appended: AppendAudio) -> None:
         """Takes audio of the client."""
+        if self.heard_at is None:
+            self.heard_at = time.monotonic()
         self._input.append(CODECS[self._format().type], appended.audio)
         self._settle()
 

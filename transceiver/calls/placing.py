@@ -29,6 +29,7 @@ from transceiver.calls.succession import Handover
 from transceiver.calls.worker_side import WorkerSide
 from transceiver.config import SessionLimits
 from transceiver.playout.pacer import Pacer
+from transceiver.quality.socket_report import SocketReport
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.model import ModelTraits
 from transceiver.realtime.quota import UNLIMITED, Quota
@@ -139,16 +140,18 @@ class WorkerCalls:
         model: str,
         given: Mapping[str, Any],
         *,
-        ended: Callable[[SocketCall], None],
+        ended: Callable[[SocketCall, SocketReport], None],
         quota: Quota = UNLIMITED,
+        begin_trace: Callable[[], Trace] = lambda: NO_TRACE,
     ) -> SocketCall:
         """Finds a worker for a client whose events carry the audio.
 
         Args:
             id: for logs and the worker.
             given: the session object, as far as the connection says something of it.
-            ended: called once when the session is over.
+            ended: called once, with the report on it, when the session is over.
             quota: what its answers may take.
+            begin_trace: of the call, once the session object is accepted; the worker continues it.
 
         Raises:
             SessionRefused: `given` is at fault, or this installation has no codecs.
@@ -161,6 +164,7 @@ class WorkerCalls:
             raise SessionRefused(message, code="audio_unavailable", param=None)
         input_format = choose_event_format(info.input_formats if info is not None else ())
         output_format = choose_event_format(info.output_formats if info is not None else ())
+        trace = begin_trace()
         codec = CODEC_NAMES.get(output_format.codec)
         rate = output_format.sample_rate_hz if codec is None else EVENT_FORMAT.sample_rate_hz
         side = SocketCall(
@@ -172,9 +176,11 @@ class WorkerCalls:
             output=self._audio.open_event_output(rate),
             latency=self.latency,
             mcp=self._mcp,
-            hand_over=self._mover(model, id, input_format, output_format),
+            hand_over=self._mover(model, id, input_format, output_format, trace.traceparent),
             ended=ended,
+            trace=trace,
         )
+        asked_at = time.monotonic()
         try:
             joined = await self._workers.open(
                 model=model,
@@ -183,10 +189,12 @@ class WorkerCalls:
                 output_format=output_format,
                 config=session.worker_config(),
                 listener=side,
+                traceparent=trace.traceparent,
             )
         except BaseException:
             side.end(CloseReason.REFUSED)
             raise
+        trace.span("worker: open", asked_at, time.monotonic(), {"offhook.model": model})
         side.join(joined)
         return side
 

@@ -8,8 +8,10 @@ from typing import Final
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
+from offhook.service.tracing import NO_TRACE, Trace
 from transceiver.audio.interface import EventOutput, ModelDecoder
 from transceiver.calls.answer_latency import AnswerLatency
+from transceiver.calls.call_trace import end_socket_trace
 from transceiver.calls.event_socket import EventSocket
 from transceiver.calls.event_voice import CODECS, EventVoice
 from transceiver.calls.gathered_audio import GatheredAudio
@@ -17,6 +19,7 @@ from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
 from transceiver.calls.realtime_side import RealtimeSide
 from transceiver.calls.succession import Handover, Succession
 from transceiver.calls.worker_side import CLOSE_REASONS
+from transceiver.quality.socket_report import SocketReport, SocketTimes
 from transceiver.realtime.session import RealtimeSession
 from transceiver.session.actions import CloseReason
 from transceiver.worker_link.counters import LostReason
@@ -40,7 +43,8 @@ class SocketCall:
         decoder: of what the model says; None: it gives samples.
         output: converts samples to what the client has chosen.
         hand_over: opens the session anew on another worker, for this listener.
-        ended: called once when the session is over.
+        ended: called once, with the report on it, when the session is over.
+        trace: of the call, ended with it.
     """
 
     may_have_events = True
@@ -58,7 +62,8 @@ class SocketCall:
         latency: AnswerLatency,
         mcp: McpServers = NO_SERVERS,
         hand_over: "Callable[[Handover, SocketCall], Awaitable[WorkerSession]]",
-        ended: Callable[["SocketCall"], None],
+        ended: Callable[["SocketCall", SocketReport], None],
+        trace: Trace = NO_TRACE,
     ) -> None:
         self.id = id
         self._socket = socket
@@ -67,8 +72,11 @@ class SocketCall:
         self._decoder = decoder
         self._output = output
         self._ended = ended
+        self._trace = trace
+        self._log = _log.bind(trace_id=trace.trace_id) if trace.trace_id else _log
+        self._times = SocketTimes(opened_at=time.monotonic())
         self._realtime = RealtimeSide(
-            session, client=self, ear=ear, voice=self, latency=latency, now=time.monotonic, mcp=mcp
+            session, client=self, ear=ear, voice=self, latency=latency, now=time.monotonic, mcp=mcp, trace=trace
         )
         self._worker: WorkerSession | None = None
         self._hand_over = hand_over
@@ -82,9 +90,14 @@ class SocketCall:
     def join(self, worker: WorkerSession) -> None:
         """Names the session that the worker has accepted. It may have spoken before."""
         self._worker = worker
+        self._times.answered_at = time.monotonic()
         self._ear.feed(worker)
         self._realtime.serve(worker)
         self._grant(0)
+
+    def placed(self, model: str) -> None:
+        """The client gets its answer."""
+        self._log.info("call placed", call=self.id, model=model)
 
     def open(self) -> None:
         """The socket is open: the client is told what the session is."""
@@ -124,7 +137,7 @@ class SocketCall:
             return
         self._realtime.close(reason)
         self.end_reason = reason
-        _log.info("socket session ended", call=self.id, reason=reason.value)
+        report = self._report(reason)
         self._succession.close()
         self._ear.close()
         if self._decoder is not None:
@@ -135,7 +148,14 @@ class SocketCall:
             self._worker.close(CLOSE_REASONS.get(reason, worker_pb2.SessionClose.REASON_ERROR))
             self._worker = None
         self._socket.end(reason)
-        self._ended(self)
+        self._ended(self, report)
+
+    def _report(self, reason: CloseReason) -> SocketReport:
+        now, self._times.heard_at = time.monotonic(), self._ear.heard_at
+        report = self._times.report(self.id, reason.value, ended_at=now, from_client_audio_us=self._ear.end_us)
+        self._log.info("call ended", **report.fields())
+        end_socket_trace(self._trace, report, self._times, now=now)
+        return report
 
     def push(self, frame: worker_pb2.AudioFrame, response_id: str) -> None:
         """Must not be called: the client plays."""
@@ -172,6 +192,7 @@ class SocketCall:
 
     def _show(self, frame: worker_pb2.AudioFrame) -> None:
         self._grant(frame.duration_us)
+        self._times.answer_audio_us += frame.duration_us
         codec = CODECS[self._session.configuration.output_format.type]
         count = max(1, len(frame.payload) // BYTES_PER_SAMPLE)
         for begin in range(0, len(frame.payload), LONGEST_DELTA_BYTES):

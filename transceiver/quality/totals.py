@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from transceiver.quality.report import CallReport
+from transceiver.quality.socket_report import SocketReport
 
 STAGES: Final = ("answered", "reached", "connected", "first_audio")
 DIRECTIONS: Final = ("from_client", "to_client")
@@ -36,7 +37,7 @@ class QualityTotals:
     """
 
     def __init__(self) -> None:
-        self.latest: dict[str, CallReport] = {}
+        self.latest: dict[str, CallReport | SocketReport] = {}
         self.setup_s = {stage: Distribution(SETUP_BOUNDS_S) for stage in STAGES}
         self.gap_ratio = {direction: Distribution(GAP_BOUNDS) for direction in DIRECTIONS}
         self.mos = {direction: Distribution(MOS_BOUNDS) for direction in DIRECTIONS}
@@ -46,11 +47,15 @@ class QualityTotals:
         found = self.latest.get(call)
         return found.fields() if found is not None else None
 
-    def add(self, call: CallReport) -> None:
-        """A call has ended. What it did not reach, or was too short to be rated, counts nowhere."""
+    def keep(self, call: CallReport | SocketReport) -> None:
+        """Has this one at hand, and counts nothing of it."""
         self.latest[call.call] = call
         if len(self.latest) > KEPT:
             del self.latest[next(iter(self.latest))]
+
+    def add(self, call: CallReport) -> None:
+        """A call has ended. What it did not reach, or was too short to be rated, counts nowhere."""
+        self.keep(call)
         for stage, took_ms in zip(
             STAGES, (call.answered_ms, call.reached_ms, call.connected_ms, call.first_audio_ms), strict=True
         ):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 from offhook_proto.worker.v1 import worker_pb2
 
-from offhook.service.discovery import parse_target, watch_targets
+from offhook.service.discovery import watch_targets
 from offhook.service.discovery_health import DiscoveryHealth
 from transceiver.worker_link.counters import LinkCounters
 from transceiver.worker_link.errors import NoCapacity, NoSuchModel, WorkerRejected
@@ -83,25 +83,25 @@ class WorkerPool:
         self._links: dict[str, WorkerLink] = {}
         self._running: dict[asyncio.Task[None], WorkerLink] = {}
         self._discovery = discovery
-        self._follower: asyncio.Task[None] | None = None
         self._known_models: set[str] = set()
         self._changed = asyncio.Event()
 
-    async def start(self) -> None:
-        """Starts discovery and the links; returns without waiting for any worker.
+    async def follow(self) -> None:
+        """Follows discovery, with a link to each worker; runs until cancelled.
 
         Raises:
-            ValueError: a target is written wrongly.
+            ValueError, ConfigError: as `watch_targets` says.
         """
-        for target in self._targets:
-            parse_target(target)
-        self._follower = asyncio.create_task(self._follow_discovery(), name="worker-discovery")
+        interval_s = self._settings.discovery_interval_s
+        async for targets in watch_targets(self._targets, interval_s, health=self._discovery):
+            for target in self._links.keys() - targets:
+                self._links.pop(target).retire()
+            for target in targets - self._links.keys():
+                self._begin_link(target)
+            self._link_changed()
 
     async def stop(self) -> None:
-        """Ends every stream; open sessions hear `worker_lost("stopped")`."""
-        if self._follower is not None:
-            self._follower.cancel()
-            await asyncio.wait([self._follower])
+        """Ends every stream, once nothing follows discovery any more; open sessions hear `worker_lost("stopped")`."""
         await asyncio.gather(*(link.stop() for link in list(self._running.values())))
 
     def models(self) -> dict[str, ModelInfo]:
@@ -236,25 +236,19 @@ class WorkerPool:
                     if model.name and model.input_formats and model.output_formats:
                         yield _Offer(link, stream, model)
 
-    async def _follow_discovery(self) -> None:
-        interval_s = self._settings.discovery_interval_s
-        async for targets in watch_targets(self._targets, interval_s, health=self._discovery):
-            for target in self._links.keys() - targets:
-                self._links.pop(target).retire()
-            for target in targets - self._links.keys():
-                link = WorkerLink(
-                    target,
-                    self._transceiver_name,
-                    self._settings,
-                    self.counters,
-                    on_change=self._link_changed,
-                    rng=self._rng,
-                )
-                self._links[target] = link
-                task = link.start()
-                self._running[task] = link
-                task.add_done_callback(self._running.pop)
-            self._link_changed()
+    def _begin_link(self, target: str) -> None:
+        link = WorkerLink(
+            target,
+            self._transceiver_name,
+            self._settings,
+            self.counters,
+            on_change=self._link_changed,
+            rng=self._rng,
+        )
+        self._links[target] = link
+        task = link.start()
+        self._running[task] = link
+        task.add_done_callback(self._running.pop)
 
     def _link_changed(self) -> None:
         for offer in self._offers():

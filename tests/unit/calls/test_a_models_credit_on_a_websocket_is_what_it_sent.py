@@ -43,6 +43,8 @@ class Plain:
     def after(self, then: Any) -> None:  # noqa: ANN401 - a call-back
         then()
 
+    heard_at = None
+
     def feed(self, worker: object) -> None:
         pass
 
@@ -63,7 +65,7 @@ async def test_heard_or_discarded_it_is_given_back_once() -> None:
         output=cast("EventOutput", plain),
         latency=AnswerLatency(),
         hand_over=cast("Any", plain),
-        ended=lambda call: None,
+        ended=lambda call, report: None,
     )
     call.join(cast("WorkerSession", plain))
     call.open()

@@ -143,8 +143,18 @@ async def test_a_rotation_mints_with_a_new_key_and_retires_the_one_before_the_la
     assert (await keys(*ROTATE)).exit_code == 0
     assert secrets.routing_keys() == {"A": False, "B": True}
     assert (await keys(*ROTATE)).exit_code == 0
-    # A was retired first, so its id is free again.
-    assert secrets.routing_keys() == {"B": False, "A": True}
+    assert secrets.routing_keys() == {"B": False, "C": True}
+
+
+async def test_a_key_that_was_just_retired_leaves_its_id_to_nobody(secrets: Secrets) -> None:
+    await keys(*ENSURE)
+    held_before = set(secrets.routing_keys())
+    for _ in range(4):
+        assert (await keys(*ROTATE)).exit_code == 0
+        retired = held_before - set(secrets.routing_keys())
+        (minting,) = (key for key, mints in secrets.routing_keys().items() if mints)
+        assert minting not in retired | held_before
+        held_before = set(secrets.routing_keys())
 
 
 async def test_what_somebody_else_has_written_meanwhile_is_not_overwritten(secrets: Secrets) -> None:

@@ -1,7 +1,9 @@
 """A call is one trace: its set-up and end by the transceiver, the session on the worker below it."""
 
 import asyncio
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,9 +13,11 @@ from offhook.service.config import ConfigError
 from offhook.service.tracing import NO_TRACING, TracingConfig, open_tracing
 from offhook.worker_role import WorkerConfig
 from tests.support.live_caller import calling
+from tests.support.socket_scene import BY_HAND, connected, parrot_house
 from tests.support.trace_collector import CollectedSpan, TraceCollector, collecting
 from tests.support.udp_peer import until
 from tests.support.whole_transceiver import reachable_transceiver
+from transceiver.quality.socket_report import SocketReport
 
 SETUP = {"offer", "worker: open", "ice", "dtls", "first audio"}
 
@@ -60,6 +64,38 @@ async def test_a_call_is_one_trace_from_the_offer_to_the_worker(tmp_path: Path) 
     assert {line["event"] for line in of_call} == {"call placed", "call connected", "call ended"}
     assert {line["trace_id"] for line in of_call} == {root.trace_id}
     assert "127.0.0.1" not in str(collector.spans)
+
+
+async def test_a_session_on_a_websocket_is_one_trace_too(tmp_path: Path) -> None:
+    pytest.importorskip("offhook_datapath", reason="the native module is not built here")
+    with capture_logs() as lines:
+        async with collecting() as collector:
+            tracing = TracingConfig(otlp_endpoint=collector.endpoint)
+            async with parrot_house(tmp_path, tracing=tracing, drain_s=0) as house, connected(house) as client:
+                await client.configure(**BY_HAND)
+                await client.append(bytes(48_000))
+                await client.send("input_audio_buffer.commit")
+                await client.send("response.create")
+                await client.event("response.done")
+                await client.socket.close()
+                ended = await _line(lines, "call ended")
+                assert await house.report_on(ended["call"]) == {name: ended[name] for name in SocketReport.__slots__}
+            await until(lambda: any(span.name == "call" for span in collector.spans), "the call is told of")
+    (root,) = [span for span in collector.spans if not span.parent]
+    assert {span.trace_id for span in collector.spans} == {root.trace_id}
+    assert {span.name for span in collector.spans} >= {"call", "worker: open", "first audio"}
+    of_call = [line for line in lines if line.get("call") == root.attributes["offhook.call_id"]]
+    assert [line["event"] for line in of_call] == ["call placed", "call ended"]
+    assert {line["trace_id"] for line in of_call} == {root.trace_id}
+    assert root.attributes["offhook.transport"] == "websocket"
+    assert root.attributes["offhook.from_client_audio_ms"] == 1000
+    assert root.attributes["offhook.answer_audio_ms"] == pytest.approx(1000, abs=40)
+
+
+async def _line(lines: list[MutableMapping[str, Any]], event: str) -> Mapping[str, Any]:
+    """The log line of it, once there is one."""
+    await until(lambda: any(line["event"] == event for line in lines), event)
+    return next(line for line in lines if line["event"] == event)
 
 
 def _assert_in_order(root: CollectedSpan, spans: dict[str, CollectedSpan]) -> None:

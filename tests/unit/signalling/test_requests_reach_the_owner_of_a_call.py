@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from offhook.service.background import Background
 from tests.support.http_scene import CLUSTER_ID, KEY, KEYS, HttpTransceiver, ask, ask_in_bytes, route_server
 from transceiver.peers import PeerDirectory
 from wire.ufrag import RouteToken
@@ -39,8 +40,7 @@ async def neighbours(tmp_path: Path) -> AsyncIterator[Neighbours]:
     """See Neighbours; everything is closed at the end."""
     async with AsyncExitStack() as stack:
         made = Neighbours(stack, tmp_path)
-        await made.peers.start()
-        stack.push_async_callback(made.peers.stop)
+        Background(stack).start(made.peers.follow())
         yield made
 
 

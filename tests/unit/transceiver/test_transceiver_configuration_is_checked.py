@@ -1,5 +1,6 @@
 """A transceiver's configuration is refused with a reason before anything is opened."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from offhook.service.config import ConfigError, load_config
+from tests.support.whole_transceiver import config, whole_transceiver
 from transceiver.config import TransceiverConfig
 
 GOOD: dict[str, Any] = {
@@ -78,3 +80,13 @@ def test_what_cannot_work_is_named(tmp_path: Path, field: str, value: object) ->
 def test_every_interface_is_no_address_to_give_to_others(tmp_path: Path, listen: str, wanted: str) -> None:
     with pytest.raises(ConfigError, match=wanted):
         load(tmp_path, **{listen: "0.0.0.0:8081"})
+
+
+@pytest.mark.parametrize("field", ["workers", "peers", "candidates"])
+async def test_who_is_to_ask_kubernetes_and_is_nowhere_ends_with_a_sentence(
+    field: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "nothing"))
+    async with whole_transceiver(config(tmp_path, **{field: ("kubernetes:voice/others:grpc",)}), tmp_path) as made:
+        with pytest.raises(ConfigError, match="service account"):
+            await asyncio.wait_for(asyncio.shield(made.task), 20)

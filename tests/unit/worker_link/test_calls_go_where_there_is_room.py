@@ -123,7 +123,7 @@ async def test_without_any_worker_there_is_no_capacity(tmp_path: Path) -> None:
 
 async def test_a_wrong_target_is_refused_at_start() -> None:
     with pytest.raises(ValueError, match="nowhere"):
-        await WorkerPool(["nowhere"], "transceiver-under-test").start()
+        await WorkerPool(["nowhere"], "transceiver-under-test").follow()
 
 
 async def test_a_final_refusal_reaches_the_caller_with_its_reason() -> None:

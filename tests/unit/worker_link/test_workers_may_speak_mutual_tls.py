@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from tests.support.authority import Authority
 from tests.support.worker_scene import DEADLINE_S, RecordingListener, open_session, pool_of, serving, until
-from transceiver.worker_link import WorkerLinkSettings, WorkerPool
+from transceiver.worker_link import WorkerLinkSettings
 
 WORKER, TRANSCEIVER = "worker.test", "transceiver.test"
 
@@ -78,14 +78,14 @@ async def test_a_missing_file_is_waited_for(tmp_path: Path) -> None:
     assert settings.tls_key_file is not None
     key = settings.tls_key_file.read_bytes()
     settings.tls_key_file.unlink()
-    async with serving(EchoWorker(), serve_options(authority, tmp_path)) as (_, address):
-        pool = WorkerPool([address], "transceiver-under-test", settings)
-        await pool.start()
+    async with (
+        serving(EchoWorker(), serve_options(authority, tmp_path)) as (_, address),
+        pool_of([address], settings, ready=0) as pool,
+    ):
         await asyncio.sleep(0.05)
         settings.tls_key_file.write_bytes(key)
         async with asyncio.timeout(DEADLINE_S):
             await pool.wait_ready()
-        await pool.stop()
 
 
 def test_half_a_configuration_is_refused() -> None:
