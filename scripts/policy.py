@@ -23,6 +23,7 @@ EVERYTHING: Final = {
     "keys": {"rotation": {"enabled": True}},
     "transceiver": {"autoscaling": {"kind": "hpa"}, "ingress": {"enabled": True}},
     "worker": {"autoscaling": {"kind": "hpa"}},
+    "bench": {"enabled": True},
 }
 
 
