@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds a Kubernetes from Go modules into DIR/bin: control plane, etcd, kubelet, kube-proxy, containerd, and kwok, which
-# simulates nodes. DIR/crds gets the kinds of others that the chart uses.
+# Builds a Kubernetes from Go modules into DIR/bin: control plane, etcd, kubelet, kube-proxy, containerd; kwok, which simulates
+# nodes; and kube-router, which enforces NetworkPolicies. DIR/crds gets the kinds of others that the chart uses.
 #   build.sh DIR
 # What is there at the wanted version is not built again. About 10 minutes of two idle cores at first; Go's caches make it
 # seconds later.
 set -euo pipefail
 K8S=${K8S:-v1.36.3} ETCD=${ETCD:-v3.7.3}
-CONTAINERD=${CONTAINERD:-v2.4.2} KWOK=${KWOK:-v0.8.0}
+CONTAINERD=${CONTAINERD:-v2.4.2} KWOK=${KWOK:-v0.8.0} KUBE_ROUTER=${KUBE_ROUTER:-v2.1.0}
 PROMETHEUS_OPERATOR=${PROMETHEUS_OPERATOR:-v0.85.0} KEDA=${KEDA:-v2.21.0}
 out=$(mkdir -p "${1:?usage: build.sh DIR}" && cd "$1" && pwd); shift
 mkdir -p "$out/bin" "$out/src" "$out/stamp"
@@ -57,6 +57,10 @@ node() {
   export CGO_ENABLED=0
   build containerd "github.com/containerd/containerd/v2@$CONTAINERD" "" github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2,ctr}
 }
+policies() {
+  export CGO_ENABLED=0
+  build kube-router "github.com/cloudnativelabs/kube-router/v2@$KUBE_ROUTER" "" github.com/cloudnativelabs/kube-router/v2/cmd/kube-router
+}
 crds() {
   local operator keda=$(moddir "github.com/kedacore/keda/v2@$KEDA") kind
   operator=$(moddir "github.com/prometheus-operator/prometheus-operator@$PROMETHEUS_OPERATOR")
@@ -68,4 +72,5 @@ crds() {
 }
 cluster
 node
+policies
 [ -e "$out/crds/keda.sh_scaledobjects.yaml" ] || crds

@@ -12,13 +12,16 @@ from typing import Any
 
 import yaml
 
-from tests.chart.rendering import CHART, HELM, ROOT
+from tests.chart.rendering import CHART, HELM, ROOT, merged
 
 HERE = Path(__file__).parent
 NAMESPACE = "voice"
 NODES = ("10.200.0.11", "10.200.0.12")
 FIRST_CALLER = "10.200.0.101"
 CALLERS = 40
+RELAY, WORKER = "daemonset/fabric-offhook-relay", "deployment/fabric-offhook-worker"
+TRANSCEIVER = "statefulset/fabric-offhook-transceiver"
+WORKLOADS = (RELAY, WORKER, TRANSCEIVER)
 SMALL: Mapping[str, Any] = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
 VALUES: Mapping[str, Any] = {
     "image": {"repository": "localhost/offhook", "pullPolicy": "Never"},
@@ -42,21 +45,21 @@ class Cluster:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
 
     def up(self) -> None:
-        """Starts it anew, with the images that are there."""
+        """Starts it anew, with the images that are there; nodes keep those that they have had."""
         images = [
-            self._directory / "images" / f"{name}.tar" for name in ("pause", "relay", "bench", "transceiver", "worker")
+            self.directory / "images" / f"{name}.tar" for name in ("pause", "relay", "bench", "transceiver", "worker")
         ]
-        subprocess.run([HERE / "nodes.sh", self._directory, "up", *images], check=True)
+        subprocess.run([HERE / "nodes.sh", self.directory, "up", *images], check=True)
         for number in range(CALLERS):
             address = f"10.200.0.{101 + number}/24"
             subprocess.run(["ip", "-n", "kcl", "addr", "add", address, "dev", "eth0"], check=True)
 
     def down(self) -> None:
         """Stops all of it."""
-        subprocess.run([HERE / "nodes.sh", self._directory, "down"], check=True)
+        subprocess.run([HERE / "nodes.sh", self.directory, "down"], check=True)
 
     def run(self, host: str, *command: str | Path, stdin: str | None = None) -> str:
         """Standard output of a command on the control plane's host (kcp), a node (kn1, kn2) or the client's (kcl).
@@ -64,7 +67,7 @@ class Cluster:
         Raises:
             CommandFailed: it failed.
         """
-        whole = [HERE / "nodes.sh", self._directory, "exec", host, *command]
+        whole = [HERE / "nodes.sh", self.directory, "exec", host, *command]
         done = subprocess.run(whole, check=False, capture_output=True, text=True, timeout=300, input=stdin)
         if done.returncode != 0:
             raise CommandFailed(f"{' '.join(map(str, command))}: {done.stderr}")
@@ -72,7 +75,7 @@ class Cluster:
 
     def start(self, host: str, *command: str | Path) -> "subprocess.Popen[str]":
         """A command that goes on; its standard output and error come together."""
-        whole = [HERE / "nodes.sh", self._directory, "exec", host, *command]
+        whole = [HERE / "nodes.sh", self.directory, "exec", host, *command]
         return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def kubectl(self, *arguments: str, namespace: str = NAMESPACE, stdin: str | None = None) -> str:
@@ -101,11 +104,26 @@ class Cluster:
     def custom_kind(self, name: str) -> Path:
         """The file that defines a kind of the Prometheus operator's or KEDA's: `podmonitors.monitoring.coreos.com`."""
         plural, _, group = name.partition(".")
-        return self._directory / "crds" / f"{group}_{plural}.yaml"
+        return self.directory / "crds" / f"{group}_{plural}.yaml"
 
     def kill_container(self, node: str, container: str) -> None:
         """SIGKILL to the process of a container on a node, as the kernel sends it."""
-        subprocess.run([HERE / "nodes.sh", self._directory, "kill", node, container], check=True)
+        subprocess.run([HERE / "nodes.sh", self.directory, "kill", node, container], check=True)
+
+    def enforce_policies(self, node: str) -> "subprocess.Popen[str]":
+        """Begins to enforce NetworkPolicies on n1 or n2; goes on until the process is ended."""
+        return self.start(
+            f"k{node}",
+            "kube-router",
+            "--run-firewall=true",
+            "--run-router=false",
+            "--run-service-proxy=false",
+            f"--kubeconfig={self.directory / 'run/kubeconfig'}",
+            f"--hostname-override={node}",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--iptables-sync-period=5s",
+            "--health-port=0",
+        )
 
     @property
     def nodes_declared_dead(self) -> int:
@@ -118,7 +136,7 @@ class Cluster:
     @contextmanager
     def without_api_server(self) -> Iterator[None]:
         """The API server answers nobody."""
-        pid = (self._directory / "run/apiserver.pid").read_text().strip()
+        pid = (self.directory / "run/apiserver.pid").read_text().strip()
         subprocess.run(["kill", "-STOP", pid], check=True)
         try:
             yield
@@ -135,6 +153,20 @@ class Release:
         key = cluster.kubectl("get", "secret", "fabric-offhook-api-keys", "--output", "jsonpath={.data.api_keys}")
         self._port = port
         self._key = base64.b64decode(key).decode().strip()
+
+    @contextmanager
+    def configured(self, values: Mapping[str, Any]) -> Iterator[None]:
+        """Is upgraded to other values while the block runs, and back again."""
+        self._upgrade(merged(VALUES, values))
+        try:
+            yield
+        finally:
+            self._upgrade(VALUES)
+
+    def _upgrade(self, values: Mapping[str, Any]) -> None:
+        self.cluster.helm("upgrade", "fabric", CHART, "--wait", "--timeout=180s", values=values)
+        for workload in WORKLOADS:
+            self.await_rolled(workload, within_s=120)
 
     def roll(self, workload: str, *, within_s: int) -> None:
         """Restarts the pods of a workload as its strategy says, and returns when all have been."""
@@ -153,7 +185,7 @@ class Release:
             report = Path(folder) / "report.json"
             command: list[str | Path] = [
                 HERE / "nodes.sh",
-                self.cluster._directory,
+                self.cluster.directory,
                 "exec",
                 "kcl",
                 ROOT / ".venv/bin/offhook",

@@ -3,12 +3,9 @@
 import time
 from collections.abc import Callable
 
-from tests.chart.rendering import CHART, merged
-from tests.cluster.cluster import VALUES, Release
+from tests.cluster.cluster import RELAY, TRANSCEIVER, WORKER, WORKLOADS, Release
 
 CALLS = 20
-RELAY, WORKER = "daemonset/fabric-offhook-relay", "deployment/fabric-offhook-worker"
-TRANSCEIVER = "statefulset/fabric-offhook-transceiver"
 
 
 def test_helm_test_makes_a_call(release: Release, show: Callable[[str], None]) -> None:
@@ -74,7 +71,7 @@ def test_a_drained_node_keeps_the_calls_of_its_transceiver_until_they_end(
     cluster.kubectl("uncordon", "n1")
     assert (old.up, new.up) == (CALLS, 5)
     assert old.lost_share < 0.001
-    for workload in (RELAY, WORKER, TRANSCEIVER):
+    for workload in WORKLOADS:
         release.await_rolled(workload, within_s=60)
 
 
@@ -106,16 +103,14 @@ def test_a_minute_without_the_api_server_costs_what_kubernetes_makes_of_it(
 def test_on_host_ports_no_service_stands_between_callers_and_relays(
     release: Release, show: Callable[[str], None]
 ) -> None:
-    on_host_ports = merged(VALUES, {"relay": {"expose": "hostPort"}})
-    release.cluster.helm("upgrade", "fabric", CHART, "--wait", "--timeout=180s", values=on_host_ports)
-    release.await_rolled(RELAY, within_s=60)
-    with release.calls(CALLS, 75) as away, release.cluster.without_api_server():
-        time.sleep(60)
-    show(f"host ports, a minute without the API server: {away.summary}")
-    assert away.up == CALLS
-    assert away.lost_share < 0.001
-    with release.calls(CALLS, 60) as rolled:
-        release.roll(RELAY, within_s=55)
+    with release.configured({"relay": {"expose": "hostPort"}}):
+        with release.calls(CALLS, 75) as away, release.cluster.without_api_server():
+            time.sleep(60)
+        show(f"host ports, a minute without the API server: {away.summary}")
+        assert away.up == CALLS
+        assert away.lost_share < 0.001
+        with release.calls(CALLS, 60) as rolled:
+            release.roll(RELAY, within_s=55)
     show(f"host ports, relays roll: {rolled.summary}")
     assert rolled.up == CALLS
     # The old one has to give the port back before the next one can have it.
