@@ -22,7 +22,7 @@ def fabric() -> Iterator[Fabric]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require() -> Callable[[str | None], None]:
     """Skips the test for the reason given, if one is; in CI, where nothing may be missing, it fails instead."""
 

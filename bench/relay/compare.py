@@ -5,7 +5,7 @@ run. CPU is the running time of the relay's one thread (`/proc/<pid>/task/<tid>/
 IRQ time accounting includes the softirq work that its sends cause; `cpu_split` says how the parts are told apart. Rates
 count both directions together. Latency is one way, from before a client's send call to the kernel's time stamp at the
 transceiver; what it *adds* is that less the same of datagrams that meet no relay, sent at the same times, percentile by
-percentile. Prints one JSON object.
+percentile.
 
 Needs root, `ip`, `taskset`, `chrt`, a C compiler and two cores. Every load ends by itself. `offhook bench relay` runs
 it.
@@ -14,25 +14,29 @@ it.
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench.machine import CannotMeasure, machine
+from bench.machine import CannotMeasure
 from bench.relay import cpu_split
 from bench.relay.cpu_split import CpuSplit
 from bench.relay.network import CLIENT_NET, FAR_HOST, RELAY_HOST, Network, inside, network
+from bench.relay.result import Key, rows_of_forwarding
+from bench.report.model import Result
+from bench.report.points import Bench, points_result
 
 HERE: Final = Path(__file__).parent
 RELAY_CORE, LOAD_CORE = 0, 1
 PUBLIC_PORT, UPSTREAM_PORT, TRANSCEIVER_PORT, CLIENT_PORT = "3478", "3479", "5000", "40000"
 FIRST_CLIENT: Final = CLIENT_NET.removesuffix(".0") + ".1"
 CORES = 2
+METHOD: Final = "contenders in turn, one relay thread on one core, load on another; CPU by that thread's schedstat"
 AHEAD_OF_OTHERS: Final = ("chrt", "--fifo", "1")
 """So that what else runs on the two cores delays no packet, and the latency is the relay's own."""
 
@@ -213,41 +217,6 @@ def measure(
     }
 
 
-def summary(
-    points: Sequence[Mapping[str, Any]], splits: Mapping[Point, CpuSplit], wanted: Wanted
-) -> list[dict[str, Any]]:
-    """Per rate and number of flows: the median of each contender, and how the engine compares."""
-    rows = []
-    for flows in wanted.flows:
-        for rate in wanted.rates:
-            asked = [Point(relay, rate, flows) for relay in wanted.relays]
-            cpu_us = {point.relay: _median(points, point, lambda found: found["cpu_us_per_packet"]) for point in asked}
-            row = {"packets_per_s": rate, "flows": flows, "cpu_us_per_packet": cpu_us}
-            if {"native", "baseline"} <= set(cpu_us):
-                row["native_to_baseline"] = round(cpu_us["native"] / cpu_us["baseline"], 3)
-            for name in ("p50", "p99"):
-                row[f"added_us_{name}"] = {
-                    point.relay: _median(points, point, lambda found, name=name: found["added_us"][name])
-                    for point in asked
-                }
-            row["cpu_split_us"] = {
-                point.relay: {
-                    part: round(share * cpu_us[point.relay], 3)
-                    for part, share in splits[point]._asdict().items()
-                    if part != "samples"
-                }
-                for point in asked
-                if point in splits
-            }
-            rows.append(row)
-    return rows
-
-
-def _median(points: Sequence[Mapping[str, Any]], point: Point, value: Callable[[Mapping[str, Any]], float]) -> float:
-    found = [each for each in points if (each["relay"], each["offered_per_s"], each["flows"]) == point]
-    return round(statistics.median(map(value, found)), 3)
-
-
 def require_tools(*, split: bool = False) -> None:
     """Checks what every benchmark here needs, and what `split` needs.
 
@@ -265,14 +234,16 @@ def require_tools(*, split: bool = False) -> None:
         raise CannotMeasure(f"needs {CORES} cores, one for the relay and one for the load")
 
 
-def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> Result:
     """Measures every contender at every rate, in turn, and tells `progress` each point.
 
     Raises:
         CannotMeasure: this machine lacks something; the message says what.
     """
     require_tools(split=wanted.split)
-    points, splits = [], {}
+    began = datetime.now(UTC)
+    points: list[dict[str, Any]] = []
+    splits: dict[Key, CpuSplit] = {}
     asked = [Point(relay, rate, flows) for flows in wanted.flows for rate in wanted.rates for relay in wanted.relays]
     with tempfile.TemporaryDirectory() as folder, network(loopback=wanted.loopback) as made:
         tools, samples = compiled(Path(folder)), Path(folder) / "samples"
@@ -283,15 +254,7 @@ def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[
         for point in asked if wanted.split else ():
             measure(point, made, tools, wanted, samples)
             splits[point] = cpu_split.split_of(samples)
-    return {
-        "bench": "relay",
-        "method": {
-            "cpu": "contenders in turn, one relay thread on one core, load on another; that thread's schedstat",
-            "cpu_split": cpu_split.METHOD if wanted.split else None,
-        },
-        "machine": machine(),
-        "settings": wanted._asdict(),
-        "summary": summary(points, splits, wanted),
-        "splits": [point._asdict() | split._asdict() for point, split in splits.items()],
-        "points": points,
-    }
+    method = "; ".join([METHOD, cpu_split.METHOD] if wanted.split else [METHOD])
+    details = {"points": points, "splits": [Point(*key)._asdict() | split._asdict() for key, split in splits.items()]}
+    bench = Bench("relay", began, wanted._asdict(), method, details=details)
+    return points_result(bench, list(rows_of_forwarding(points, splits)))

@@ -14,12 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from aioice import stun
 
-from bench.machine import machine
 from bench.relay.compare import (
     CLIENT_PORT,
     FIRST_CLIENT,
@@ -33,6 +33,9 @@ from bench.relay.compare import (
 )
 from bench.relay.engine_process import TRANSCEIVER_ID
 from bench.relay.network import CLIENT_NET, FAR_HOST, RELAY_HOST, Network, inside, network
+from bench.relay.result import rows_of_deaths
+from bench.report.model import Result
+from bench.report.points import Bench, points_result
 from offhook.service.config import load_key_ring, new_key_file
 from wire.ufrag import KeyRing, RouteToken
 
@@ -40,6 +43,7 @@ CHECK_BYTES: Final = 108
 REMOTE_UFRAG: Final = "abcdefgh"
 KILL_AFTER_S: Final = 1.0
 PACKET_BYTES: Final = 172
+METHOD: Final = "SIGKILL of one of two relays, while each client sends a packet every 20 ms and hears it back"
 
 
 class Wanted(NamedTuple):
@@ -115,14 +119,15 @@ def relay_command(folder: Path, engine: str, *, flows: int) -> list[str]:
     ]
 
 
-def deaths(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def deaths(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> Result:
     """One death with flow sync and one without.
 
     Raises:
         CannotMeasure: this machine lacks something; the message says what.
     """
     require_tools()
-    results = []
+    began = datetime.now(UTC)
+    results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as directory, network() as made:
         folder = Path(directory)
         calls_files(folder, wanted.calls)
@@ -130,4 +135,5 @@ def deaths(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[s
         for synced in (True, False):
             results.append(one_death(made, folder, load, wanted, synced=synced))
             progress(results[-1])
-    return {"bench": "relay-death", "machine": machine(), "settings": wanted._asdict(), "results": results}
+    bench = Bench("relay-death", began, wanted._asdict(), METHOD, details={"deaths": results})
+    return points_result(bench, list(rows_of_deaths(results)))

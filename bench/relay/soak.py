@@ -11,15 +11,22 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench.machine import machine
+from bench.machine import CannotMeasure
 from bench.relay.compare import Contender, compiled, require_tools, rss_kb, running_relay
 from bench.relay.death import calls_files, load_command, relay_command
 from bench.relay.network import CLIENT_NET_BITS, network
+from bench.relay.result import memory_over_time, row_of_soak
+from bench.report.model import Result
+from bench.report.points import Bench, points_result
 
 CLIENT_HOSTS: Final = 1 << (32 - CLIENT_NET_BITS)
+METHOD: Final = (
+    "as many packets a second as one core carries, clients moving all the time; resident memory at equal distances"
+)
 ROOM: Final = 2
 """Times the flows that are held at once, so that the table never refuses one."""
 
@@ -68,16 +75,17 @@ class Sample(NamedTuple):
     rss_kb: int
 
 
-def soak(wanted: Wanted, progress: Callable[[Sample], None]) -> dict[str, Any]:
+def soak(wanted: Wanted, progress: Callable[[Sample], None]) -> Result:
     """Runs the load once.
 
     Raises:
-        CannotMeasure: this machine lacks something; the message says what.
-        ValueError: the clients would need more addresses than there are.
+        CannotMeasure: this machine lacks something, or the clients would need more addresses than there are; the
+            message says what.
     """
     if wanted.addresses > CLIENT_HOSTS:
-        raise ValueError(f"{wanted.addresses:,} client addresses are needed and there are {CLIENT_HOSTS:,}")
+        raise CannotMeasure(f"{wanted.addresses:,} client addresses are needed and there are {CLIENT_HOSTS:,}")
     require_tools()
+    began = datetime.now(UTC)
     flows_at_once = wanted.calls + int(wanted.moves_per_s * wanted.flow_idle_s)
     with tempfile.TemporaryDirectory() as directory, network() as made:
         folder = Path(directory)
@@ -92,10 +100,7 @@ def soak(wanted: Wanted, progress: Callable[[Sample], None]) -> dict[str, Any]:
             samples, end = _run([*line, str(wanted.moves_per_s)], contender, wanted, progress)
             held = contender.end()[1]
     steady = [sample for sample in samples if sample.at_s >= wanted.steady_after_s] or samples
-    return {
-        "bench": "relay-soak",
-        "machine": machine(),
-        "settings": wanted._asdict(),
+    found = {
         "packets": end["upstream"] + end["received"],
         "lost_share": round(1 - end["received"] / end["sent"], 6),
         "five_tuples": wanted.calls + end["moves"],
@@ -105,6 +110,9 @@ def soak(wanted: Wanted, progress: Callable[[Sample], None]) -> dict[str, Any]:
         "rss_kb": [sample._asdict() for sample in samples],
         "steady_growth_kb": steady[-1].rss_kb - steady[0].rss_kb,
     }
+    memory = memory_over_time([sample.rss_kb for sample in samples], wanted.seconds / wanted.samples)
+    bench = Bench("relay-soak", began, wanted._asdict(), METHOD, details=found)
+    return points_result(bench, [row_of_soak(found, wanted.engine)], timeline=memory)
 
 
 def _run(

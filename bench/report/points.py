@@ -1,117 +1,93 @@
-"""Results of benchmarks that compare points (relay, transceiver, worker link), made of what they print as JSON."""
+"""Results of benchmarks that compare points of what they start themselves: rows of figures, with their rounds."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from bench.machine import machine
 from bench.report.model import Machine, Result, Row, Run, Target, Verdict
-from bench.report.quantities import Figure, Unit
+from bench.report.quantities import Figure, Timeline, Unit
 from offhook import __version__
 
+DIGITS: Final = 6
 
-class _Column(NamedTuple):
-    """A key of a summary, and what it is in a result."""
 
-    key: str
+class Column(NamedTuple):
+    """A figure of every row: its name and unit in the result, and where a measured point has it."""
+
     name: str
     unit: Unit
+    path: tuple[str, ...]
 
 
-TRANSCEIVER: Final = (
-    _Column("cpu_ms_per_session_second", "cpu_per_call", "ms/call-second"),
-    _Column("round_trip_p50_us", "round_trip_p50", "us"),
-    _Column("round_trip_p99_us", "round_trip_p99", "us"),
-    _Column("lost_share", "lost_share", "share"),
-    _Column("setup_cpu_ms", "cpu_per_setup", "ms"),
-    _Column("setup_p99_us", "setup_p99", "us"),
-    _Column("pss_kb_per_session", "memory", "KiB"),
-)
-RELAY: Final = (
-    _Column("cpu_us_per_packet", "cpu_per_packet", "us"),
-    _Column("added_us_p50", "added_p50", "us"),
-    _Column("added_us_p99", "added_p99", "us"),
-)
-WORKER_LINK: Final = (
-    _Column("cpu_us_per_frame", "cpu_per_frame", "us"),
-    _Column("round_trip_ms_p99", "round_trip_p99", "ms"),
-    _Column("worker_queue_delay_ms_p95", "queue_delay_p95", "ms"),
-    _Column("returned_share", "returned_share", "share"),
-)
+class Bench(NamedTuple):
+    """What is to be said of the run beside its rows.
 
-
-def points_result(found: Mapping[str, Any], started_at: datetime) -> Result:
-    """The result of a benchmark that has just ended.
-
-    Args:
-        found: what `compare` of `bench.relay`, `bench.transceiver` or `bench.worker_link` returned.
-        started_at: when it began.
+    Attributes:
+        name: the command.
+        began: when it began.
+        settings: its options.
+        method: how figures were taken, in a sentence.
+        versions: of what measured and was measured; may be nested.
+        details: what was measured beyond the rows.
     """
-    bench = str(found["bench"])
-    rows = tuple(_ROWS[bench](found["summary"]))
+
+    name: str
+    began: datetime
+    settings: Mapping[str, Any]
+    method: str = ""
+    versions: Mapping[str, Any] = {}
+    details: Mapping[str, Any] = {}
+
+
+def points_result(
+    bench: Bench, rows: Sequence[Row], *, figures: Sequence[Figure] = (), timeline: Timeline | None = None
+) -> Result:
+    """The result of a benchmark that ends now. It is valid if every row is."""
     invalid = [row for row in rows if row.invalid is not None]
     reasons = (f"{len(invalid)} of {len(rows)} points are of a load that was at its limit",) if invalid else ()
-    method = found.get("method", "")
     return Result(
         run=Run(
-            bench=bench,
+            bench=bench.name,
             version=__version__,
             target=Target(kind="local"),
-            options=dict(found["settings"]),
-            method=method if isinstance(method, str) else "; ".join(filter(None, method.values())),
-            machine=Machine(**found["machine"]),
-            versions=dict(_flat(found.get("versions", {}))),
-            started_at=started_at,
-            duration_s=(datetime.now(UTC) - started_at).total_seconds(),
+            options=dict(bench.settings),
+            method=bench.method,
+            machine=Machine(**machine()),
+            versions=dict(_flat(bench.versions)),
+            started_at=bench.began,
+            duration_s=(datetime.now(UTC) - bench.began).total_seconds(),
         ),
         verdict=Verdict(valid=not reasons, invalid_because=reasons),
-        rows=rows,
+        figures=tuple(figures),
+        timeline=timeline or Timeline(),
+        rows=tuple(rows),
+        details=dict(bench.details),
     )
 
 
-def _transceiver(summary: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    for each in summary:
-        labels = {"contender": each["contender"], "sessions": each["sessions"]}
-        invalid = None if each["valid"] else "the load client was at its limit"
-        yield _row(f"{each['contender']}, {each['sessions']:,} sessions", labels, each, TRANSCEIVER, invalid)
+def figures_of(points: Sequence[Mapping[str, Any]], columns: Iterable[Column]) -> tuple[Figure, ...]:
+    """Each column's figure, over points that are rounds of one thing."""
+    return tuple(figure(name, unit, [_at(point, path) for point in points]) for name, unit, path in columns)
 
 
-def _relay(summary: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    for each in summary:
-        for contender in each["cpu_us_per_packet"]:
-            values = {column.key: each[column.key][contender] for column in RELAY}
-            labels = {"contender": contender, "packets_per_s": each["packets_per_s"], "flows": each["flows"]}
-            name = f"{contender}, {each['packets_per_s']:,}/s, {each['flows']:,} flows"
-            yield _row(name, labels, values, RELAY)
+def figure(name: str, unit: Unit, rounds: Sequence[float | None]) -> Figure:
+    """The median of what was measured in each round; None where it could not be."""
+    known = tuple(value for value in rounds if value is not None and math.isfinite(value))
+    value = round(statistics.median(known), DIGITS) if known else None
+    return Figure(name=name, unit=unit, value=value, rounds=known if len(known) > 1 else ())
 
 
-def _worker_link(summary: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    for each in summary:
-        ways = {way: values for way, values in each.items() if isinstance(values, Mapping)}
-        for way, values in ways.items():
-            labels = {"way": way, "sessions": each["sessions"]}
-            yield _row(f"{way}, {each['sessions']:,} sessions", labels, values, WORKER_LINK)
+def _at(point: Mapping[str, Any], path: Sequence[str]) -> float | None:
+    value: Any = point
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, int | float) else None
 
 
-_ROWS: Final = {"transceiver": _transceiver, "relay": _relay, "worker-link": _worker_link}
-
-
-def _row(
-    name: str,
-    labels: dict[str, str | int | float],
-    values: Mapping[str, Any],
-    columns: Sequence[_Column],
-    invalid: str | None = None,
-) -> Row:
-    figures = (Figure(name=column.name, unit=column.unit, value=_finite(values.get(column.key))) for column in columns)
-    return Row(name=name, labels=labels, figures=tuple(figures), invalid=invalid)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _flat(versions: Mapping[str, Any], of: str = "") -> Iterator[tuple[str, str]]:
+def _flat(versions: Mapping[str, Any], of: str = "") -> Iterable[tuple[str, str]]:
     for name, version in versions.items():
         if isinstance(version, Mapping):
             yield from _flat(version, f"{name}: ")

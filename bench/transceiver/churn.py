@@ -1,16 +1,23 @@
 """What calls leave behind: memory, descriptors, threads and tasks of a transceiver after calls that came and went."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bench import client
 from bench.client import Load
-from bench.machine import machine, require_cores
-from bench.transceiver.compare import LOAD_CORE, SCHEMA, SERVER_CORE, versions
+from bench.machine import require_cores
+from bench.report.model import Result
+from bench.report.points import Bench, figure, points_result
+from bench.report.quantities import Figure
+from bench.transceiver.compare import LOAD_CORE, SERVER_CORE, versions
+from bench.transceiver.result import rows_of_churn
 from bench.transceiver.scrape import scrape
 from bench.transceiver.servers import Server, require, running
+
+METHOD: Final = "calls come, hear one packet, and go; the server is looked at when none is open"
 
 
 class Wanted(NamedTuple):
@@ -29,7 +36,7 @@ class Wanted(NamedTuple):
     concurrent: int = 50
 
 
-def churn(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def churn(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> Result:
     """Opens and closes calls, and looks at the server at each checkpoint, when none is open.
 
     Raises:
@@ -38,6 +45,7 @@ def churn(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[st
     """
     require_cores(2)
     client.build()
+    began = datetime.now(UTC)
     require(wanted.contender)
     seen: list[dict[str, Any]] = []
     failures: dict[str, Any] = {}
@@ -54,17 +62,19 @@ def churn(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[st
                     load.go_on()
                 elif name == "end":
                     failures = event["failures"]
-    return {
-        "bench": "transceiver-churn",
-        "schema": SCHEMA,
-        "machine": machine(),
-        "versions": versions(),
-        "settings": wanted._asdict(),
-        "checkpoints": seen,
-        "growth": growth(seen[0], seen[-1]),
-        "growth_since_second_look": growth(seen[1], seen[-1]) if len(seen) > 1 else None,
-        "failures": failures,
-    }
+    bench = Bench(
+        "transceiver-churn", began, wanted._asdict(), METHOD, versions(), {"looks": seen, "failures": failures}
+    )
+    return points_result(bench, list(rows_of_churn(seen)), figures=list(_growth_figures(seen)))
+
+
+def _growth_figures(seen: list[dict[str, Any]]) -> Iterator[Figure]:
+    """Since the first look, and since the second, by when a server has filled what it keeps on purpose."""
+    for name, first in (("growth", seen[0]), ("growth_since_second_look", seen[min(1, len(seen) - 1)])):
+        grown = growth(first, seen[-1])
+        yield figure(f"memory_{name}", "share", [grown.pop("rss_share")])
+        for kind, count in grown.items():
+            yield figure(f"{kind}_{name}", "count", [count])
 
 
 def _look(server: Server) -> dict[str, Any]:

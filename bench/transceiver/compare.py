@@ -5,19 +5,21 @@ CPU is measured alone; `relay_networks` admits it. A contender that lost more th
 sessions is not asked for more.
 """
 
-import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bench import client
-from bench.machine import machine, require_cores
+from bench.machine import require_cores
+from bench.report.model import Result
+from bench.report.points import Bench, points_result
 from bench.transceiver.measure import Point, options, round_trips, warm_up
+from bench.transceiver.result import rows_of_calls
 from bench.transceiver.servers import aiortc_versions, require, running
 
-SCHEMA: Final = 1
 SERVER_CORE, LOAD_CORE = 0, 1
 OVERLOADED: Final = 0.05
 METHOD: Final = (
@@ -52,7 +54,7 @@ class Wanted(NamedTuple):
     delay_ms: float = 50
 
 
-def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> Result:
     """Measures everything, and tells `progress` each point.
 
     Raises:
@@ -61,6 +63,7 @@ def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[
     """
     require_cores(2)
     client.build()
+    began = datetime.now(UTC)
     for contender in wanted.contenders:
         require(contender)
     points: list[dict[str, Any]] = []
@@ -78,17 +81,9 @@ def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[
                     progress(point)
                     if (point["lost_share"] or 0) > OVERLOADED or point["sessions_up"] < sessions:
                         overloaded.add(contender)
-    return {
-        "bench": "transceiver",
-        "schema": SCHEMA,
-        "method": METHOD,
-        "machine": machine(),
-        "versions": versions(),
-        "settings": wanted._asdict(),
-        "summary": summary(points),
-        "round_trips": trips,
-        "points": points,
-    }
+    details = {"points": points, "round_trips": trips}
+    bench = Bench("transceiver", began, wanted._asdict(), METHOD, versions(), details)
+    return points_result(bench, list(rows_of_calls(points, trips)))
 
 
 def _measure(contender: str, sessions: int, folder: Path, wanted: Wanted, trips: dict[str, Any]) -> dict[str, Any]:
@@ -101,45 +96,6 @@ def _measure(contender: str, sessions: int, folder: Path, wanted: Wanted, trips:
             storm = {"storm_calls": wanted.storm_calls, "storm_rate": wanted.storm_rate}
         load = options(server, calls=sessions, rate=wanted.rate, seconds=wanted.seconds, **storm)
         return {"contender": contender, **Point(server).run(load, core=LOAD_CORE)}
-
-
-def summary(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row per contender and number of sessions: medians over the valid rounds, or over all if none was valid."""
-    keys = dict.fromkeys((point["contender"], point["sessions"]) for point in points)
-    rows = []
-    for contender, sessions in keys:
-        same = [point for point in points if (point["contender"], point["sessions"]) == (contender, sessions)]
-        valid = [point for point in same if point["invalid"] is None]
-        rows.append({"contender": contender, "sessions": sessions, "valid": bool(valid), **_medians(valid or same)})
-    return rows
-
-
-def _medians(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    def median(*path: str) -> float | None:
-        values = [value for point in points if (value := _at(point, path)) is not None]
-        return round(statistics.median(values), 6) if values else None
-
-    return {
-        "cpu_ms_per_session_second": median("cpu_ms_per_session_second"),
-        "round_trip_p50_us": median("playing", "round_trip_us", "p50"),
-        "round_trip_p99_us": median("playing", "round_trip_us", "p99"),
-        "lost_share": median("lost_share"),
-        "loop_lag_p99_ms_at_most": median("loop_lag_ms_at_most", "p99"),
-        "setup_cpu_ms": median("setup", "cpu_ms_per_call"),
-        "setup_p99_us": median("setup", "whole_us", "p99"),
-        "pss_kb_per_session": median("memory_kb_per_session", "pss"),
-        "storm_setup_p50_us": median("storm", "arriving", "whole_us", "p50"),
-        "storm_setup_p99_us": median("storm", "arriving", "whole_us", "p99"),
-        "storm_setup_cpu_ms": median("storm", "cpu_ms_per_call"),
-        "storm_lost_share": median("storm", "playing", "lost_share"),
-    }
-
-
-def _at(point: Mapping[str, Any], path: Sequence[str]) -> Any:  # noqa: ANN401 - a leaf of JSON
-    value: Any = point
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def versions() -> dict[str, Any]:

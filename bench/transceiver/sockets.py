@@ -3,18 +3,26 @@
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bench.client import Load
-from bench.machine import machine, require_cores
+from bench.machine import require_cores
 from bench.process import Cpu, Memory
-from bench.transceiver.compare import LOAD_CORE, SCHEMA, SERVER_CORE
+from bench.report.model import Result
+from bench.report.points import Bench, points_result
+from bench.transceiver.compare import LOAD_CORE, SERVER_CORE, versions
 from bench.transceiver.measure import LOAD_BUSY, LOAD_LATE_US, QUANTILES, per
+from bench.transceiver.result import rows_of_sockets
 from bench.transceiver.scrape import Scrape, lag_quantile_ms, scrape
 from bench.transceiver.servers import Server, running
 
 PROGRAM: Final = (sys.executable, "-m", "bench.transceiver.socket_load")
+METHOD: Final = (
+    "each kind on a transceiver of its own on one core, clients and worker on another; CPU by the process's clock; "
+    "open loop, 100 ms of PCM in each event"
+)
 _WAITS: Final = frozenset({"ready", "settled"})
 
 
@@ -40,7 +48,7 @@ class _Sample(NamedTuple):
     metrics: Scrape
 
 
-def sessions(wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
+def sessions(wanted: Wanted, progress: Callable[[str], None]) -> Result:
     """Measures.
 
     Raises:
@@ -48,14 +56,15 @@ def sessions(wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:
         LoadFailed: the load ended before its time.
     """
     require_cores(2)
-    result: dict[str, Any] = {"bench": "realtime-sessions", "schema": SCHEMA, "machine": machine()}
-    result["settings"] = wanted._asdict()
+    began = datetime.now(UTC)
+    found: dict[str, Any] = {}
     if wanted.idle:
-        result["idle"] = _stretch("idle", wanted.idle, wanted, progress)
+        found["idle"] = _stretch("idle", wanted.idle, wanted, progress)
     if wanted.speaking:
-        speaking = result["speaking"] = _stretch("speaking", wanted.speaking, wanted, progress)
+        speaking = found["speaking"] = _stretch("speaking", wanted.speaking, wanted, progress)
         speaking["invalid"] = _why_invalid(speaking["load"])
-    return result
+    bench = Bench("realtime-sessions", began, wanted._asdict(), METHOD, versions(), found)
+    return points_result(bench, list(rows_of_sockets(found)))
 
 
 def _stretch(kind: str, count: int, wanted: Wanted, progress: Callable[[str], None]) -> dict[str, Any]:

@@ -1,21 +1,27 @@
 """Echo sessions over one link: batched, and one message per frame, in turn on the same two cores."""
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bench.client import LoadFailed
-from bench.machine import machine, require_cores
+from bench.machine import require_cores
+from bench.report.model import Result
+from bench.report.points import Bench, points_result
 from bench.worker_link.batching import WAYS
+from bench.worker_link.result import rows, savings
 
 TRANSCEIVER_CORE, WORKER_CORE = "0", "1"
-SCHEMA = 1
+METHOD: Final = (
+    "both ways in turn, each in fresh processes on a core each; CPU by the processes' clocks, of all frames that were "
+    "due; open loop, a frame every 20 ms"
+)
 
 
 class Wanted(NamedTuple):
@@ -32,7 +38,7 @@ class Wanted(NamedTuple):
     rounds: int = 1
 
 
-def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> Result:
     """Measures every point.
 
     Raises:
@@ -40,40 +46,16 @@ def compare(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> dict[
         LoadFailed: a process of a run ended before its time.
     """
     require_cores(2)
+    began = datetime.now(UTC)
     points = []
     for _ in range(wanted.rounds):
         for sessions in wanted.sessions:
             for way in WAYS:
                 points.append(_measure(way, sessions, wanted.seconds))
                 progress(points[-1])
-    return {
-        "bench": "worker-link",
-        "schema": SCHEMA,
-        "machine": machine(),
-        "versions": {name: version(name) for name in ("grpcio", "protobuf", "uvloop")},
-        "settings": wanted._asdict(),
-        "points": points,
-        "summary": summary(points),
-    }
-
-
-def summary(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each number of sessions, what a frame costs in each way, and what batching saves."""
-    rows = []
-    for sessions in dict.fromkeys(point["sessions"] for point in points):
-        row: dict[str, Any] = {"sessions": sessions}
-        for way in WAYS:
-            chosen = [point for point in points if (point["sessions"], point["way"]) == (sessions, way)]
-            row[way] = {
-                "cpu_us_per_frame": round(statistics.median(sum(p["cpu_us_per_frame"].values()) for p in chosen), 1),
-                "round_trip_ms_p99": statistics.median(p["round_trip_ms"].get("p99", 0.0) for p in chosen),
-                "worker_queue_delay_ms_p95": statistics.median(p["worker_queue_delay_ms_p95"] for p in chosen),
-                "returned_share": statistics.median(p["returned_share"] for p in chosen),
-            }
-        batched, one_each = (row[way]["cpu_us_per_frame"] for way in WAYS)
-        row["batching_saves_times"] = round(one_each / max(batched, 0.1), 1)
-        rows.append(row)
-    return rows
+    versions = {name: version(name) for name in ("grpcio", "protobuf", "uvloop")}
+    bench = Bench("worker-link", began, wanted._asdict(), METHOD, versions, {"points": points})
+    return points_result(bench, list(rows(points)), figures=list(savings(points)))
 
 
 def _measure(way: str, sessions: int, seconds: float) -> dict[str, Any]:

@@ -97,19 +97,18 @@ async def drive(way: str, address: str, sessions: int, seconds: float, worker_pi
     load_delay_ms = max((load.queue_delay_ms_p95 for load in pool.loads()), default=0.0)
     following.cancel()
     await pool.stop()
+    used_s = {
+        "transceiver": after[0].running - before[0].running,
+        "worker": after[1].running - before[1].running,
+    }
+    used_s["both"] = sum(used_s.values())
     return {
         "way": way,
         "sessions": sessions,
         "frames_each_way": frames,
         "returned_share": round(len(delays) / frames, 4),
-        "cpu_us_per_frame": {
-            "transceiver": round((after[0].running - before[0].running) / frames * 1e6, 1),
-            "worker": round((after[1].running - before[1].running) / frames * 1e6, 1),
-        },
-        "cores_used": {
-            "transceiver": round((after[0].running - before[0].running) / seconds, 3),
-            "worker": round((after[1].running - before[1].running) / seconds, 3),
-        },
+        "cpu_us_per_frame": {name: round(cpu_s / frames * 1e6, 1) for name, cpu_s in used_s.items()},
+        "cores_used": {name: round(cpu_s / seconds, 3) for name, cpu_s in used_s.items()},
         "frames_per_message": {
             "to_worker": round(frames / max(1, after[2] - before[2]), 1),
             "from_worker": round(frames / max(1, after[3] - before[3]), 1),

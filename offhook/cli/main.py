@@ -13,7 +13,7 @@ import typer
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 from offhook import __version__
-from offhook.cli import bench, bench_calls, bench_compare, doctor, keys, models, roles, size, up, worker
+from offhook.cli import bench, doctor, keys, models, roles, size, up, worker
 
 app = typer.Typer(
     name="offhook",
@@ -30,8 +30,6 @@ app.command("doctor")(doctor.doctor)
 app.command("size")(size.size)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
-bench.app.command("calls")(bench_calls.calls)
-bench.app.command("compare")(bench_compare.compare)
 app.add_typer(bench.app, name="bench")
 
 

@@ -1,7 +1,6 @@
 """`offhook bench calls`, unchanged, against WHIP echo servers that are not ours: one on aiortc, one on Pion."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.client import build
-from bench.machine import CannotMeasure
 from bench.report.model import Result
+from tests.support.bench_command import bench, missing_callers
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {
@@ -27,11 +25,7 @@ def missing_part(server: str) -> str | None:
     """What keeps a server from being called here; None when nothing does."""
     if not Path(SERVERS[server][0]).exists():
         return f"no echo server on {server} here: run make setup-test"
-    try:
-        build()
-    except CannotMeasure as error:
-        return str(error)
-    return None
+    return missing_callers()
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -40,17 +34,12 @@ def test_calls_are_placed_and_heard(
 ) -> None:
     require(missing_part(server))
     written = tmp_path / "result.json"
-    environment = {name: value for name, value in os.environ.items() if name != "OFFHOOK_API_KEY"}
     with subprocess.Popen(SERVERS[server], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             url = json.loads(process.stdout.readline())["url"]
-            command = [
-                *(sys.executable, "-m", "offhook", "bench", "calls", "--target", url, "--calls", str(CALLS)),
-                *("--rate", "10", "--duration", str(SECONDS), "--warm-up", "1", "--accept-invalid"),
-                *("--json", str(written)),
-            ]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+            load = ("--calls", str(CALLS), "--rate", "10", "--duration", str(SECONDS), "--warm-up", "1")
+            done = bench("calls", "--target", url, *load, "--accept-invalid", "--json", str(written))
         finally:
             process.kill()
     assert done.returncode == 0, done.stderr

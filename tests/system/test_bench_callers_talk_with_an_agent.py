@@ -1,17 +1,15 @@
 """`offhook bench calls` in conversation with the voice agent: over WebRTC, interrupting it, and over a WebSocket."""
 
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench.client import build
-from bench.machine import CannotMeasure
 from bench.report.model import Result
 from offhook.models.manifest import Part
 from offhook.models.store import has_part
+from tests.support.bench_command import command, environment, missing_callers
 from tests.support.fabric import running_fabric
 
 SECONDS = 15
@@ -19,23 +17,19 @@ SECONDS = 15
 
 @pytest.mark.system
 @pytest.mark.timeout(500)
-def test_answers_and_interruptions_are_timed_on_either_transport(tmp_path: Path) -> None:
-    if not has_part(Part.AGENT) and os.environ.get("CI") != "true":
-        pytest.skip("the agent's models are not fetched")
-    try:
-        build()
-    except CannotMeasure as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
+def test_answers_and_interruptions_are_timed_on_either_transport(
+    tmp_path: Path, require: Callable[[str | None], None]
+) -> None:
+    require(None if has_part(Part.AGENT) else "the agent's models are not fetched")
+    require(missing_callers())
     with running_fabric("--worker", "agent", "--transceivers", "1", "--relays", "1") as fabric:
         runs = {
             profile: subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "offhook", "bench", "calls", "--target", target, "--profile", profile),
-                    *("--duration", str(SECONDS), "--accept-invalid", "--json", str(tmp_path / f"{profile}.json")),
-                ],
-                env={**os.environ, "OFFHOOK_API_KEY": fabric.api_key},
+                command(
+                    *("calls", "--target", target, "--profile", profile, "--duration", str(SECONDS)),
+                    *("--accept-invalid", "--json", str(tmp_path / f"{profile}.json")),
+                ),
+                env=environment(fabric.api_key),
                 stderr=subprocess.PIPE,
                 text=True,
             )

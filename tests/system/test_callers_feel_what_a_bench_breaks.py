@@ -1,16 +1,12 @@
 """`offhook bench calls --fault` on a running fabric: what callers felt is in the report, and the relays agree."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench.client import build
-from bench.machine import CannotMeasure
 from bench.report.model import Result
+from tests.support.bench_command import bench, missing_callers
 from tests.support.fabric import Fabric, running_fabric
 
 CALLS = 20
@@ -18,24 +14,18 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(500)]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def callers() -> None:
-    """Skips where the load client cannot be built; in CI it must."""
-    try:
-        build()
-    except CannotMeasure as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
+def callers(require: Callable[[str | None], None]) -> None:
+    """The load client is there."""
+    require(missing_callers())
 
 
-def bench(fabric: Fabric, report: Path, *faults: str) -> Result:
-    command = [sys.executable, "-m", "offhook", "bench", "calls", "--accept-invalid"]
-    options = ["--target", f"{fabric.http}/v1/realtime/calls?model=loopback", "--fabric", str(fabric.ready_file)]
-    load = ["--calls", str(CALLS), "--rate", "20", "--duration", "8", "--json", str(report)]
-    asked = [part for fault in faults for part in ("--fault", fault)]
-    environment = {**os.environ, "OFFHOOK_API_KEY": fabric.api_key}
-    ended = subprocess.run(
-        [*command, *options, *load, *asked], env=environment, capture_output=True, text=True, timeout=120, check=False
+def broken(fabric: Fabric, report: Path, *faults: str) -> Result:
+    target = f"{fabric.http}/v1/realtime/calls?model=loopback"
+    ended = bench(
+        *("calls", "--target", target, "--fabric", str(fabric.ready_file), "--accept-invalid"),
+        *("--calls", str(CALLS), "--rate", "20", "--duration", "8", "--json", str(report)),
+        *(part for fault in faults for part in ("--fault", fault)),
+        key=fabric.api_key,
     )
     assert report.exists(), ended.stderr
     return Result.model_validate_json(report.read_text())
@@ -45,7 +35,7 @@ def test_a_relay_is_killed_and_the_relays_agree_with_what_callers_felt(
     tmp_path: Path, show: Callable[[str], None]
 ) -> None:
     with running_fabric("--relays", "2", "--transceivers", "1", "--workers", "0") as fabric:
-        result = bench(fabric, tmp_path / "killed.json", "kill-relay@4s")
+        result = broken(fabric, tmp_path / "killed.json", "kill-relay@4s")
     (fault,) = result.faults
     assert fault.error is None
     assert fault.what.startswith("relay-1 (process ")
@@ -72,7 +62,7 @@ def test_a_worse_path_is_measured_and_forgotten_mappings_cost_no_call(
 ) -> None:
     with running_fabric("--relays", "1", "--transceivers", "1", "--workers", "0") as fabric:
         faults = ("delay=40ms±5@0s-4s", "loss=10%@4s-6s", "nat-rebind@7s")
-        result = bench(fabric, tmp_path / "worse.json", *faults)
+        result = broken(fabric, tmp_path / "worse.json", *faults)
     assert [fault.error for fault in result.faults] == [None] * 3
     assert [fault.calls_lost for fault in result.faults] == [0, 0, 0]
     assert result.calls is not None

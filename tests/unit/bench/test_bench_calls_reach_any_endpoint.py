@@ -5,9 +5,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,24 +18,19 @@ from bench.calls.outcome import result as result_of
 from bench.calls.plan import Plan
 from bench.calls.run import Run
 from bench.calls.target import target_of
-from bench.client import RELEASE, build
-from bench.machine import CannotMeasure
+from bench.client import RELEASE
 from bench.report.model import Result
 from tests.support.authority import Authority
+from tests.support.bench_command import bench, command, missing_callers
 from tests.support.tls_front import tls_front
 
 UNREACHABLE = "http://127.0.0.1:9/whip"
 
 
 @pytest.fixture(scope="module")
-def callers() -> None:
-    """Skips where the load client cannot be built; in CI it must."""
-    try:
-        build()
-    except CannotMeasure as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
+def callers(require: Callable[[str | None], None]) -> None:
+    """The load client is there."""
+    require(missing_callers())
 
 
 @contextmanager
@@ -75,19 +69,12 @@ def server_that_says(status: int, body: str) -> Iterator[str]:
             thread.join()
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "offhook", "bench", "calls", *arguments]
-
-
-def bench_calls(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=100, check=False)
-
-
 @pytest.mark.timeout(500)
 def test_calls_of_several_processes_are_one_result(callers: None, tmp_path: Path) -> None:
     report = tmp_path / "result.json"
     with echo_server() as (url, process):
-        ended = bench_calls(
+        ended = bench(
+            "calls",
             *("--target", url, "--calls", "6", "--rate", "20", "--duration", "2", "--processes", "2"),
             *("--pid", f"echo={process.pid}", "--slo", "failed_share<=0%", "--slo", "setup.p99<=1us"),
             *("--accept-invalid", "--json", str(report)),
@@ -183,7 +170,8 @@ async def test_what_callers_feel_of_a_fault_is_in_the_result(callers: None) -> N
 def test_a_setup_storm_comes_and_goes(callers: None, tmp_path: Path) -> None:
     report = tmp_path / "result.json"
     with echo_server() as (url, _):
-        ended = bench_calls(
+        ended = bench(
+            "calls",
             *("--target", url, "--profile", "setup-storm", "--calls", "5", "--rate", "10", "--duration", "2"),
             *("--accept-invalid", "--json", str(report)),
         )
@@ -201,13 +189,13 @@ def test_a_target_that_dies_in_the_middle_is_told_and_reported(callers: None, tm
     arguments = ("--calls", "3", "--duration", "60", "--dead-after", "2", "--json", str(report))
     with (
         echo_server() as (url, server),
-        subprocess.Popen(command("--target", url, *arguments), stderr=subprocess.PIPE, text=True) as bench,
+        subprocess.Popen(command("calls", "--target", url, *arguments), stderr=subprocess.PIPE, text=True) as running,
     ):
-        assert bench.stderr is not None
-        assert "calls are up" in bench.stderr.readline()
+        assert running.stderr is not None
+        assert "calls are up" in running.stderr.readline()
         server.kill()
-        said = bench.stderr.read()
-        assert bench.wait(timeout=60) == 5
+        said = running.stderr.read()
+        assert running.wait(timeout=60) == 5
     assert "Traceback" not in said
     result = Result.model_validate_json(report.read_text())
     assert result.details["target_died_at_s"] >= 1
@@ -221,16 +209,16 @@ def test_ctrl_c_reports_what_there_is(callers: None, tmp_path: Path) -> None:
     with (
         echo_server() as (url, _),
         subprocess.Popen(
-            command("--target", url, "--calls", "3", "--duration", "60", "--json", str(report)),
+            command("calls", "--target", url, "--calls", "3", "--duration", "60", "--json", str(report)),
             stderr=subprocess.PIPE,
             text=True,
-        ) as bench,
+        ) as running,
     ):
-        assert bench.stderr is not None
-        assert "calls are up" in bench.stderr.readline()
-        bench.send_signal(signal.SIGINT)
-        said = bench.stderr.read()
-        assert bench.wait(timeout=60) == 130
+        assert running.stderr is not None
+        assert "calls are up" in running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+        assert running.wait(timeout=60) == 130
     assert "Traceback" not in said
     result = Result.model_validate_json(report.read_text())
     assert result.run.interrupted
@@ -252,7 +240,7 @@ def test_a_target_that_takes_no_call_ends_the_run_before_it_begins(
     callers: None, status: int, body: str, code: int, told: str
 ) -> None:
     with server_that_says(status, body) as url:
-        ended = bench_calls("--target", url, "--calls", "50", "--duration", "60")
+        ended = bench("calls", "--target", url, "--calls", "50", "--duration", "60")
     assert ended.returncode == code, ended.stderr
     assert told in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
@@ -262,8 +250,8 @@ def test_a_target_that_takes_no_call_ends_the_run_before_it_begins(
 def test_a_target_behind_tls_is_called_if_its_certificate_is_known(callers: None, tmp_path: Path) -> None:
     with echo_server() as (url, _), tls_front(url.removesuffix("/whip"), tmp_path, authority=Authority()) as front:
         target = ("--target", f"{front.https}/whip", "--duration", "0.5", "--accept-invalid")
-        known = bench_calls(*target, "--ca", str(front.certificate))
-        unknown = bench_calls(*target)
+        known = bench("calls", *target, "--ca", str(front.certificate))
+        unknown = bench("calls", *target)
     assert known.returncode == 0, known.stderr
     assert unknown.returncode == 7
     assert "certificate" in unknown.stderr
@@ -272,7 +260,7 @@ def test_a_target_behind_tls_is_called_if_its_certificate_is_known(callers: None
 
 @pytest.mark.parametrize("arguments", [(UNREACHABLE,), ("ws://127.0.0.1:9", "--profile", "conversation")])
 def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, arguments: tuple[str, ...]) -> None:
-    ended = bench_calls("--target", *arguments)
+    ended = bench("calls", "--target", *arguments)
     assert ended.returncode == 3
     assert "nobody listens" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
@@ -296,7 +284,7 @@ def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, argumen
     ],
 )
 def test_impossible_options_end_with_one_line_of_advice(arguments: tuple[str, ...], advice: str) -> None:
-    ended = bench_calls(*arguments)
+    ended = bench("calls", *arguments)
     assert ended.returncode == 2
     assert advice in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
@@ -304,7 +292,7 @@ def test_impossible_options_end_with_one_line_of_advice(arguments: tuple[str, ..
 
 def test_help_names_every_exit_code() -> None:
     told = subprocess.run(
-        command("--help"), capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
+        command("calls", "--help"), capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
     ).stdout
     for meaning in ("nobody answers at the target", "does not take the key", "stopped answering in the middle"):
         assert meaning in told

@@ -3,14 +3,17 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from bench.machine import machine
-from bench.relay import compare as relays
+from bench.relay.result import rows_of_forwarding
 from bench.report.headline import headline
 from bench.report.html import html
-from bench.report.points import points_result
-from bench.transceiver import compare as transceivers
+from bench.report.model import Result, Row
+from bench.report.points import Bench, points_result
+from bench.transceiver.result import rows_of_calls
 
-BEGAN = datetime(2026, 11, 24, tzinfo=UTC)
+
+def of_rows(*rows: Row) -> Result:
+    versions = {"offhook": {"uvloop": "1"}, "plain": "2"}
+    return points_result(Bench("transceiver", datetime.now(UTC), {"rounds": 1}, versions=versions), rows)
 
 
 def transceiver_point(contender: str, cost: float, invalid: str | None = None) -> dict[str, Any]:
@@ -28,40 +31,31 @@ def transceiver_point(contender: str, cost: float, invalid: str | None = None) -
     }
 
 
-def of_transceivers(*points: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "bench": "transceiver",
-        "method": transceivers.METHOD,
-        "machine": machine(),
-        "versions": {"offhook": {"uvloop": "1"}, "plain": "2"},
-        "settings": transceivers.Wanted(["native:loopback"], [200])._asdict(),
-        "summary": transceivers.summary(points),
-    }
-
-
 def test_each_contender_is_a_row_with_its_figures() -> None:
-    found = of_transceivers(transceiver_point("native:loopback", 0.6), transceiver_point("aiortc", 2.4))
-    result = points_result(found, BEGAN)
+    points = [transceiver_point("native:loopback", 0.6), transceiver_point("aiortc", 2.4)]
+    result = of_rows(*rows_of_calls(points, {}))
     assert [row.name for row in result.rows] == ["native:loopback, 200 sessions", "aiortc, 200 sessions"]
     figures = {figure.name: (figure.value, figure.unit) for figure in result.rows[0].figures}
     assert figures["cpu_per_call"] == (0.6, "ms/call-second")
     assert figures["round_trip_p99"] == (4200, "us")
+    # Beyond the last bucket: no figure.
+    assert figures["loop_lag_p99"] == (None, "ms")
     assert result.run.versions == {"offhook: uvloop": "1", "plain": "2"}
     assert headline(result).word == "measured"
     assert "4.2 ms" in html(result)
 
 
 def test_a_load_at_its_limit_makes_the_result_invalid() -> None:
-    found = of_transceivers(
-        transceiver_point("native:loopback", 0.6), transceiver_point("aiortc", 2.4, invalid="it used 99 % of its core")
-    )
-    result = points_result(found, BEGAN)
+    points = [
+        transceiver_point("native:loopback", 0.6),
+        transceiver_point("aiortc", 2.4, invalid="it used 99 % of its core"),
+    ]
+    result = of_rows(*rows_of_calls(points, {}))
     assert [row.invalid is not None for row in result.rows] == [False, True]
     assert headline(result).word == "not valid"
 
 
-def test_each_relay_has_a_row_at_each_rate() -> None:
-    wanted = relays.Wanted(relays=("baseline", "native"), rates=(50_000,), flows=(1000,), rounds=1)
+def test_each_relay_has_a_row_at_each_rate_with_its_rounds() -> None:
     points = [
         {
             "relay": relay,
@@ -69,17 +63,14 @@ def test_each_relay_has_a_row_at_each_rate() -> None:
             "flows": 1000,
             "cpu_us_per_packet": cost,
             "added_us": {"p50": 40, "p99": 500},
+            "lost_share": 0.0,
+            "relay_rss_kb": 20_000,
         }
-        for relay, cost in (("baseline", 3.5), ("native", 3.7))
+        for relay, cost in (("baseline", 3.5), ("native", 3.6), ("baseline", 3.5), ("native", 3.8))
     ]
-    found = {
-        "bench": "relay",
-        "method": {"cpu": "schedstat", "cpu_split": None},
-        "machine": machine(),
-        "settings": wanted._asdict(),
-        "summary": relays.summary(points, {}, wanted),
-    }
-    result = points_result(found, BEGAN)
-    assert [row.name for row in result.rows] == ["baseline, 50,000/s, 1,000 flows", "native, 50,000/s, 1,000 flows"]
-    assert result.rows[1].figures[0].value == 3.7
-    assert result.run.method == "schedstat"
+    rows = list(rows_of_forwarding(points, {}))
+    assert [row.name for row in rows] == ["baseline, 50,000/s, 1,000 flows", "native, 50,000/s, 1,000 flows"]
+    cost, *_, to_baseline = rows[1].figures
+    assert (cost.value, cost.rounds) == (3.7, (3.6, 3.8))
+    assert to_baseline.name == "cpu_to_baseline"
+    assert [round(value, 3) for value in to_baseline.rounds] == [1.029, 1.086]

@@ -1,39 +1,31 @@
 """`offhook bench worker-link` at small scale: both ways carry every frame, and one of them in fewer messages."""
 
-import json
-import os
-import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
+from bench.report.model import Result
 from bench.report.shown import shown
+from tests.support.bench_command import bench, missing_tools
 
 
-def test_both_ways_are_measured_on_the_same_frames(tmp_path: Path) -> None:
-    if shutil.which("taskset") is None or (os.cpu_count() or 1) < 2:
-        if os.environ.get("CI") == "true":
-            pytest.fail("needs taskset and two cores")
-        pytest.skip("needs taskset and two cores")
-    path = tmp_path / "result.json"
-    command = [sys.executable, "-m", "offhook", "bench", "worker-link", "--sessions", "4", "--seconds", "1"]
-    page = tmp_path / "report.html"
-    files = ["--json", str(path), "--html", str(page), "--junit", str(tmp_path / "junit.xml")]
-    done = subprocess.run([*command, *files], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(path.read_text())
-    assert [point["way"] for point in result["points"]] == ["batched", "one-per-message"]
-    assert all(point["frames_each_way"] == 200 for point in result["points"])
-    assert all(point["cpu_us_per_frame"]["worker"] > 0 for point in result["points"])
-    assert {"grpcio", "protobuf"} <= result["versions"].keys()
-    assert result["machine"]["cores"] >= 2
-    (row,) = result["summary"]
-    assert row["batching_saves_times"] > 0
+def test_both_ways_are_measured_on_the_same_frames(tmp_path: Path, require: Callable[[str | None], None]) -> None:
+    require(missing_tools("taskset", cores=2))
+    written, page, cases = tmp_path / "result.json", tmp_path / "report.html", tmp_path / "cases.xml"
+    files = ("--json", str(written), "--html", str(page), "--junit", str(cases))
+    ended = bench("worker-link", "--sessions", "4", "--seconds", "1", *files)
+    assert ended.returncode == 0, ended.stderr
+    result = Result.model_validate_json(written.read_text())
+    assert [row.labels["way"] for row in result.rows] == ["batched", "one-per-message"]
+    assert all(point["frames_each_way"] == 200 for point in result.details["points"])
+    assert {"grpcio", "protobuf"} <= result.run.versions.keys()
+    saved = result.figure("batching_saves_at_4_sessions")
+    assert saved is not None
+    assert (saved.value or 0) > 0
     told = page.read_text()
     assert "2 points measured." in told
-    for way in ("batched", "one-per-message"):
-        assert f"{way}, 4 sessions" in told
-        assert shown(row[way]["cpu_us_per_frame"], "us") in told
-    assert 'name="the run is valid"' in (tmp_path / "junit.xml").read_text()
+    for row in result.rows:
+        figures = {figure.name: figure.value for figure in row.figures}
+        assert (figures["cpu_per_frame_worker"] or 0) > 0
+        assert row.name in told
+        assert shown(figures["cpu_per_frame"], "us") in told
+    assert 'name="the run is valid"' in cases.read_text()

@@ -29,7 +29,8 @@ from bench.report.model import Result
 from bench.report.slo import Bound, parse_bound
 from bench.report.terminal import print_summary
 from bench.report.write import CannotWrite, Files, write
-from offhook.cli.bench_progress import Display
+from offhook.cli.bench.output import HtmlFile, JsonFile, JunitFile, fail, told
+from offhook.cli.bench.progress import Display
 
 MOST_CALLS: Final = 20_000
 LONGEST_S: Final = 3600
@@ -141,14 +142,9 @@ def calls(
             "call another machine share one, with a port each, which costs the load more."
         ),
     ] = None,
-    as_json: Annotated[Path | None, typer.Option("--json", help="Write the result here.", metavar="FILE")] = None,
-    as_html: Annotated[
-        Path | None,
-        typer.Option("--html", help="The same as a page with plots, to be shown to others.", metavar="FILE"),
-    ] = None,
-    as_junit: Annotated[
-        Path | None, typer.Option("--junit", help="The SLOs as test cases, for a CI gate.", metavar="FILE")
-    ] = None,
+    as_json: JsonFile = None,
+    as_html: HtmlFile = None,
+    as_junit: JunitFile = None,
 ) -> None:
     """Place real WebRTC calls, send recorded speech, and say how they were set up and what came back.
 
@@ -193,7 +189,7 @@ def calls(
     if faults and find_capacity:
         raise _fail(exit_codes.CANNOT, "--find-capacity looks for what a whole target carries: give no --fault")
     files = Files(as_json, as_html, as_junit)
-    console = Console(stderr=True, highlight=False)
+    console = told()
     try:
         files.require()
         if addressed.kind != "websocket":
@@ -375,5 +371,4 @@ def _key(key: str | None, file: Path | None) -> str | None:
 
 
 def _fail(code: int, message: str) -> typer.Exit:
-    typer.echo(f"offhook bench calls: {' '.join(message.split())}", err=True)
-    return typer.Exit(code)
+    return fail("calls", code, message)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from offhook.cli.bench.output import HtmlFile, JsonFile, JunitFile, fail
+
 if TYPE_CHECKING:
     from bench.report.model import Result
 
@@ -18,9 +20,9 @@ def compare(
     threshold: Annotated[
         float, typer.Option(min=0.0, max=100.0, help="A change by less does not matter, however sure; in percent.")
     ] = 5.0,
-    output: Annotated[Path | None, typer.Option("--json", help="Write the comparison here.", metavar="FILE")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page.", metavar="FILE")] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="Write a test case per figure.", metavar="FILE")] = None,
+    as_json: JsonFile = None,
+    as_html: HtmlFile = None,
+    as_junit: JunitFile = None,
 ) -> None:
     """What changed between two results of `offhook bench`, and whether it is more than noise.
 
@@ -35,7 +37,7 @@ def compare(
     from bench.report.comparison import print_comparison, write_comparison
     from bench.report.write import CannotWrite, Files
 
-    files = Files(output, html, junit)
+    files = Files(as_json, as_html, as_junit)
     try:
         files.require()
         comparison = compared(_results(before), _results(after), threshold=threshold / 100)
@@ -65,5 +67,4 @@ def _result(path: Path) -> "Result":
 
 
 def _fail(message: str) -> typer.Exit:
-    typer.echo(f"offhook bench compare: {message}", err=True)
-    return typer.Exit(2)
+    return fail("compare", 2, message)
