@@ -12,11 +12,20 @@ export function status() {
   return { state, end_reason: endReason, call_id: callId, timings: { ...timings }, notice: notice.textContent };
 }
 
-/** Before the page's own code: a microphone that says what `speak` is given, and is silent between. */
+/**
+ * Before the page's own code: a microphone in a quiet room (noise at -70 dBFS) that says what `speak` is given. Without
+ * the room it would send no packets between, which no real microphone does.
+ */
 export function scriptMicrophone() {
   navigator.mediaDevices.getUserMedia = async () => {
     const context = new AudioContext({ sampleRate: 48000 });
     const destination = context.createMediaStreamDestination();
+    const noise = new AudioBuffer({ length: 2 * 48000, sampleRate: 48000 });
+    const samples = noise.getChannelData(0);
+    for (let index = 0; index < samples.length; index += 1) samples[index] = (2 * Math.random() - 1) * 0.00055;
+    const room = new AudioBufferSourceNode(context, { buffer: noise, loop: true });
+    room.connect(destination);
+    room.start();
     await context.resume();
     window.microphone = { context, destination };
     return destination.stream;

@@ -111,6 +111,25 @@ def test_a_stall_delays_speech_and_loses_none_of_it() -> None:
     assert abs(scene.stream.media_time_us - FRAMES * 20_000 - on_top_us) <= 40_000
 
 
+@pytest.mark.parametrize("pause_s", [0.5, 1.5, 3.0])
+def test_a_client_whose_clock_stands_still_while_it_sends_nothing_is_not_late(pause_s: float) -> None:
+    scene = ListeningScene()
+    frames = frames_of_speech("opus")
+    for part in range(3):
+        # Its timestamps count what it sends, as those of a track that comes and goes.
+        scene.say(frames[100 * part : 100 * part + 100])
+        scene.scene.run(pause_s)
+    lag_us = round(scene.scene.now * 1e6) - scene.stream.media_time_us
+    scene.scene.run(1.0)
+    on_time_us = round(scene.scene.now * 1e6) - scene.stream.media_time_us
+    print(f"stood for {pause_s} s: target {scene.stream.delay.target_s * 1000:.0f} ms, {scene.counters}")
+    assert scene.stream.delay.target_s < 0.06
+    assert scene.counters.removed_us < 100_000
+    # Its silence is heard while it lasts: turns end by it.
+    assert abs(on_time_us - lag_us) <= 20_000
+    assert scene.delay_ms(100) < 200
+
+
 def test_a_caller_whose_address_changes_is_heard_on() -> None:
     scene = ListeningScene()
     frames = frames_of_speech("opus")

@@ -52,6 +52,7 @@ class InputStream:
         self._waiting_us = 0
         self._shed_us = 0
         self._ahead_us = 0
+        self._restarts = 0
 
     def tap(self, sample_rate_hz: int, listener: PcmListener) -> None:
         """See `InputAudio.tap`."""
@@ -98,6 +99,9 @@ class InputStream:
         level_dbov, corrupt, samples = result
         self._counters.corrupt_frames += corrupt
         self._ahead_us += piece.inserted_us
+        if self._restarts != self.delay.restarts:
+            # Nothing was late: the client's clock had stood still, and the silence was its own.
+            self._restarts, self._ahead_us = self.delay.restarts, 0
         if self._ahead_us >= piece.duration_us and level_dbov >= QUIET_DBOV:
             self._ahead_us -= piece.duration_us
             self._counters.removed_us += piece.duration_us

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from transceiver.audio.counters import AudioCounters
 from transceiver.playout.frame_duration import duration_us
 from transceiver.session.actions import AudioReceived
-from transceiver.session.playout_delay import PlayoutDelay
+from transceiver.session.playout_delay import SHORTEST_S, PlayoutDelay
 
 STEP_US: Final = 2_500
 """Opus conceals in steps of this (RFC 6716 section 2.1.4)."""
@@ -83,6 +83,8 @@ class JitterBuffer:
         """Where the next frame is expected, on the client's clock."""
         self._filled_us = 0
         """What the clock has made up from there on."""
+        self._follows_at = 0.0
+        """When the next frame comes if it is as late as the last."""
         self._silent = False
 
     def receive(self, frame: AudioReceived, now: float) -> None:
@@ -103,6 +105,7 @@ class JitterBuffer:
         self._counters.heard_us += length_us
         self._counters.target_us += int(self._delay.target_s * _MICROSECONDS)
         self._position_us = at_us + length_us
+        self._follows_at = now + length_us / _MICROSECONDS
         self._filled_us = 0
         self._silent = self._codec == "opus" and len(frame.payload) <= _DTX_BYTES
 
@@ -110,7 +113,9 @@ class JitterBuffer:
         """When the next frame is no longer waited for; None before the first."""
         if self._position_us is None:
             return None
-        return self._delay.due((self._position_us + self._filled_us) / _MICROSECONDS) + GRACE_S
+        due = self._delay.due((self._position_us + self._filled_us) / _MICROSECONDS)
+        # What comes later than the clock allows, frame by frame, is not filled up before each of them.
+        return max(due, self._follows_at + self._filled_us / _MICROSECONDS + SHORTEST_S) + GRACE_S
 
     def handle_timeout(self, now: float) -> None:
         """Makes up what is due and has not come."""
