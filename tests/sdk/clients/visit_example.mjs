@@ -1,4 +1,4 @@
-// Opens the page of examples/browser in Chromium with a recording as its microphone, and waits for an answer.
+// Opens the page of examples/browser in Chromium with a recording as its microphone, once, and waits for an answer.
 import { chromium } from 'playwright-core';
 
 const orders = JSON.parse(process.argv.at(-1));
@@ -10,7 +10,7 @@ const browser = await chromium.launch({
     '--no-sandbox',
     '--use-fake-ui-for-media-stream',
     '--use-fake-device-for-media-stream',
-    `--use-file-for-fake-audio-capture=${orders.microphone}`,
+    `--use-file-for-fake-audio-capture=${orders.microphone}%noloop`,
   ],
 });
 const page = await browser.newPage();

@@ -10,6 +10,7 @@ from offhook_proto.worker.v1 import worker_pb2 as pb
 
 from tests.support.realtime_scene import ECHO
 from tests.support.scheduled_frames import ScheduledFrames
+from tests.support.virtual_loop import run_in_virtual_time
 from tests.support.worker_scene import HandWorker, hand_worker, hello, open_session, pool_of, until
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
@@ -145,13 +146,40 @@ async def test_the_worker_learns_that_a_short_answer_was_heard_to_its_end() -> N
         await until(lambda: call.granted_ms == 2 * FRAME_MS)
 
 
-async def test_the_position_is_that_of_the_answer_being_played_not_of_the_newest() -> None:
-    async with scene() as call:
-        call.side.connected()
-        await call.say(*[b"a"] * 12, response_id="r1")
-        await call.say(*[b"b"] * 12, response_id="r2")
-        await until(lambda: ("r2", 12 * FRAME_MS * 1000) in call.positions)
-        assert call.positions[0][0] == "r1"
+def test_the_position_is_that_of_the_answer_being_played_not_of_the_newest() -> None:
+    positions: list[tuple[str, int]] = []
+
+    class Listener:
+        def voice_position(self, response_id: str, played_us: int, received_us: int, buffered_ms: int) -> None:
+            positions.append((response_id, played_us))
+
+        def voice_played(self, response_id: str, *, drained: bool) -> None:
+            pass
+
+        def voice_credit(self, audio_ms: int) -> None:
+            pass
+
+        def voice_over(self) -> None:
+            pass
+
+    async def two_answers() -> None:
+        now = asyncio.get_running_loop().time
+        listener = Listener()
+        voice = ModelVoice(RecordingClient(), lambda ready: Pacer(48_000, max_buffered_ms=1000), listener, now=now)
+        voice.connected()
+        for number in range(24):
+            response_id = "r1" if number < 12 else "r2"
+            voice.push(pb.AudioFrame(payload=b"a", duration_us=FRAME_MS * 1000, response_id=response_id), response_id)
+        await asyncio.sleep(1)
+        voice.close()
+
+    run_in_virtual_time(two_answers())
+    first = [played_us for response_id, played_us in positions if response_id == "r1"]
+    second = [played_us for response_id, played_us in positions if response_id == "r2"]
+    assert positions == [*(("r1", each) for each in first), *(("r2", each) for each in second)]
+    assert first
+    assert second[-1] == 12 * FRAME_MS * 1000
+    assert [*first, *second] == [*sorted(first), *sorted(second)]
 
 
 async def test_credit_comes_back_for_what_was_flushed() -> None:
