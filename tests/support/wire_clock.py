@@ -36,6 +36,11 @@ class WireClock:
         self._waiting += self._playout.commit(self.now)
         self._leave()
 
+    def take(self, frame: PacedFrame) -> None:
+        """Lets a frame leave that was passed on."""
+        self._waiting.append(frame)
+        self._leave()
+
     def run(self, until: float) -> None:
         """Lets time pass."""
         while (when := self.next_at) is not None and when <= until:

@@ -176,8 +176,8 @@ class Playout(Protocol):
     def take_played_ms(self, *, at_least: int) -> int:
         """Whole milliseconds played since the last call that returned any; 0 until there are `at_least` of them."""
 
-    def push(self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str = "") -> bool:
-        """Queues audio; False if the queue is full and it is dropped."""
+    def push(self, payload: bytes, *, media_time_us: int, duration_us: int, now: float, response_id: str = "") -> bool:
+        """Queues audio that has come now; False if the queue is full and it is dropped."""
 
     def pass_on(
         self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str, now: float

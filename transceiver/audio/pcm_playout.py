@@ -132,7 +132,7 @@ class EncodingPlayout:
         """See `Playout`."""
         return self._pacer.take_played_ms(at_least=at_least)
 
-    def push(self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str = "") -> bool:
+    def push(self, payload: bytes, *, media_time_us: int, duration_us: int, now: float, response_id: str = "") -> bool:
         """See `Playout`. The duration is that of the samples, whatever `duration_us` says."""
         count = len(payload) // _BYTES_PER_SAMPLE
         length_us = self._us(count)
@@ -146,7 +146,7 @@ class EncodingPlayout:
             self._stretches.append(last)
         last.samples += payload[: count * _BYTES_PER_SAMPLE]
         self._waiting += count
-        self._pushed_at = self._now()
+        self._pushed_at = now
         self._encode_ahead()
         return True
 
@@ -266,6 +266,7 @@ class EncodingPlayout:
             payload,
             media_time_us=start_us,
             duration_us=self._frame_us,
+            now=self._now(),
             response_id=frame.response_id,
             content_us=frame.content_us,
             level_dbov=level_dbov,

@@ -122,7 +122,7 @@ class ModelVoice:
                 self._look_after(now)
             return
         accepted = self._playout.push(
-            frame.payload, media_time_us=frame.media_time_us, duration_us=duration_us, response_id=response_id
+            frame.payload, media_time_us=frame.media_time_us, duration_us=duration_us, now=now, response_id=response_id
         )
         if not accepted:
             # Beyond its credit. What is not played costs the worker nothing.

@@ -19,7 +19,8 @@ A source that runs in real time (an echo of the caller, a person behind a worker
 faster than ours, its drift would fill the queue; so with hardly anything ahead the schedule runs CATCH_UP faster than
 our clock. If it is slower, each frame would be later than the one before, until the schedule starts anew and the caller
 hears a gap; so a late frame holds the schedule back, by FALL_BACK. Together they keep the schedule where most frames of
-such a source leave as they come, and its timestamps at its own rate. Audio that really is ahead keeps the exact pace.
+such a source leave as they come, and its timestamps at its own rate. Audio that really is ahead keeps the exact pace,
+but for what a hold-up has put ahead of a schedule that started anew (`hold_up`).
 """
 
 from collections import deque
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from transceiver.media_port.interface import MAX_SCHEDULED
+from transceiver.playout.hold_up import HoldUp
 
 LEAD_S = 0.4
 """So far ahead frames are committed: for so long the loop may be held up in the best case,"""
@@ -103,6 +105,7 @@ class Pacer:
         self._due: float | None = None
         self._timestamp_us = 0
         self._marker = True
+        self._hold_up = HoldUp()
         self._expected: tuple[str, int] | None = None
         self._playing = ""
         self._played_us = 0
@@ -153,6 +156,7 @@ class Pacer:
         *,
         media_time_us: int,
         duration_us: int,
+        now: float,
         response_id: str = "",
         content_us: int | None = None,
         level_dbov: int | None = None,
@@ -170,6 +174,8 @@ class Pacer:
         gap_us = self._gap_us(response_id, media_time_us)
         self._expected = (response_id, media_time_us + duration_us)
         content_us = duration_us if content_us is None else content_us
+        if self._hold_up.is_observing and self._due is not None:
+            self._hold_up.arrived((self._due - now) * MICROSECONDS + self._queued_us + gap_us, now)
         self._queue.append(_Queued(payload, duration_us, content_us, gap_us, response_id, level_dbov))
         self._queued_us += duration_us
         return True
@@ -189,6 +195,8 @@ class Pacer:
         due = now if self._due is None else self._due + gap_us / MICROSECONDS
         if due - TOP_UP_S > now:
             return None
+        if self._hold_up.is_observing:
+            self._hold_up.arrived((due - now) * MICROSECONDS, now)
         self._expected = (response_id, media_time_us + duration_us)
         return self._commit(_Queued(payload, duration_us, duration_us, gap_us, response_id, None), due, now)
 
@@ -235,6 +243,7 @@ class Pacer:
         if self._due is not None:
             self._timestamp_us += frame.gap_us
         if now - due > self._slack_s:
+            self._start_anew(frame.response_id, now - due, now)
             self._timestamp_us += int((now - due) * MICROSECONDS)
             self._marker = True
             due = now
@@ -244,13 +253,23 @@ class Pacer:
         self._committed_us += frame.duration_us
         self._marker = False
         self._timestamp_us += frame.duration_us
-        self._due = due + frame.duration_us / MICROSECONDS * self._pace(due, now)
+        self._due = due + frame.duration_us / MICROSECONDS * self._pace(frame, due, now)
         return paced
 
-    def _pace(self, due: float, now: float) -> float:
+    def _start_anew(self, response_id: str, late_s: float, now: float) -> None:
+        """Notes how much later than the schedule had it everything is from here on."""
+        before = self._committed[-1].frame.response_id if self._committed else self._playing
+        if response_id == before:
+            self._hold_up.begin(late_s, now)
+        else:
+            self._hold_up.forget()
+
+    def _pace(self, frame: _Queued, due: float, now: float) -> float:
         """How long a frame takes on the schedule, of its duration, that is committed at `now` and leaves at `due`."""
         if due < now:
             return 1.0 + FALL_BACK
+        if self._hold_up.is_working_off:
+            return 1.0 - self._hold_up.work_off(frame.duration_us, now)
         ahead_us = self._queued_us + (due - now) * MICROSECONDS
         return 1.0 - CATCH_UP if 0 < ahead_us < CATCH_UP_BELOW_US else 1.0
 
@@ -298,6 +317,8 @@ class Pacer:
         kept = deque(frame for frame in self._queue if response_id is not None and frame.response_id != response_id)
         self._queue = kept
         self._queued_us = _duration_us(kept)
+        if self._queued_us < before_us:
+            self._hold_up.forget()
         return (before_us - self._queued_us) // 1000
 
     def close(self) -> None:

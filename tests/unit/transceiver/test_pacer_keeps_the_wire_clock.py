@@ -20,7 +20,9 @@ def pacer(max_buffered_ms: int = 10_000) -> tuple[Pacer, WireClock]:
 
 
 def push(target: Pacer, number: int, response_id: str = "resp") -> bool:
-    return target.push(b"%d" % number, media_time_us=number * FRAME_US, duration_us=FRAME_US, response_id=response_id)
+    return target.push(
+        b"%d" % number, media_time_us=number * FRAME_US, duration_us=FRAME_US, now=START, response_id=response_id
+    )
 
 
 def test_audio_made_faster_than_real_time_leaves_at_the_wire_clock() -> None:
@@ -38,7 +40,7 @@ def test_at_thirty_times_real_time_the_order_is_kept_nothing_is_lost_and_little_
     target, clock = pacer(max_buffered_ms=60_000)
     frames = 30_000_000 // duration_us
     for number in range(frames):
-        assert target.push(b"%d" % number, media_time_us=number * duration_us, duration_us=duration_us)
+        assert target.push(b"%d" % number, media_time_us=number * duration_us, duration_us=duration_us, now=clock.now)
         clock.run(START + number * duration_us / 30e6)
         committed = clock.take_back() if number == frames // 2 else 0
         assert committed <= min(MAX_SCHEDULED, LEAD_S * 1e6 / duration_us + 1)
@@ -180,7 +182,7 @@ def test_it_knows_how_much_was_received_of_what_was_played() -> None:
         push(target, number, "first")
     for number in range(10):
         push(target, number, "second")
-    target.push(b"tail", media_time_us=200_000, duration_us=FRAME_US, response_id="second", content_us=7_000)
+    target.push(b"tail", media_time_us=200_000, duration_us=FRAME_US, now=START, response_id="second", content_us=7_000)
     clock.run(START + 1)
     assert target.played_us("second") == 207_000
     assert target.received_us("second", None) == 0, "nobody has said so"
@@ -241,7 +243,10 @@ def test_every_frame_is_played_or_flushed_once_and_timestamps_keep_to_the_clock(
         match step:
             case "push":
                 for _ in range(number):
-                    pushed += target.push(b"%d" % pushed, media_time_us=0, duration_us=FRAME_US, response_id=response)
+                    frame = b"%d" % pushed
+                    pushed += target.push(
+                        frame, media_time_us=0, duration_us=FRAME_US, now=clock.now, response_id=response
+                    )
             case "run":
                 clock.run(clock.now + number / 1000)
             case "stall":
@@ -277,7 +282,7 @@ def test_what_passes_on_is_what_would_be_committed(frames: list[tuple[str, int, 
             b"opus", media_time_us=media_time_us, duration_us=FRAME_US, response_id=response_id, now=now
         )
         for target in (passing, queueing) if passed is None else (queueing,):
-            target.push(b"opus", media_time_us=media_time_us, duration_us=FRAME_US, response_id=response_id)
+            target.push(b"opus", media_time_us=media_time_us, duration_us=FRAME_US, now=now, response_id=response_id)
         committed = passing.commit(now) if passed is None else [passed]
         assert committed == queueing.commit(now)
         for target in (passing, queueing):

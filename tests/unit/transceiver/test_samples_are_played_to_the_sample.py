@@ -48,7 +48,8 @@ class Player:
         return [frame.payload for _, frame in self.clock.left]
 
     def say(self, samples: bytes, *, at_us: int = 0, response_id: str = "r1") -> bool:
-        return self.playout.push(samples, media_time_us=at_us, duration_us=0, response_id=response_id)
+        now = asyncio.get_running_loop().time()
+        return self.playout.push(samples, media_time_us=at_us, duration_us=0, now=now, response_id=response_id)
 
     async def play(self, frames: int = 1 << 30) -> None:
         """Until so many have left, or all."""
