@@ -17,6 +17,7 @@ from tests.support.worker_scene import hello
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
 from transceiver.calls.formats import client_format
+from transceiver.calls.input_memory import InputMemory
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
 from transceiver.calls.worker_side import WorkerSide
 from transceiver.playout.pacer import Pacer
@@ -85,8 +86,9 @@ class ConversationScene:
         )
         self._stream.receive(pb.ConnectResponse(hello=hello("agent")), loop.time())
         session = RealtimeSession(AGENT, DATA_CHANNEL, given or {}, now=loop.time(), unix_time=1_800_000_000)
+        memory = InputMemory(lambda: session.audio_needed_from_us)
         turns = ProcessTurns(ears=None, questions=None, counters=TurnCounters())
-        ear = CallerVoice(self.client, audio=G711Audio(), turns=turns)
+        ear = CallerVoice(self.client, audio=G711Audio(), turns=turns, memory=memory)
         self.side = WorkerSide(self.client, session, ear, self._open_voice, latency=self.latency, now=loop.time)
         own = client_format("PCMU", 8000)
         opening = pb.SessionOpen(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from wire.address import Address, format_address, parse_address
 from wire.spp import HEADER_BYTES, SppHeader, decode_header, encode_header
 
 CALLS = "/v1/realtime/calls"
+READY_WITHIN_S = 20.0
 
 
 def config(directory: Path, **given: Any) -> TransceiverConfig:  # noqa: ANN401 - any field of the configuration
@@ -152,3 +154,17 @@ async def reachable_transceiver(directory: Path, **given: Any) -> AsyncIterator[
             yield transceiver
     finally:
         transport.close()
+
+
+def metric(text: str, name: str) -> float:
+    """A figure among metrics."""
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+    assert found is not None, name
+    return float(found[1])
+
+
+async def until_ready(transceiver: WholeTransceiver, workers: int) -> None:
+    """Waits until so many workers are connected."""
+    async with asyncio.timeout(READY_WITHIN_S):
+        while metric(await transceiver.metrics(), "fabric_transceiver_workers_ready") < workers:
+            await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What was said by voice is known to the worker that takes over, on every transport, wanted transcripts or not."""
+"""What was said by voice, and what is being said, is known to the worker that takes over, on every transport."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ from tests.support.spoken_caller import SpokenCaller, spoken_call  # noqa: E402 
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
-NAME, QUESTION = "My name is Anna.", "What is my name?"
+NAME, QUESTION, SUM = "My name is Anna.", "What is my name?", "What is twelve times seven?"
 
 
 @cache
@@ -41,6 +41,27 @@ def words_of(response: dict[str, Any]) -> str:
     assert response["status"] == "completed", response
     said: str = response["output"][0]["content"][0]["transcript"]
     return said
+
+
+def cut(pcm: bytes) -> tuple[bytes, bytes]:
+    """Two parts of a sentence, neither of which can be answered."""
+    middle = len(pcm) // 4 * 2
+    return pcm[:middle], pcm[middle:]
+
+
+async def begin(caller: SpokenCaller, client: SocketClient) -> None:
+    """Both say the first part of SUM."""
+    saying = asyncio.create_task(caller.say(cut(spoken(SUM))[0]))
+    await client.append(cut(at_24_khz(SUM)[: -2 * 24_000])[0])
+    await client.event("input_audio_buffer.speech_started")
+    await saying
+
+
+async def end(caller: SpokenCaller, client: SocketClient) -> tuple[str, str]:
+    """Both say the rest; what is answered."""
+    await client.append(cut(at_24_khz(SUM)[: -2 * 24_000])[1] + bytes(2 * 24_000))
+    await caller.say(cut(spoken(SUM))[1])
+    return words_of(await caller.answer()), words_of((await client.event("response.done"))["response"])
 
 
 async def by_track(caller: SpokenCaller, text: str) -> str:
@@ -64,9 +85,11 @@ async def until_metric(fabric: Fabric, name: str, least: int) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_a_name_that_was_spoken_is_known_after_sigkill(show: Callable[[str], None]) -> None:
+async def test_what_was_spoken_is_known_after_sigkill_and_a_sentence_is_heard_whole(
+    show: Callable[[str], None],
+) -> None:
     # Made before anybody calls: it takes a second, in which no microphone would work.
-    for text in (NAME, QUESTION):
+    for text in (NAME, QUESTION, SUM):
         at_24_khz(text)
     with running_fabric("--relays", "1", "--transceivers", "1", "--workers", "2", "--worker", "agent") as fabric:
         first, second = fabric.processes("worker")
@@ -82,5 +105,10 @@ async def test_a_name_that_was_spoken_is_known_after_sigkill(show: Callable[[str
             fabric.kill(second)
             await until_metric(fabric, "fabric_transceiver_worker_sessions_moved_total", 2)
             answers = await asyncio.gather(by_track(caller, QUESTION), by_event(client, QUESTION))
-        show(f"told {json.dumps(told)}; after SIGKILL {json.dumps(answers)}")
+            await until_metric(fabric, "fabric_transceiver_workers_ready", 2)
+            await begin(caller, client)
+            fabric.kill(fabric.processes("worker")[0])
+            sums = await end(caller, client)
+        show(f"told {json.dumps(told)}; after SIGKILL {json.dumps(answers)}, in mid-sentence {json.dumps(sums)}")
         assert set(answers) == {"You said your name is Anna."}
+        assert all("84" in each for each in sums), sums

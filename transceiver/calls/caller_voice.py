@@ -1,14 +1,21 @@
 """The caller's audio on its way to the model and to turn taking: the client's own frames, samples, or both."""
 
+from typing import Final
+
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.audio.interface import Audio, InputAudio, Pcm
+from transceiver.calls.input_memory import LONGEST_US, InputMemory
 from transceiver.calls.model_side import ClientSide
+from transceiver.calls.waiting_input import InputFrame, WaitingInput
 from transceiver.playout.frame_duration import duration_us
 from transceiver.realtime.effects import AppendAudio
 from transceiver.session.actions import AudioReceived
 from transceiver.turns.interface import SAMPLE_RATE_HZ, TurnDetection, TurnListener, Turns, TurnTaking
 from transceiver.worker_link.session import WorkerSession
+
+MAX_CATCH_UP_US: Final = LONGEST_US + 5_000_000
+"""What a worker that has taken over may be behind; from then on its own queue's policy says what is dropped."""
 
 
 class CallerVoice:
@@ -18,19 +25,25 @@ class CallerVoice:
     caller through one decoder. Media time is that of the samples where there are any, else of the client's RTP
     timestamps; the two differ by what came late and was concealed, until as much silence has been left out.
 
+    A worker that takes over hears the turn under way from its beginning, as fast as it takes it, and then what has come
+    meanwhile. Only turns that are found here are remembered.
+
     Args:
         client: says what codec it speaks, and when its packets come.
         audio: decodes.
         turns: finds turns; None where the process has no turn taking.
+        memory: of what a worker that takes over has to hear.
     """
 
-    def __init__(self, client: ClientSide, *, audio: Audio | None, turns: Turns | None) -> None:
+    def __init__(self, client: ClientSide, *, audio: Audio | None, turns: Turns | None, memory: InputMemory) -> None:
         self._client = client
         self._clock_rate = client.clock_rate
         self._audio = audio if audio is not None and audio.supported else None
         self._turns = turns
         self._worker: WorkerSession | None = None
-        self._worker_takes_samples = False
+        self._worker_takes: worker_pb2.AudioFormat | None = None
+        self._memory = memory
+        self._catching_up = WaitingInput(self._bound)
         self._input: InputAudio | None = None
         self._input_begins_us = 0
         self._turn_taking: TurnTaking | None = None
@@ -64,14 +77,17 @@ class CallerVoice:
         return self._turn_taking
 
     def feed(self, worker: WorkerSession | None) -> None:
-        """From here on the model hears the caller; None: it is gone."""
-        if self._input is not None:
-            self._input.untap(self._to_worker)
+        """From here on the model hears the caller; None: it is gone. The next one hears what is remembered as well."""
         self._worker = worker
-        wanted = worker.input_format if worker is not None else None
-        self._worker_takes_samples = wanted is not None and wanted.codec == worker_pb2.CODEC_PCM_S16LE
-        if wanted is not None and self._worker_takes_samples:
-            self._hear().tap(wanted.sample_rate_hz, self._to_worker)
+        self._catching_up.serve(worker)
+        if worker is None:
+            return
+        if self._worker_takes is None:
+            self._worker_takes = worker.input_format
+            if self._takes_samples:
+                self._hear().tap(worker.input_format.sample_rate_hz, self._to_worker)
+        for frame in self._memory:
+            self._catching_up.put(frame)
 
     def detect_turns(self, settings: TurnDetection, listener: TurnListener) -> None:
         """Finds turns by these settings from here on, or (None) leaves them to the client."""
@@ -88,26 +104,25 @@ class CallerVoice:
         self._frames_end_us = max(self._frames_end_us, media_time_us + length_us)
         if self._input is not None:
             self._input.receive(frame)
-        if self._worker is not None and not self._worker_takes_samples and length_us:
-            self._worker.send_audio(
-                frame.payload,
-                media_time_us=media_time_us,
-                duration_us=length_us,
-                level=frame.level_dbov,
-                lost_before=frame.lost_before,
-            )
+        if self._worker_takes is not None and not self._takes_samples and length_us:
+            self._pass_on(frame.payload, media_time_us, length_us, frame.level_dbov, frame.lost_before)
 
     def append(self, appended: AppendAudio) -> None:
         """Must not be called: the session refuses such events."""
         raise AssertionError("a client with a media track sends no audio in events")
 
     def send(self, worker: WorkerSession, message: worker_pb2.SessionInput) -> None:
-        """Sends an input of the session. Frames go out as they come, so it is in its place."""
-        worker.send(message)
+        """Sends an input in its place: frames go out as they come. What stops an answer does not wait."""
+        if len(self._catching_up) and not message.HasField("interruption"):
+            worker.check_size(message)
+            self._catching_up.put(message)
+        else:
+            worker.send(message)
 
     def close(self) -> None:
         """The call is over."""
         self._worker = None
+        self._catching_up.close()
         if self._turn_taking is not None:
             self._turn_taking.close()
         if self._input is not None:
@@ -120,17 +135,33 @@ class CallerVoice:
             self._input = self._audio.open_input(self._client.codec)
             self._input_begins_us = self._frames_end_us
             # A model that takes the client's own codec waits for late packets by itself.
-            self._client.follow(self._input.delay, reorder=self._worker_takes_samples)
+            self._client.follow(self._input.delay, reorder=self._takes_samples)
         return self._input
 
+    @property
+    def _takes_samples(self) -> bool:
+        return self._worker_takes is not None and self._worker_takes.codec == worker_pb2.CODEC_PCM_S16LE
+
     def _to_worker(self, pcm: Pcm) -> None:
+        self._pass_on(pcm.samples, self._input_begins_us + pcm.media_time_us, pcm.duration_us, pcm.level_dbov, 0)
+
+    def _pass_on(
+        self, payload: bytes, media_time_us: int, duration_us: int, level: int | None, lost_before: int
+    ) -> None:
+        if self._turn_taking is not None:
+            frame = InputFrame(payload, media_time_us, duration_us, level, lost_before)
+            self._memory.keep(frame)
+            if len(self._catching_up):
+                self._catching_up.put(frame)
+                return
         if self._worker is not None:
             self._worker.send_audio(
-                pcm.samples,
-                media_time_us=self._input_begins_us + pcm.media_time_us,
-                duration_us=pcm.duration_us,
-                level=pcm.level_dbov,
+                payload, media_time_us=media_time_us, duration_us=duration_us, level=level, lost_before=lost_before
             )
+
+    def _bound(self) -> None:
+        if self._catching_up.audio_us > MAX_CATCH_UP_US:
+            self._catching_up.overrun()
 
     def _to_turns(self, pcm: Pcm) -> None:
         if self._turn_taking is not None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -10,6 +9,8 @@ from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.audio.interface import Audio, ModelEncoder, Pcm
 from transceiver.calls.formats import CODEC_NAMES
+from transceiver.calls.input_memory import InputMemory
+from transceiver.calls.waiting_input import InputFrame, WaitingInput
 from transceiver.realtime.effects import AppendAudio
 from transceiver.realtime.schema.session import AudioFormat
 from transceiver.turns.interface import SAMPLE_RATE_HZ, TurnDetection, TurnListener, Turns, TurnTaking
@@ -22,8 +23,6 @@ MAX_WAITING_US: Final = 2_000_000
 """Audio on its way to the model from which on no more is read from the client (it is held back, not dropped)."""
 MAX_WAITING = 128
 """The same for inputs of any kind."""
-RETRY_S: Final = 0.02
-"""How often a worker without credit is looked at again."""
 
 
 class EventVoice:
@@ -35,19 +34,22 @@ class EventVoice:
     Args:
         audio_format: what the client sends now.
         turns: finds turns; None where the process has no turn taking.
+        memory: of what a worker that takes over has to hear.
     """
 
-    def __init__(self, audio: Audio, turns: Turns | None, audio_format: Callable[[], AudioFormat]) -> None:
+    def __init__(
+        self, audio: Audio, turns: Turns | None, audio_format: Callable[[], AudioFormat], memory: InputMemory
+    ) -> None:
         self._audio = audio
         self._input = audio.open_event_input()
         self._encoder: ModelEncoder | None = None
         self._turns = turns
         self._format = audio_format
         self._worker: WorkerSession | None = None
+        self._is_heard = False
         self._turn_taking: TurnTaking | None = None
-        self._to_send: deque[Pcm | worker_pb2.SessionInput] = deque()
-        self._to_send_us = 0
-        self._retry: asyncio.TimerHandle | None = None
+        self._memory = memory
+        self._waiting = WaitingInput(self._settle)
         self.heard_at: float | None = None
         """When the first audio came, in monotonic seconds; None: none yet."""
         self._ready = asyncio.Event()
@@ -105,21 +107,15 @@ class EventVoice:
     # As the call sees it
 
     def feed(self, worker: WorkerSession | None) -> None:
-        """From here on the model hears the caller; None: it is gone."""
-        self._input.untap(self._to_worker)
-        if self._encoder is not None:
-            self._encoder.close()
-            self._encoder = None
+        """From here on the model hears the caller; None: it is gone. The next one hears what is remembered as well."""
         self._worker = worker
-        if worker is None:
-            self._to_send.clear()
-            self._to_send_us = 0
-            self._settle()
-        elif (codec := CODEC_NAMES.get(worker.input_format.codec)) is None:
-            self._input.tap(worker.input_format.sample_rate_hz, self._to_worker)
-        else:
-            self._encoder = self._audio.open_model_encoder(codec)
-            self._input.tap(self._encoder.sample_rate_hz, self._to_worker)
+        self._waiting.serve(worker)
+        if worker is not None and not self._is_heard:
+            self._is_heard = True
+            self._hear(worker.input_format)
+        for frame in self._memory if worker is not None else ():
+            self._waiting.put(frame)
+        self._settle()
 
     async def ready(self) -> None:
         """Returns when the client may be read again."""
@@ -127,10 +123,11 @@ class EventVoice:
 
     def close(self) -> None:
         """The session is over."""
-        self.feed(None)
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        self._worker = None
+        self._waiting.close()
+        self._input.untap(self._to_worker)
+        if self._encoder is not None:
+            self._encoder.close()
         if self._turn_taking is not None:
             self._turn_taking.close()
         self._input.close()
@@ -141,6 +138,13 @@ class EventVoice:
             self._turn_taking.audio(pcm.samples, media_time_us=pcm.media_time_us, level_dbov=pcm.level_dbov)
         self._settle()
 
+    def _hear(self, wanted: worker_pb2.AudioFormat) -> None:
+        if (codec := CODEC_NAMES.get(wanted.codec)) is None:
+            self._input.tap(wanted.sample_rate_hz, self._to_worker)
+        else:
+            self._encoder = self._audio.open_model_encoder(codec)
+            self._input.tap(self._encoder.sample_rate_hz, self._to_worker)
+
     def _to_worker(self, pcm: Pcm) -> None:
         if self._encoder is None:
             self._queue_audio(pcm)
@@ -148,45 +152,25 @@ class EventVoice:
             self._encoder.encode(pcm, self._queue_audio)
 
     def _queue_audio(self, pcm: Pcm) -> None:
-        self._to_send.append(pcm)
-        self._to_send_us += pcm.duration_us
-        self._flush()
+        frame = InputFrame(pcm.samples, pcm.media_time_us, pcm.duration_us, pcm.level_dbov)
+        self._memory.keep(frame)
+        if self._worker is not None:
+            self._waiting.put(frame)
 
     def _behind_audio(self, worker: WorkerSession, message: worker_pb2.SessionInput) -> None:
         if worker is not self._worker:
             return  # It is gone; its successor has this as part of the conversation.
         if self._encoder is None:
-            self._queue(message)
+            self._waiting.put(message)
         else:
-            self._encoder.after(lambda: self._queue(message))
+            self._encoder.after(lambda: self._queue(worker, message))
 
-    def _queue(self, message: worker_pb2.SessionInput) -> None:
-        self._to_send.append(message)
-        self._flush()
-
-    def _flush(self) -> None:
-        while self._to_send and self._worker is not None and self._worker.input_waiting_us == 0:
-            first = self._to_send.popleft()
-            if isinstance(first, Pcm):
-                self._to_send_us -= first.duration_us
-                self._worker.send_audio(
-                    first.samples,
-                    media_time_us=first.media_time_us,
-                    duration_us=first.duration_us,
-                    level=first.level_dbov,
-                )
-            else:
-                self._worker.send(first)
-        if self._to_send and self._worker is not None and self._retry is None:
-            self._retry = asyncio.get_running_loop().call_later(RETRY_S, self._try_again)
-        self._settle()
-
-    def _try_again(self) -> None:
-        self._retry = None
-        self._flush()
+    def _queue(self, worker: WorkerSession, message: worker_pb2.SessionInput) -> None:
+        if worker is self._worker:
+            self._waiting.put(message)
 
     def _settle(self) -> None:
-        if self._input.waiting_us + self._to_send_us < MAX_WAITING_US and len(self._to_send) < MAX_WAITING:
+        if self._input.waiting_us + self._waiting.audio_us < MAX_WAITING_US and len(self._waiting) < MAX_WAITING:
             self._ready.set()
         else:
             self._ready.clear()

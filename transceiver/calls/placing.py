@@ -21,6 +21,7 @@ from transceiver.calls.formats import (
     client_format,
     is_samples,
 )
+from transceiver.calls.input_memory import InputMemory
 from transceiver.calls.mcp_servers import NO_SERVERS, McpServers
 from transceiver.calls.model_side import ClientSide
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
@@ -103,7 +104,8 @@ class WorkerCalls:
             _refuse_samples(model, own, info)
         input_format = choose_format(own, info.input_formats if info is not None else (), can_convert=can_convert)
         output_format = choose_format(own, info.output_formats if info is not None else (), can_convert=can_convert)
-        ear = CallerVoice(client, audio=self._audio, turns=self._turns)
+        memory = InputMemory(lambda: session.audio_needed_from_us)
+        ear = CallerVoice(client, audio=self._audio, turns=self._turns, memory=memory)
         side = WorkerSide(
             client,
             session,
@@ -171,7 +173,12 @@ class WorkerCalls:
             id,
             socket,
             session,
-            ear=EventVoice(self._audio, self._turns, lambda: session.configuration.input.format),
+            ear=EventVoice(
+                self._audio,
+                self._turns,
+                lambda: session.configuration.input.format,
+                InputMemory(lambda: session.audio_needed_from_us),
+            ),
             decoder=self._audio.open_model_decoder(codec, rate) if codec is not None else None,
             output=self._audio.open_event_output(rate),
             latency=self.latency,

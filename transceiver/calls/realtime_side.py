@@ -142,7 +142,8 @@ class RealtimeSide:
 
     def hold(self) -> None:
         """What the worker would be told from here on is kept for the one that takes over."""
-        self._held = []
+        again = self._session.turn_again()
+        self._held = [again] if again is not None else []
 
     def as_told(self) -> tuple[worker_pb2.SessionConfig, list[worker_pb2.HistoryItem]]:
         """The session as a worker is told that takes it over: its configuration, the conversation so far."""

@@ -98,7 +98,7 @@ class WorkerSide:
         """Passes the key on, in its place among the frames."""
         if self._session is not None:
             dtmf = worker_pb2.Dtmf(event=press.key, duration_ms=press.duration_ms)
-            self._session.send(worker_pb2.SessionInput(dtmf=dtmf))
+            self._ear.send(self._session, worker_pb2.SessionInput(dtmf=dtmf))
 
     def message(self, channel_id: int, data: str | bytes) -> None:
         """Reads the client's events; other channels and binary messages have no meaning here."""

@@ -39,6 +39,16 @@ class InputAudioBuffer:
         return self._end_us
 
     @property
+    def begins_us(self) -> int:
+        """Media time at which the buffer begins: the end of the last item."""
+        return self._begins_us
+
+    @property
+    def under_way(self) -> Utterance | None:
+        """The turn that the caller is in, as it began; None between turns."""
+        return Utterance(*self._speech, self._speech[1]) if self._speech is not None else None
+
+    @property
     def speaking(self) -> str | None:
         """The item that the caller is speaking; None between turns."""
         return self._speech[0] if self._speech is not None else None

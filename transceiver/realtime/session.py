@@ -106,9 +106,23 @@ class RealtimeSession:
         return to_worker.session_config(configuration.current, configuration.given, functions)
 
     def history(self) -> list[worker_pb2.HistoryItem]:
-        """The conversation so far, as a worker gets it that takes the session over."""
-        said = (item for item in self._state.conversation if item.status != "in_progress")
+        """The conversation so far, as a worker gets it that takes the session over; without what it hears itself."""
+        again = self._turns.again()
+        unheard = again.turn.item_id if again is not None else None
+        said = (each for each in self._state.conversation if each.status != "in_progress" and each.id != unheard)
         return [entry for item in said for entry in to_worker.history_items(item)]
+
+    def turn_again(self) -> worker_pb2.SessionInput | None:
+        """What tells that worker of the turn under way, or of one that nobody has understood, after its audio."""
+        return self._turns.again()
+
+    @property
+    def audio_needed_from_us(self) -> int | None:
+        """From where on that worker has to hear the caller; None: what has just come is enough."""
+        if (unheard := self._turns.unheard) is not None:
+            return unheard.start_us
+        by_hand = self.configuration.turn_detection is None and not self._state.model.detects_turns
+        return self._state.input_audio.begins_us if by_hand else None
 
     @property
     def transport(self) -> Transport:

@@ -46,6 +46,10 @@ class InputTranscriptions:
         elif words.done:
             self._complete(item_id, words.text)
 
+    def awaits(self, item_id: str) -> bool:
+        """Whether nobody knows yet what was said in this item."""
+        return item_id in self._seconds
+
     def cleared(self) -> None:
         """What was being spoken is void."""
         self._early.clear()

@@ -23,6 +23,7 @@ class TurnFlow:
         self._state = state
         self._answers = answers
         self._transcriptions = transcriptions
+        self._last: Utterance | None = None
 
     # Found by the fabric
 
@@ -93,6 +94,26 @@ class TurnFlow:
         for item_id in evicted:
             self._state.outbox.worker(to_worker.deleted(item_id))
 
+    # For a worker that takes over
+
+    @property
+    def unheard(self) -> Utterance | None:
+        """A turn of which there is only its audio: the one under way, or the last one if nothing followed it."""
+        if (under_way := self._state.input_audio.under_way) is not None:
+            return under_way
+        last = self._last
+        if last is None or self._state.conversation.last_id != last.item_id:
+            return None
+        return last if self._transcriptions.awaits(last.item_id) else None
+
+    def again(self) -> worker_pb2.SessionInput | None:
+        """What tells the next worker of it, after its audio."""
+        utterance = self.unheard
+        if utterance is None or self._state.model.detects_turns:
+            return None
+        is_over = self._state.conversation.has(utterance.item_id)
+        return to_worker.turn(_Turn.KIND_COMMITTED if is_over else _Turn.KIND_SPEECH_STARTED, utterance)
+
     # Inside
 
     def _started(self, start_us: int, item_id: str | None) -> Utterance:
@@ -106,6 +127,7 @@ class TurnFlow:
         item = UserMessage(id=utterance.item_id, content=[InputAudio()])
         self.forget(state.conversation.append(item))
         state.conversation.finish(item)
+        self._last = utterance
         if tell_worker:
             self._tell_worker(_Turn.KIND_COMMITTED, utterance)
         self._transcriptions.committed(utterance)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,8 +12,8 @@ import aiohttp
 from tests.support.conversation_scene import EVENTS, Client
 from tests.support.reciting_worker import BREAK_OFF
 from tests.support.socket_scene import BY_HAND, SocketClient, connected
-from tests.support.whole_transceiver import WholeTransceiver, config, whole_transceiver
-from tests.support.worker_scene import DEADLINE_S, WorkerProcess, pool_of, until
+from tests.support.whole_transceiver import config, metric, until_ready, whole_transceiver
+from tests.support.worker_scene import WorkerProcess, pool_of, until
 from transceiver.calls.placing import WorkerCalls
 from transceiver.calls.worker_side import WorkerSide
 from transceiver.config import SessionLimits
@@ -186,17 +185,3 @@ async def serving(pool: WorkerPool, processes: list[WorkerProcess]) -> WorkerPro
     links = pool._links.values()
     (link,) = (link for link in links if link.stream is not None and link.stream.sessions)
     return next(each for each in processes if each.address == link.target)
-
-
-def metric(text: str, name: str) -> float:
-    """A figure among metrics."""
-    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
-    assert found is not None, name
-    return float(found[1])
-
-
-async def until_ready(transceiver: WholeTransceiver, workers: int) -> None:
-    """Waits until so many workers are connected."""
-    async with asyncio.timeout(DEADLINE_S):
-        while metric(await transceiver.metrics(), "fabric_transceiver_workers_ready") < workers:
-            await asyncio.sleep(0.05)

@@ -14,6 +14,7 @@ from tests.support.virtual_loop import run_in_virtual_time
 from tests.support.worker_scene import HandWorker, hand_worker, hello, open_session, pool_of, until
 from transceiver.calls.answer_latency import AnswerLatency
 from transceiver.calls.caller_voice import CallerVoice
+from transceiver.calls.input_memory import InputMemory
 from transceiver.calls.model_voice import ModelVoice, VoiceListener
 from transceiver.calls.worker_side import WorkerSide
 from transceiver.playout.pacer import Pacer
@@ -111,7 +112,7 @@ async def scene(*early: bytes) -> AsyncIterator[Scene]:
         client = RecordingClient()
         now = asyncio.get_running_loop().time
         session = RealtimeSession(ECHO, DATA_CHANNEL, {}, now=now(), unix_time=0)
-        ear = CallerVoice(client, audio=None, turns=None)
+        ear = CallerVoice(client, audio=None, turns=None, memory=InputMemory(lambda: None))
 
         def open_voice(listener: VoiceListener) -> ModelVoice:
             return ModelVoice(client, lambda ready: Pacer(48_000, max_buffered_ms=1000), listener, now=now)
