@@ -1,14 +1,17 @@
 """`offhook size`: how much of everything so many calls need."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from offhook.sizing.figures import load_figures
+from offhook.sizing.figures import Figure, load_figures
+from offhook.sizing.measured import NotMeasured, costs
 from offhook.sizing.plan import Media, Plan, TurnTaking, Wanted, plan
 
 MIB = 1024 * 1024
@@ -34,12 +37,20 @@ def size(
     headroom: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of every pod that is kept free, for peaks and other machines.")
     ] = 0.4,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="What 'offhook bench transceiver --contenders native:echo --json FILE' or 'offhook bench relay --json "
+            "FILE' has written on your machine: go by that. May be given for each.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Say how many pods, cores, bytes, bits and GPUs so many calls need, and by which measurements.
 
     Any one relay, transceiver or worker may fail: the others carry all calls. The figures were taken on another machine
-    than yours: take them anew where it matters (docs/sizing.md).
+    than yours: take them anew where it matters (--measured, docs/sizing.md).
     """
     wanted = Wanted(
         calls=calls,
@@ -53,11 +64,25 @@ def size(
         minutes=minutes,
         headroom=headroom,
     )
-    made = plan(wanted, load_figures())
+    made = plan(wanted, _figures(measured or []))
     if as_json:
         typer.echo(json.dumps(asdict(made), indent=2))
     else:
         _print(made)
+
+
+def _figures(measured: list[Path]) -> Mapping[str, Figure]:
+    """Those that are kept here, and before them those of the reader's own files."""
+    results = []
+    for path in measured:
+        try:
+            content = path.read_text(encoding="utf-8")
+            costs(content)
+        except (OSError, ValueError, NotMeasured) as error:
+            typer.echo(f"offhook size: {path}: {error}", err=True)
+            raise typer.Exit(2) from None
+        results.append((str(path), content))
+    return load_figures(results)
 
 
 def _print(made: Plan) -> None:

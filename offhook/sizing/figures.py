@@ -1,10 +1,16 @@
-"""What a call was measured to cost; each figure with the measurement that it comes from (figures.yaml)."""
+"""What a call was measured to cost; each figure with the measurement that it comes from.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+results/*.json   what benchmarks have written, as they wrote it (measured.py says what is read of it)
+figures.yaml     what every figure is, and those that no benchmark writes in such a file
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 import yaml
+
+from offhook.sizing.measured import costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,24 @@ class Figure:
     measured: str
 
 
-def load_figures() -> Mapping[str, Figure]:
-    """All of them, by name."""
-    content = yaml.safe_load(files("offhook.sizing").joinpath("figures.yaml").read_text())
-    return {name: Figure(name=name, **fields) for name, fields in content.items()}
+def load_figures(results: Sequence[tuple[str, str]] = ()) -> Mapping[str, Figure]:
+    """All of them, by name.
+
+    Args:
+        results: where they lie and what they hold: results of benchmarks to go by instead of those that are kept here.
+
+    Raises:
+        NotMeasured: one of the results is no such thing.
+    """
+    here = files("offhook.sizing")
+    kept = [
+        (f"offhook/sizing/results/{each.name}", each.read_text())
+        for each in sorted(here.joinpath("results").iterdir(), key=lambda each: each.name)
+    ]
+    content = yaml.safe_load(here.joinpath("figures.yaml").read_text())
+    figures = {name: Figure(name=name, **{"value": 0.0, "measured": "", **fields}) for name, fields in content.items()}
+    for place, result in (*kept, *results):
+        found, how = costs(result)
+        for name, value in found.items():
+            figures[name] = replace(figures[name], value=value, measured=f"{place}: {how}")
+    return figures

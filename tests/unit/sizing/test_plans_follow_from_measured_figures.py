@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from bench.report.model import Machine, Row
+from bench.report.points import Bench, points_result
+from bench.report.quantities import Figure as Measured
 from offhook.cli.main import app
 from offhook.sizing.figures import Figure, load_figures
 from offhook.sizing.plan import MOST_CALLS_PER_TRANSCEIVER, Media, Plan, Role, TurnTaking, Wanted, plan
@@ -31,19 +35,20 @@ def with_figures(**values: float) -> Mapping[str, Figure]:
     return {**FIGURES, **{name: replace(FIGURES[name], value=value) for name, value in values.items()}}
 
 
-def test_every_figure_names_a_page_that_exists() -> None:
+def test_every_figure_names_a_page_or_a_result_that_exists() -> None:
     assert len(FIGURES) > 8
     for figure in FIGURES.values():
-        page = re.match(r"(docs/[\w/.-]+)", figure.measured)
+        page = re.match(r"((docs|offhook)/[\w/.-]+)", figure.measured)
         assert page is not None, figure
         named = page[1]
-        assert list(ROOT.glob(named if named.endswith(".md") else f"{named}-*.md")), figure
+        assert list(ROOT.glob(named if named.endswith((".md", ".json")) else f"{named}-*.md")), figure
+        assert figure.value > 0
 
 
 @pytest.mark.parametrize(
     ("figure", "page"),
     [
-        ("relay_us_per_packet", "docs/relay.md"),
+        ("relay_us_per_packet", "docs/sizing.md"),
         ("transceiver_echo_ms_per_second", "docs/sizing.md"),
         ("transceiver_setup_ms", "docs/sizing.md"),
         ("transceiver_kib_per_call", "docs/sizing.md"),
@@ -123,12 +128,79 @@ def test_the_command_says_it_to_people_and_to_scripts() -> None:
     told = CliRunner().invoke(app, ["size", "--calls", "1000"])
     assert told.exit_code == 0
     assert "Rests on:" in told.output
-    assert "docs/relay.md" in told.output
+    assert "offhook/sizing/results/relay.json" in told.output
     scripted = CliRunner().invoke(app, ["size", "--calls", "1000", "--turns", "none", "--json"])
     content = json.loads(scripted.output)
     assert [each["role"] for each in content["roles"]] == ["relay", "transceiver", "worker"]
     assert content["wanted"]["turns"] == "none"
     assert all(figure["measured"] for figure in content["rests_on"])
+
+
+def result(bench: str, *rows: Row) -> str:
+    """What `offhook bench` has written."""
+    made = points_result(Bench(bench, datetime(2026, 11, 24, tzinfo=UTC), {}), rows)
+    where = Machine(cpu="Z80", cores=64, kernel="7.0", python="3.11", load_average=(0, 0, 0))
+    return made.model_copy(update={"run": made.run.model_copy(update={"machine": where})}).model_dump_json()
+
+
+def row(contender: str, labels: Mapping[str, int], *, invalid: str | None = None, **figures: float) -> Row:
+    """One point."""
+    return Row(
+        name=f"{contender}, {labels}",
+        labels={"contender": contender, **labels},
+        figures=tuple(Measured(name=name, unit="ms", value=value) for name, value in figures.items()),
+        invalid=invalid,
+    )
+
+
+OF_TRANSCEIVERS = result(
+    "transceiver",
+    row("native:echo", {"sessions": 50}, cpu_per_call=7.0, cpu_per_setup=7.0, memory=7.0),
+    row("native:echo", {"sessions": 200}, cpu_per_call=3.0, cpu_per_setup=6.0, memory=111.2),
+    # These count for nothing: another contender, a load at its limit, a storm.
+    row("python:echo", {"sessions": 300}, cpu_per_call=8.0, cpu_per_setup=8.0, memory=8.0),
+    row("native:echo", {"sessions": 400}, invalid="late", cpu_per_call=9.0, cpu_per_setup=9.0, memory=9.0),
+    row("native:echo", {"sessions": 500}, setup_p99=9.0),
+)
+OF_RELAYS = result(
+    "relay",
+    row("native", {"packets_per_s": 50_000}, cpu_per_packet=2.5),
+    row("native", {"packets_per_s": 200_000}, cpu_per_packet=1.5),
+    row("baseline", {"packets_per_s": 50_000}, cpu_per_packet=9.0),
+)
+
+
+def test_a_plan_goes_by_what_was_measured_where_it_will_run(tmp_path: Path) -> None:
+    options = []
+    for name, written in (("t.json", OF_TRANSCEIVERS), ("r.json", OF_RELAYS)):
+        (tmp_path / name).write_text(written)
+        options += ["--measured", str(tmp_path / name)]
+    told = CliRunner().invoke(app, ["size", "--calls", "1000", "--json", *options])
+    used = {figure["name"]: figure for figure in json.loads(told.output)["rests_on"]}
+    assert used["transceiver_echo_ms_per_second"]["value"] == 3.0
+    assert used["transceiver_setup_ms"]["value"] == 6.0
+    assert used["transceiver_kib_per_call"]["value"] == 111
+    assert used["relay_us_per_packet"]["value"] == 2.5
+    measured = used["transceiver_setup_ms"]["measured"]
+    assert measured.startswith(f"{tmp_path}/t.json: offhook bench transceiver, native:echo, ")
+    assert "64 cores of Z80, Linux 7.0" in measured
+    assert measured.endswith("2026-11-24")
+    # What the reader has not measured is as it was.
+    assert used["turns_speaking_ms_per_second"]["value"] == FIGURES["turns_speaking_ms_per_second"].value
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", "\xff", result("calls"), result("transceiver"), OF_RELAYS.replace("native", "python")],
+    ids=["nothing", "a list", "an object", "no UTF-8", "another benchmark", "no rows", "another engine"],
+)
+def test_a_file_that_is_no_such_result_is_refused_in_a_line(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(content, encoding="latin-1")
+    told = CliRunner().invoke(app, ["size", "--calls", "5", "--measured", str(path)])
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert told.stderr.startswith(f"offhook size: {path}: ")
+    assert told.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
