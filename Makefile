@@ -119,7 +119,7 @@ images: setup ## An image per role, by podman or buildah; ARGS="relay" builds on
 CLUSTER ?= build/cluster
 
 .PHONY: test-cluster
-test-cluster: setup-test ## A real two-node Kubernetes in network namespaces, and the chart on it; needs root, Go, buildah, mmdebstrap, runc
+test-cluster: setup-test ## A real two-node Kubernetes in network namespaces, and the chart on it; needs root, Go, buildah, mmdebstrap, runc, ipset
 	@mkdir -p build/caller && strip -o build/caller/caller bench/caller/target/release/caller
 	@tests/cluster/build.sh $(CLUSTER)
 	@tests/cluster/images.sh $(CLUSTER)

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +12,8 @@ from tests.cluster.cluster import NODES, Cluster, CommandFailed
 
 ADDRESS = "10.200.1.1"
 CHECKED_EVERY_S = 0.5
+FAILURES = 3
+"""Checks in a row after which a node gets no more packets."""
 
 
 class LoadBalancer:
@@ -20,13 +24,17 @@ class LoadBalancer:
 
     Args:
         service: a name in the release's namespace.
+
+    Attributes:
+        routes: nodes that got packets, in the order of the changes.
     """
 
     def __init__(self, cluster: Cluster, service: str) -> None:
         self._cluster = cluster
         self._service = service
         self._stopped = threading.Event()
-        self._routed: tuple[str, ...] = ()
+        self._failed: Counter[str] = Counter()
+        self.routes: list[tuple[str, ...]] = []
 
     def run(self) -> None:
         """Serves until it is stopped."""
@@ -57,11 +65,13 @@ class LoadBalancer:
                 f"--patch={json.dumps(status)}",
             )
         port = service["spec"]["healthCheckNodePort"]
-        serving = tuple(node for node in NODES if self._serves(node, port))
-        if serving and serving != self._routed:
+        for node in NODES:
+            self._failed[node] = 0 if self._serves(node, port) else self._failed[node] + 1
+        serving = tuple(node for node in NODES if self._failed[node] < FAILURES)
+        if serving and serving != (self.routes[-1] if self.routes else ()):
             hops = [part for node in serving for part in ("nexthop", "via", node)]
             subprocess.run(["ip", "-n", "kcl", "route", "replace", f"{ADDRESS}/32", *hops], check=True)
-            self._routed = serving
+            self.routes.append(serving)
 
     def _serves(self, node: str, port: int) -> bool:
         try:
@@ -70,15 +80,22 @@ class LoadBalancer:
             return False
         return True
 
+    def await_both(self) -> None:
+        """Returns when every node gets packets."""
+        deadline = time.monotonic() + 60
+        while not self.routes or self.routes[-1] != NODES:
+            assert time.monotonic() < deadline, self.routes
+            time.sleep(CHECKED_EVERY_S)
+
 
 @contextmanager
-def balancing(cluster: Cluster, service: str) -> Iterator[None]:
+def balancing(cluster: Cluster, service: str) -> Iterator[LoadBalancer]:
     """A load balancer for a Service, while the block runs."""
     balancer = LoadBalancer(cluster, service)
     thread = threading.Thread(target=balancer.run, daemon=True)
     thread.start()
     try:
-        yield
+        yield balancer
     finally:
         balancer.stop()
         thread.join()
