@@ -14,7 +14,7 @@ from offhook.up.bridges import Engine, read_bridge
 from offhook.up.layout import Layout, Options
 from offhook.worker_role import WorkerConfig
 from tests.support.agent_models import need_models
-from tests.support.fabric import running_fabric
+from tests.support.fabric import Fabric, running_fabric
 from tests.support.llama_server import llama_server
 from tests.support.socket_scene import BY_HAND, SocketClient
 from wire.address import Address
@@ -46,6 +46,46 @@ async def test_llama_cpp_answers_in_a_fabric_of_its_own(tmp_path: Path, show: Ca
     show(f"llama.cpp by offhook up: {text!r}")
     assert response["usage"]["output_tokens"] == 20
     assert len(text.split()) > 10
+
+
+@pytest.mark.system
+@pytest.mark.timeout(120)
+def test_a_realtime_server_is_talked_with_by_voice(
+    monkeypatch: pytest.MonkeyPatch, show: Callable[[str], None]
+) -> None:
+    need_models()
+    pytest.importorskip("offhook_datapath", reason="the native module is not built here")
+    # Not above: they need the models and the native module.
+    from tests.support.agent_scene import heard, spoken  # noqa: PLC0415 - see the line above
+    from tests.support.spoken_caller import spoken_call  # noqa: PLC0415 - see above
+
+    story, question = spoken("Tell me a story."), spoken("What is twelve times seven?")
+
+    async def conversation(fabric: Fabric) -> tuple[int, str, str]:
+        """A story, cut off by a question: how much of it was heard, the answer, and what a listener made of that."""
+        async with spoken_call(fabric, model="realtime") as caller:
+            await caller.say(story)
+            await caller.events.event("output_audio_buffer.started", within_s=30.0)
+            await asyncio.sleep(1.0)
+            asked_at = await caller.say(question)
+            truncated = await caller.events.event("conversation.item.truncated")
+            answer = await caller.answer()
+            while answer["status"] != "completed":
+                answer = await caller.answer()
+            await caller.heard_out()
+            told = answer["output"][0]["content"][0]["transcript"]
+            return truncated["audio_end_ms"], told, heard(caller.samples_since(asked_at))
+
+    # The server is a fabric of its own, whose agent the bridge reaches by the published protocol.
+    with running_fabric(*SMALL, "--worker", "agent") as engine:
+        monkeypatch.setenv("ENGINE_KEY", engine.api_key)
+        reached = ("--bridge-url", f"{engine.http}/v1", "--bridge-model", "agent", "--bridge-key-env", "ENGINE_KEY")
+        with running_fabric(*SMALL, "--worker", "bridge-realtime", *reached) as fabric:
+            heard_ms, answer, understood = asyncio.run(conversation(fabric))
+    show(f"by offhook up and a bridge: {heard_ms} ms of a story, then {answer!r}, heard as {understood!r}")
+    assert heard_ms >= 1000
+    assert "84" in answer
+    assert "84" in understood or "eighty four" in understood.lower().replace("-", " ")
 
 
 @pytest.mark.parametrize(
