@@ -4,16 +4,17 @@ It comes over a reliable stream, so nothing is lost, late or concealed, and ther
 soon as it is there. What has to keep its place among the audio (a commit, the end of an answer) waits with `after`.
 """
 
-from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Final
 
 from offhook_datapath import AudioDecoder, AudioEncoder
 
-from transceiver.audio.codec_pool import CodecPool, EncodeResult
+from transceiver.audio.codec_pool import CodecPool
 from transceiver.audio.input_stream import DecodeResult
 from transceiver.audio.interface import EVENT_CODECS, Pcm, PcmListener
 from transceiver.audio.jitter_buffer import Kind
+from transceiver.audio.ordered import OrderedDecoding, OrderedEncoding
 from transceiver.audio.settings import AudioSettings
 
 STEP_US: Final = 2_500
@@ -21,27 +22,16 @@ STEP_US: Final = 2_500
 LONGEST_PIECE_US: Final = 100_000
 PCM24_HZ: Final = 24_000
 
-_Job = int | Callable[[], None]
 
-
-class _Hears(NamedTuple):
-    done: Callable[[bytes], None]
-
-
-class PooledEventInput:
+class PooledEventInput(OrderedDecoding):
     """Implements `EventInput`."""
 
     def __init__(self, pool: CodecPool) -> None:
-        self._pool = pool
-        self._lane = pool.open_lane()
+        super().__init__(pool)
         self._taps: list[tuple[int, PcmListener]] = []
         self._codec = ""
         self._decoder: AudioDecoder | None = None
         self._rest = b""
-        # Durations of pieces that are being decoded, and what waits for those before it.
-        self._waiting: deque[_Job] = deque()
-        self._rates: deque[list[int]] = deque()
-        self._closed = False
         self.media_time_us = 0
         self.waiting_us = 0
 
@@ -66,30 +56,11 @@ class PooledEventInput:
         for begin in range(0, whole, longest_bytes):
             piece = data[begin : min(begin + longest_bytes, whole)]
             duration_us = len(piece) // step_bytes * STEP_US
-            self._waiting.append(duration_us)
-            self._rates.append(rates)
             self.waiting_us += duration_us
-            self._lane.decode((self._decoder, int(Kind.FRAME), piece, duration_us, rates), self._decoded)
+            job = (self._decoder, int(Kind.FRAME), piece, duration_us, rates)
+            self._decode(job, partial(self._decoded, duration_us, rates))
 
-    def after(self, then: Callable[[], None]) -> None:
-        """See `EventInput`."""
-        if self._waiting:
-            self._waiting.append(then)
-        else:
-            then()
-
-    def close(self) -> None:
-        """See `EventInput`."""
-        if not self._closed:
-            self._closed = True
-            self._waiting.clear()
-            self._pool.leave(self._lane)
-
-    def _decoded(self, result: DecodeResult) -> None:
-        if self._closed:
-            return
-        duration_us, rates = self._waiting.popleft(), self._rates.popleft()
-        assert isinstance(duration_us, int)
+    def _decoded(self, duration_us: int, rates: list[int], result: DecodeResult) -> None:
         level_dbov, _, samples = result
         begin_us = self.media_time_us
         self.media_time_us += duration_us
@@ -98,25 +69,17 @@ class PooledEventInput:
         for rate, listener in tuple(self._taps):
             if rate in at_rate:
                 listener(Pcm(at_rate[rate], begin_us, duration_us, level_dbov, concealed=False))
-        while self._waiting and not isinstance(self._waiting[0], int) and not self._closed:
-            then = self._waiting.popleft()
-            assert not isinstance(then, int)
-            then()
 
 
-class PooledEventOutput:
+class PooledEventOutput(OrderedEncoding):
     """Implements `EventOutput`."""
 
     def __init__(self, sample_rate_hz: int, pool: CodecPool, settings: AudioSettings) -> None:
+        super().__init__(pool)
         self._sample_rate_hz = sample_rate_hz
-        self._pool = pool
-        self._lane = pool.open_lane()
         self._settings = settings
         self._codec = ""
         self._encoder: AudioEncoder | None = None
-        # What hears of the next result, and what waits for those before it.
-        self._waiting: deque[_Hears | Callable[[], None]] = deque()
-        self._closed = False
 
     def convert(self, codec: str, samples: bytes, done: Callable[[bytes], None]) -> None:
         """See `EventOutput`."""
@@ -134,30 +97,4 @@ class PooledEventOutput:
                 dtx=False,
                 max_playback_hz=PCM24_HZ,
             )
-        self._waiting.append(_Hears(done))
-        self._lane.encode((self._encoder, samples, 0, False), self._encoded)
-
-    def after(self, then: Callable[[], None]) -> None:
-        """See `EventOutput`."""
-        if self._waiting:
-            self._waiting.append(then)
-        else:
-            then()
-
-    def close(self) -> None:
-        """See `EventOutput`."""
-        if not self._closed:
-            self._closed = True
-            self._waiting.clear()
-            self._pool.leave(self._lane)
-
-    def _encoded(self, result: EncodeResult) -> None:
-        if self._closed:
-            return
-        first = self._waiting.popleft()
-        assert isinstance(first, _Hears)
-        first.done(result[0])
-        while self._waiting and not isinstance(self._waiting[0], _Hears) and not self._closed:
-            then = self._waiting.popleft()
-            assert not isinstance(then, _Hears)
-            then()
+        self._encode((self._encoder, samples, 0, False), lambda result: done(result[0]))

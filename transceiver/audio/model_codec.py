@@ -3,8 +3,8 @@
 Order is kept, as in `event_audio`: what has to keep its place among the audio waits with `after`.
 """
 
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from offhook_datapath import AudioDecoder, AudioEncoder
@@ -13,6 +13,7 @@ from transceiver.audio.codec_pool import CodecPool, EncodeResult
 from transceiver.audio.input_stream import DecodeResult
 from transceiver.audio.interface import Pcm
 from transceiver.audio.jitter_buffer import Kind
+from transceiver.audio.ordered import OrderedDecoding, OrderedEncoding
 from transceiver.audio.settings import CLOCK_RATES, AudioSettings
 
 OPUS: Final = "opus"
@@ -32,10 +33,11 @@ class _Encoding(NamedTuple):
     done: Callable[[Pcm], None]
 
 
-class PooledModelEncoder:
+class PooledModelEncoder(OrderedEncoding):
     """Implements `ModelEncoder`."""
 
     def __init__(self, codec: str, pool: CodecPool, settings: AudioSettings) -> None:
+        super().__init__(pool)
         self.sample_rate_hz = CLOCK_RATES[codec]
         self._codec = codec
         self._encoder = AudioEncoder(
@@ -47,14 +49,10 @@ class PooledModelEncoder:
             dtx=False,
             max_playback_hz=self.sample_rate_hz,
         )
-        self._pool = pool
-        self._lane = pool.open_lane()
         self._frame_bytes = self.sample_rate_hz * FRAME_US // 1_000_000 * BYTES_PER_SAMPLE
         # Samples that make no frame yet, and with what they came.
         self._rest = b""
         self._last: _Encoding | None = None
-        self._waiting: deque[_Encoding | Callable[[], None]] = deque()
-        self._closed = False
 
     def encode(self, pcm: Pcm, done: Callable[[Pcm], None]) -> None:
         """See `ModelEncoder`."""
@@ -75,54 +73,28 @@ class PooledModelEncoder:
         if self._rest and self._last is not None:
             self._submit(self._rest.ljust(self._frame_bytes, b"\0"), self._last)
             self._rest = b""
-        if self._waiting:
-            self._waiting.append(then)
-        else:
-            then()
-
-    def close(self) -> None:
-        """See `ModelEncoder`."""
-        if not self._closed:
-            self._closed = True
-            self._waiting.clear()
-            self._pool.leave(self._lane)
+        super().after(then)
 
     def _us(self, size: int) -> int:
         return size // BYTES_PER_SAMPLE * 1_000_000 // self.sample_rate_hz
 
     def _submit(self, samples: bytes, frame: _Encoding) -> None:
-        self._waiting.append(frame)
-        self._lane.encode((self._encoder, samples, 0, False), self._encoded)
-
-    def _encoded(self, result: EncodeResult) -> None:
-        if self._closed:
-            return
-        frame = self._waiting.popleft()
-        assert isinstance(frame, _Encoding)
-        frame.done(Pcm(result[0], frame.media_time_us, frame.duration_us, frame.level_dbov, concealed=False))
-        while self._waiting and not isinstance(self._waiting[0], _Encoding) and not self._closed:
-            then = self._waiting.popleft()
-            assert not isinstance(then, _Encoding)
-            then()
+        self._encode((self._encoder, samples, 0, False), partial(_encoded, frame))
 
 
-class _Decoding(NamedTuple):
-    is_last: bool
-    done: Callable[[bytes], None]
+def _encoded(frame: _Encoding, result: EncodeResult) -> None:
+    frame.done(Pcm(result[0], frame.media_time_us, frame.duration_us, frame.level_dbov, concealed=False))
 
 
-class PooledModelDecoder:
+class PooledModelDecoder(OrderedDecoding):
     """Implements `ModelDecoder`."""
 
     def __init__(self, codec: str, sample_rate_hz: int, pool: CodecPool) -> None:
+        super().__init__(pool)
         self._codec = codec
         self._rates = [sample_rate_hz]
         self._decoder = AudioDecoder(codec)
-        self._pool = pool
-        self._lane = pool.open_lane()
         self._parts: list[bytes] = []
-        self._waiting: deque[_Decoding | Callable[[], None]] = deque()
-        self._closed = False
 
     def decode(self, payload: bytes, duration_us: int, done: Callable[[bytes], None]) -> None:
         """See `ModelDecoder`."""
@@ -131,22 +103,9 @@ class PooledModelDecoder:
             self.after(lambda: done(b""))
             return
         for index, (piece, piece_us) in enumerate(pieces):
-            self._waiting.append(_Decoding(index == len(pieces) - 1, done))
-            self._lane.decode((self._decoder, int(Kind.FRAME), piece, piece_us, self._rates), self._decoded)
-
-    def after(self, then: Callable[[], None]) -> None:
-        """See `ModelDecoder`."""
-        if self._waiting:
-            self._waiting.append(then)
-        else:
-            then()
-
-    def close(self) -> None:
-        """See `ModelDecoder`."""
-        if not self._closed:
-            self._closed = True
-            self._waiting.clear()
-            self._pool.leave(self._lane)
+            last = done if index == len(pieces) - 1 else None
+            job = (self._decoder, int(Kind.FRAME), piece, piece_us, self._rates)
+            self._decode(job, partial(self._decoded, last))
 
     def _pieces(self, payload: bytes, duration_us: int) -> list[tuple[bytes, int]]:
         """What a decoder takes at once, with its duration; nothing of what is too short or, in Opus, too long."""
@@ -157,16 +116,8 @@ class PooledModelDecoder:
             pieces[-2:] = [pieces[-2] + pieces[-1]]
         return [(piece, len(piece) * 125) for piece in pieces if len(piece) * 125 >= SHORTEST_US]
 
-    def _decoded(self, result: DecodeResult) -> None:
-        if self._closed:
-            return
-        decoding = self._waiting.popleft()
-        assert isinstance(decoding, _Decoding)
+    def _decoded(self, last: Callable[[bytes], None] | None, result: DecodeResult) -> None:
         self._parts.append(result[2][0])
-        if decoding.is_last:
+        if last is not None:
             samples, self._parts = b"".join(self._parts), []
-            decoding.done(samples)
-        while self._waiting and not isinstance(self._waiting[0], _Decoding) and not self._closed:
-            then = self._waiting.popleft()
-            assert not isinstance(then, _Decoding)
-            then()
+            last(samples)
