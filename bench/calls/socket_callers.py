@@ -272,29 +272,36 @@ async def main(options: dict[str, Any]) -> None:
     trusted = ssl.create_default_context(cafile=ca_file) if ca_file is not None else True
     connector = aiohttp.TCPConnector(limit=0, ssl=trusted)
     async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
+        orders = await _orders()
         say("ready")
-        if not await asyncio.to_thread(sys.stdin.readline):
+        if not await orders.readline():
             return
         crowd.begin = time.monotonic()
         say("begin")
-        stopped = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
+        stopped = asyncio.create_task(orders.readline())
         telling = asyncio.create_task(crowd.tell())
         calls = asyncio.create_task(crowd.place(session))
         longest_s = crowd.end_s + GRACE_S + options["setup_timeout_s"]
         await asyncio.wait({stopped, calls}, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
+        if calls.done():
+            calls.result()
         interrupted = stopped.done()
         if interrupted:
             crowd.end_s = min(crowd.end_s, crowd.now_s())
         elif crowd.now_s() < crowd.end_s:
             # All have failed or left: the schedule goes on, for the other processes.
             await asyncio.wait({stopped}, timeout=crowd.end_s - crowd.now_s())
-        for task in (calls, telling):
+        for task in (calls, telling, stopped):
             task.cancel()
-        await asyncio.wait({calls, telling})
+        await asyncio.wait({calls, telling, stopped})
         crowd.last_words(interrupted)
-        sys.stdout.flush()
-        # A thread waits for standard input, and would hold up the end.
-        os._exit(0)
+
+
+async def _orders() -> asyncio.StreamReader:
+    """Standard input. Not by a thread: one that waits there holds up the end, and hides the error that led to it."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
 
 
 if __name__ == "__main__":
