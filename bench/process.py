@@ -79,6 +79,16 @@ class Process(NamedTuple):
         return Path(f"/proc/{self.pid}/{name}").read_text()
 
 
+def machine_busy_s() -> float | None:
+    """How long all cores of this machine together have been busy so far, with anything; None where it is not told."""
+    try:
+        line = Path("/proc/stat").read_text().partition("\n")[0].split()
+    except OSError:
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(ticks) for ticks in line[1:9])
+    return (user + nice + system + irq + softirq + steal) * TICK_S
+
+
 def udp_drops(port: int) -> int:
     """Datagrams that sockets bound to this port had no room for, of this network namespace."""
     drops = 0

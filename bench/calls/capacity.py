@@ -17,6 +17,7 @@ DEFAULT_BOUNDS: Final = tuple(
 )
 LIMIT: Final = "limit"
 GENERATOR: Final = "generator"
+INTERRUPTED: Final = "interrupted"
 _SHOWN: Final = ("setup.p95", "round_trip.p99", "longest_silence.p99", "mos.p50", "first_audio.p95", "mouth_to_ear.p95")
 
 
@@ -38,6 +39,11 @@ class Steps:
     def good(self) -> int:
         """The most calls at which everything was kept so far."""
         return self._good
+
+    @property
+    def bad(self) -> int | None:
+        """The fewest calls that were too much so far; None if none were."""
+        return self._bad
 
     def kept(self, calls: int, everything: bool) -> None:
         """How the step with so many calls went."""
@@ -62,35 +68,47 @@ Play = Callable[[Plan], Awaitable[Result]]
 async def find(plan: Plan, most: int, bounds: Sequence[Bound], play: Play) -> Result:
     """The result of the greatest step that kept every bound, with all steps as rows and what was found.
 
-    Where none did, that of the first. `bounds` must be those that `play` judges by. A step that the load itself could
-    not carry ends the search: more cannot be known here.
+    Where none did, that of the first. `bounds` must be those that `play` judges by. A step that the load or the machine
+    could not carry is too much like one that broke a bound: what the target would have done is not known.
     """
     assert bounds
     steps = Steps(plan.calls, most)
     rows: list[Row] = []
     best: Result | None = None
-    stopped_by = LIMIT
+    least: Result | None = None
+    interrupted = False
     while (calls := steps.next) is not None:
         result = await play(replace(plan, calls=calls))
         rows.append(_row(calls, result))
         if best is None:
             best = result
         if result.run.interrupted:
-            stopped_by = "interrupted"
+            interrupted = True
             break
-        if not result.verdict.valid:
-            stopped_by = GENERATOR
-            break
-        broken = [slo.name for slo in result.verdict.slos if not slo.met]
-        steps.kept(calls, not broken)
-        if broken:
-            stopped_by = broken[0]
-        elif calls == steps.good:
+        kept = result.verdict.met
+        steps.kept(calls, kept)
+        if not kept and calls == steps.bad:
+            least = result
+        elif kept and calls == steps.good:
             best = result
     assert best is not None
-    capacity = Capacity(calls=steps.good, stopped_by=stopped_by, steps=tuple(row.name for row in rows))
+    capacity = Capacity(
+        calls=steps.good,
+        stopped_by=INTERRUPTED if interrupted else _stopped_by(least),
+        because=least.verdict.limited_because if least is not None else "",
+        steps=tuple(row.name for row in rows),
+    )
     verdict = best.verdict.model_copy(update={"capacity": capacity})
     return best.model_copy(update={"verdict": verdict, "rows": tuple(rows)})
+
+
+def _stopped_by(least: Result | None) -> str:
+    """What was wrong with the smallest step that was too much."""
+    if least is None:
+        return LIMIT
+    if not least.verdict.valid:
+        return least.verdict.limited_by or GENERATOR
+    return next(slo.name for slo in least.verdict.slos if not slo.met)
 
 
 def _row(calls: int, result: Result) -> Row:

@@ -24,6 +24,11 @@ class Engine:
         self._process = process
         self.client_port = 0
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     @classmethod
     async def start(cls, program: Sequence[str], options: Mapping[str, Any], *, key: str | None) -> Self:
         """Starts it; returns when it is ready to go.

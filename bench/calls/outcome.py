@@ -1,12 +1,14 @@
 """The result of a run of calls, out of what was recorded."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 
 from bench.calls.causes import CAUSES
 from bench.calls.faults import TOUCHED_OVER_MS, felt
+from bench.calls.limits import MachineUse, Shortcomings, limit, why_invalid
 from bench.calls.run import Recorded
-from bench.client import LOAD_BUSY, LOAD_LATE_US, versions
+from bench.client import versions
 from bench.machine import machine
 from bench.report.histograms import distribution, merged
 from bench.report.model import Calls, Failure, Generator, Machine, Packets, Process, Result, Run, Target, Verdict
@@ -39,13 +41,6 @@ DISTRIBUTIONS: Final[dict[str, Unit]] = {**dict.fromkeys(TIMES, "ms"), "mos": "m
 """What callers measure, and its unit in the result."""
 SCALE: Final = 0.001
 """A recorded 1 is so much of it: a microsecond, a thousandth of a MOS."""
-OFFERS_LATE_MS: Final = 250.0
-"""An offer posted later at the 99th percentile has waited for the load client, not for the target."""
-LOST_BY_US: Final = 0.001
-"""Of the packets: more that our own sockets lost would be taken for the target's."""
-CORE_FULL: Final = 0.9
-PATH_LATE: Final = 0.01
-"""Of the time: more, and the path that we put in between delays one packet in a hundred."""
 
 
 def result(recorded: Recorded, bounds: Sequence[Bound], options: dict[str, Any]) -> Result:
@@ -66,7 +61,8 @@ class _Figures:
     def result(self, options: dict[str, Any]) -> Result:
         plan, tally = self._plan, self._tally
         processes = self._processes()
-        generator = self._generator()
+        use = self._machine_use(processes)
+        generator = self._generator(use)
         distributions = self._distributions()
         return Result(
             run=Run(
@@ -82,7 +78,7 @@ class _Figures:
                 duration_s=plan.measure_from_s + tally.measured_s,
                 interrupted=self._recorded.interrupted,
             ),
-            verdict=self._verdict(generator, processes),
+            verdict=self._verdict(generator, processes, use),
             calls=self._calls,
             packets=self._packets,
             figures=self._shares(),
@@ -192,49 +188,38 @@ class _Figures:
             call_seconds=self._calls.most_at_once * seconds,
         )
 
-    def _generator(self) -> Generator:
+    def _machine_use(self, processes: Sequence[Process]) -> MachineUse:
+        recorded, seconds = self._recorded, self._tally.measured_s
+        begin, end = recorded.own_use.get("begin"), recorded.own_use.get("end")
+        here = recorded.watch.local_names
+        target = {each.name: each.cpu_share_of_core or 0.0 for each in processes if each.name in here}
+        if begin is None or end is None or not seconds:
+            return MachineUse(os.cpu_count() or 1, None, 0.0, target)
+        told = begin.machine_s is not None and end.machine_s is not None
+        busy = ((end.machine_s or 0.0) - (begin.machine_s or 0.0)) / seconds if told else None
+        return MachineUse(os.cpu_count() or 1, busy, max(0.0, end.load_s - begin.load_s) / seconds, target)
+
+    def _generator(self, use: MachineUse) -> Generator:
         late = distribution("", "ms", self._tally.histogram("generator_late"), scale=SCALE)
         first, last = int(self._plan.measure_from_s), int(self._end_s)
         return Generator(
             processes=self._plan.processes,
             cpu_share_of_core=self._tally.busiest_process_share(first, last),
+            cores_used=use.load or None,
+            machine_cores_busy=use.busy,
             late_p99_ms=late.p99,
             unsent=self._tally.count("packets", "unsent"),
         )
 
-    def _verdict(self, generator: Generator, processes: Sequence[Process]) -> Verdict:
-        reasons = tuple(self._why_invalid(generator, processes))
-        full = any((process.cpu_share_of_core or 0) > CORE_FULL for process in processes)
+    def _verdict(self, generator: Generator, processes: Sequence[Process], use: MachineUse) -> Verdict:
+        offers = distribution("", "ms", self._tally.histogram("generator_offers_late"), scale=SCALE)
+        recorded = self._recorded
+        short = Shortcomings(offers.p99, self._packets.sent, recorded.own_drops, recorded.path_late_share)
+        reasons = tuple(why_invalid(generator, short, use))
+        found = limit(generator, processes, use, reasons)
         return Verdict(
             valid=not reasons,
             invalid_because=reasons,
-            limited_by="generator" if reasons else "target" if full else None,
+            limited_by=found.side if found is not None else None,
+            limited_because=found.because if found is not None else "",
         )
-
-    def _why_invalid(self, generator: Generator, processes: Sequence[Process]) -> list[str]:
-        reasons = []
-        offers = distribution("", "ms", self._tally.histogram("generator_offers_late"), scale=SCALE)
-        if (generator.cpu_share_of_core or 0) > LOAD_BUSY:
-            share = f"{generator.cpu_share_of_core:.0%}"
-            reasons.append(f"a process of the load used {share} of its core: use more --processes")
-        if (generator.late_p99_ms or 0) > LOAD_LATE_US / 1000:
-            whose = _who_filled(machine()["cores"] or 1, generator, processes)
-            reasons.append(f"packets left {generator.late_p99_ms:.0f} ms late at the 99th percentile{whose}")
-        if (offers.p99 or 0) > OFFERS_LATE_MS:
-            reasons.append(f"offers were posted {offers.p99:.0f} ms late at the 99th percentile: use more --processes")
-        ours = generator.unsent + self._recorded.own_drops
-        if ours > LOST_BY_US * max(1, self._packets.sent):
-            reasons.append(f"the load's own sockets lost {ours:,} packets")
-        if self._recorded.path_late_share > PATH_LATE:
-            share = f"{self._recorded.path_late_share:.1%}"
-            reasons.append(f"the path in between was itself too slow {share} of the time: use fewer --calls")
-        return reasons
-
-
-def _who_filled(cores: int, generator: Generator, processes: Sequence[Process]) -> str:
-    """Where target and load share a machine that is full: how much of it the target's watched processes used."""
-    target = sum(process.cpu_share_of_core or 0 for process in processes)
-    load = (generator.cpu_share_of_core or 0) * generator.processes
-    if not processes or target + load < CORE_FULL * cores:
-        return ""
-    return f": this machine's {cores} cores were full, {target:.2f} of them with the target, {load:.2f} with the load"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench.calls.engine import END_WITHIN_S, Engine
 from bench.calls.fabric import Fabric
@@ -15,7 +15,7 @@ from bench.calls.plan import Plan
 from bench.calls.tally import Second, Tally
 from bench.calls.watched import Source, Watch
 from bench.client import LoadFailed
-from bench.process import udp_drops
+from bench.process import Process, machine_busy_s, udp_drops
 
 WARM_UP_S: Final = 0.5
 WARM_UP_SETTLE_S: Final = 0.2
@@ -32,6 +32,13 @@ class Progress:
     second: Second | None = None
 
 
+class OwnUse(NamedTuple):
+    """CPU time so far: of all that the load consists of, and of this machine's cores with anything, if that is told."""
+
+    load_s: float
+    machine_s: float | None
+
+
 @dataclass
 class Recorded:
     """What a run has brought.
@@ -44,6 +51,7 @@ class Recorded:
         started_at: when.
         interrupted: it was ended before its time, from outside.
         died_at_s: from when on nothing came any more, though callers spoke; None if it did.
+        own_use: CPU at `begin` and `end`.
         own_drops: datagrams that our own sockets had no room for.
         path_late_share: share of the time in which the path in between, if there was one, held packets up by itself.
     """
@@ -55,6 +63,7 @@ class Recorded:
     faults: list[Done] = field(default_factory=list)
     interrupted: bool = False
     died_at_s: float | None = None
+    own_use: dict[str, OwnUse] = field(default_factory=dict)
     own_drops: int = 0
     path_late_share: float = 0.0
 
@@ -130,7 +139,7 @@ class Run:
                 for task in beside:
                     task.cancel()
             await self._read_relays()
-            if self._recorded.interrupted or self._recorded.died_at_s is not None:
+            if self._recorded.died_at_s is not None:
                 await self._recorded.watch.sample("end")
             self._recorded.own_drops = sum(
                 udp_drops(engine.client_port) for engine in self._engines if engine.client_port
@@ -164,6 +173,11 @@ class Run:
 
     async def _at(self, begun: float, at_s: float, moment: str) -> None:
         await asyncio.sleep(begun + at_s - time.monotonic())
+        await self._sample(moment)
+
+    async def _sample(self, moment: str) -> None:
+        processes = [Process.own(), *(Process(engine.pid) for engine in self._engines)]
+        self._recorded.own_use[moment] = OwnUse(sum(map(_cpu_s, processes)), machine_busy_s())
         await self._recorded.watch.sample(moment)
 
     async def _do(self, fault: TimedFault, begun: float) -> None:
@@ -191,6 +205,7 @@ class Run:
     async def _stop_when(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._recorded.interrupted = True
+        await self._sample("end")
         self._stop_all()
         await asyncio.sleep(END_WITHIN_S)
         raise LoadFailed(f"it did not end within {END_WITHIN_S:.0f} s")
@@ -198,3 +213,11 @@ class Run:
     def _stop_all(self) -> None:
         for engine in self._engines:
             engine.stop()
+
+
+def _cpu_s(process: Process) -> float:
+    try:
+        return process.cpu().running
+    except OSError:
+        # It has ended early, which its output tells.
+        return 0.0

@@ -24,10 +24,11 @@ class Sample(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Something to watch: its name in the report, and how it is sampled."""
+    """Something to watch: its name in the report, how it is sampled, and whether it runs on this machine."""
 
     name: str
     sample: Callable[[], Sample]
+    is_local: bool = False
 
 
 def local(name: str, pid: int) -> Source:
@@ -40,7 +41,7 @@ def local(name: str, pid: int) -> Source:
         except (OSError, KeyError):
             return Sample(None, None)
 
-    return Source(name, sample)
+    return Source(name, sample, is_local=True)
 
 
 def scraped(name: str, url: str) -> Source:
@@ -70,6 +71,11 @@ class Watch:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
         self._samples: dict[str, list[Sample]] = {}
+
+    @property
+    def local_names(self) -> set[str]:
+        """Of those that run on this machine."""
+        return {source.name for source in self._sources if source.is_local}
 
     async def sample(self, moment: str) -> None:
         """Samples them, off the event loop, under the name of the moment."""

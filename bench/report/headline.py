@@ -1,12 +1,20 @@
 """The one sentence that a run comes down to, and the word above it."""
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from bench.report.measures import measure
 from bench.report.model import Result, Slo
 from bench.report.shown import shown
 
 Word = Literal["passed", "failed", "measured", "not valid"]
+
+
+_LIMITS: Final = {
+    "generator": "beyond that the load generator, not the target, was the limit",
+    "machine": "beyond that the machine that target and load share was the limit",
+    "interrupted": "the search was ended by hand",
+    "limit": "it was not asked for more",
+}
 
 
 class Headline(NamedTuple):
@@ -28,10 +36,9 @@ def headline(result: Result) -> Headline:
     verdict = result.verdict
     if not verdict.valid:
         reason = verdict.invalid_because[0].rstrip(".")
+        whose = "machine that target and load share" if verdict.limited_by == "machine" else "load generator"
         return Headline(
-            "not valid",
-            f"These figures say more of the load generator than of what it called: {reason}.",
-            asked(result),
+            "not valid", f"These figures say more of the {whose} than of what was called: {reason}.", asked(result)
         )
     failed = [slo for slo in verdict.slos if not slo.met]
     word: Word = "failed" if failed or _nothing_up(result) else "passed" if verdict.slos else "measured"
@@ -59,6 +66,8 @@ def _sentence(result: Result, failed: list[Slo]) -> str:
     parts = [_calls(result)]
     if failed:
         parts.append(_broken(failed))
+        if result.verdict.limited_because:
+            parts.append(f"the {result.verdict.limited_by} was at its limit: {result.verdict.limited_because}")
     elif result.verdict.slos:
         parts.append("every bound was kept" if len(result.verdict.slos) > 1 else "the bound was kept")
     worst = max(result.faults, key=lambda fault: fault.calls_touched, default=None)
@@ -70,13 +79,12 @@ def _sentence(result: Result, failed: list[Slo]) -> str:
 def _capacity(result: Result) -> str:
     capacity = result.verdict.capacity
     assert capacity is not None
+    because = f" ({capacity.because})" if capacity.because else ""
     if not capacity.calls:
-        return f"Not even the first step kept every bound: {capacity.stopped_by} broke."
-    why = {
-        "generator": "beyond that the load generator, not the target, was the limit",
-        "limit": "it was not asked for more",
-    }.get(capacity.stopped_by, f"beyond that {capacity.stopped_by} broke")
-    return f"The target carries {_count(capacity.calls, 'call')} at once within every bound; {why}."
+        why = _LIMITS.get(capacity.stopped_by, f"{capacity.stopped_by} broke").removeprefix("beyond that ")
+        return f"Not even the first step kept every bound: {why}{because}."
+    why = _LIMITS.get(capacity.stopped_by, f"beyond that {capacity.stopped_by} broke")
+    return f"The target carries {_count(capacity.calls, 'call')} at once within every bound; {why}{because}."
 
 
 def _calls(result: Result) -> str:

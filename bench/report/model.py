@@ -102,7 +102,10 @@ class Capacity(Part):
     calls: Count
     """The most calls at once at which every SLO was met; 0 if there was no such number."""
     stopped_by: str
-    """Why the search went no further: name of the SLO that broke, `generator`, or `limit`, the most allowed."""
+    """Why no more was found: name of the SLO that broke; `generator` or `machine`, which could carry no more; `limit`,
+    the most that was asked for; or `interrupted`."""
+    because: str = ""
+    """What was at its limit in the smallest step that was too much, if that is known."""
     steps: tuple[str, ...] = ()
     """Names of the rows that hold the steps, in order."""
 
@@ -116,8 +119,11 @@ class Verdict(Part):
     """Why not, a sentence each."""
     slos: tuple[Slo, ...] = ()
     """Those that were asked for."""
-    limited_by: Literal["target", "generator"] | None = None
-    """Which side could carry no more; None if neither was at its limit, or it is not known."""
+    limited_by: Literal["target", "generator", "machine"] | None = None
+    """Which side could carry no more; `machine`: the one that both share was full. None if no limit was reached, or it
+    is not known."""
+    limited_because: str = ""
+    """How that is known: who used how much."""
     capacity: Capacity | None = None
     """What a search for it found; None if there was none."""
 
@@ -231,6 +237,10 @@ class Generator(Part):
     """Processes of the generator."""
     cpu_share_of_core: float | None = None
     """Share of a core that the busiest of its threads used."""
+    cores_used: float | None = None
+    """Cores that all its processes and threads used together."""
+    machine_cores_busy: float | None = None
+    """Cores of its machine that were busy, whoever with."""
     late_p99_ms: float | None = None
     """By how much packets left after they were due, at the 99th percentile of all."""
     unsent: Count = 0

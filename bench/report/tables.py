@@ -245,6 +245,8 @@ def generator(result: Result) -> Table:
     rows = [
         ["Processes", shown(found.processes, "count")],
         ["Busiest thread, of a core", shown(found.cpu_share_of_core, "share")],
+        ["All of it, cores", shown(found.cores_used, "count")],
+        ["Busy on its machine, cores", shown(found.machine_cores_busy, "count")],
         ["Packets sent late, p99", shown(found.late_p99_ms, "ms")],
         ["Packets the kernel did not take", shown(found.unsent, "packets")],
     ]

@@ -30,7 +30,7 @@ from bench.report.slo import Bound, parse_bound
 from bench.report.terminal import print_summary
 from bench.report.write import CannotWrite, Files, write
 from offhook.cli.bench.output import HtmlFile, JsonFile, JunitFile, fail, told
-from offhook.cli.bench.progress import Display
+from offhook.cli.bench.progress import Display, step_told
 
 MOST_CALLS: Final = 20_000
 LONGEST_S: Final = 3600
@@ -263,7 +263,13 @@ class _Bench:
 
     async def find(self, plan: Plan, most: int) -> Result:
         """Runs until the target's capacity is known."""
-        return await find(plan, most, self._bounds, self.run)
+
+        async def step(plan: Plan) -> Result:
+            found = await self.run(plan)
+            self._console.print(step_told(plan.calls, found), soft_wrap=True)
+            return found
+
+        return await find(plan, most, self._bounds, step)
 
 
 def _interrupt(stop: asyncio.Event) -> None:

@@ -9,6 +9,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from bench.calls.plan import Plan
 from bench.calls.run import Progress as Seen
 from bench.report.histograms import distribution, merged
+from bench.report.model import Result
+
+
+def step_told(calls: int, found: Result) -> str:
+    """How a step of a search for capacity went, in a line."""
+    verdict = found.verdict
+    broken = ", ".join(slo.name for slo in verdict.slos if not slo.met)
+    how = "every bound kept" if verdict.met else f"broke {broken}" if verdict.valid else verdict.invalid_because[0]
+    return f"{calls} calls: {how}"
 
 
 class Display:

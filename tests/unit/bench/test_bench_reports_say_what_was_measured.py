@@ -103,6 +103,7 @@ def test_no_call_at_all_is_a_failure() -> None:
         ),
         (90, "generator", "beyond that the load generator, not the target, was the limit."),
         (90, "limit", "it was not asked for more."),
+        (90, "machine", "beyond that the machine that target and load share was the limit."),
         (0, "lost_share<=1%", "Not even the first step kept every bound: lost_share<=1% broke."),
     ],
 )
