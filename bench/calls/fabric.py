@@ -4,8 +4,9 @@ import asyncio
 import json
 import urllib.request
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -27,6 +28,13 @@ class Member(NamedTuple):
     name: str
     pid: int
     metrics: str | None
+
+
+class Counted(Protocol):
+    """A fabric whose relays can be asked."""
+
+    async def relay_counters(self) -> "RelayCounters":
+        """What its relays have counted so far, those that answer."""
 
 
 class Fabric:
@@ -54,10 +62,9 @@ class Fabric:
 
     async def relay_counters(self) -> "RelayCounters":
         """What its relays have counted so far, those that answer."""
-        urls = [member.metrics for member in self.members() if member.role == "relay" and member.metrics]
-        loop = asyncio.get_running_loop()
-        read = await asyncio.gather(*(loop.run_in_executor(None, _read, url) for url in urls))
-        return RelayCounters({url: counters for url, counters in zip(urls, read, strict=True) if counters is not None})
+        return await read_counters(
+            [member.metrics for member in self.members() if member.role == "relay" and member.metrics]
+        )
 
 
 class RelayCounters(NamedTuple):
@@ -71,6 +78,13 @@ class RelayCounters(NamedTuple):
         for url, counters in self.of.items():
             grown.update(counters - earlier.of.get(url, Counter()))
         return tuple(Figure(name=name, unit="packets", value=float(count)) for name, count in sorted(grown.items()))
+
+
+async def read_counters(urls: Sequence[str]) -> RelayCounters:
+    """Reads relays' metrics, those that answer."""
+    loop = asyncio.get_running_loop()
+    read = await asyncio.gather(*(loop.run_in_executor(None, _read, url) for url in urls))
+    return RelayCounters({url: counters for url, counters in zip(urls, read, strict=True) if counters is not None})
 
 
 def _read(url: str) -> Counter[str] | None:

@@ -5,12 +5,14 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from bench.calls.fault_options import BadFault, FaultOption
 from bench.calls.faults import FaultFailed, TimedFault
 from bench.calls.own_addresses import FIRST_ON_LOOPBACK
 from bench.calls.plan import Plan
+from bench.calls.pods import Pods
 from bench.impairment.signalling import ImpairedTarget
 
 Pids = Callable[[], Mapping[str, int]]
@@ -32,14 +34,26 @@ class Prepared(NamedTuple):
 
 
 @asynccontextmanager
-async def prepared(options: Sequence[FaultOption], plan: Plan, pids: Pids) -> AsyncIterator[Prepared]:
+async def prepared(
+    options: Sequence[FaultOption], plan: Plan, pids: Pids, pods: Pods | None = None
+) -> AsyncIterator[Prepared]:
     """Makes ready for the faults that were asked for, and clears up after them.
 
+    Args:
+        options: the faults.
+        plan: the run.
+        pids: what may be killed on this machine.
+        pods: what may be deleted in a cluster; if they are given, `kill` is theirs.
+
     Raises:
-        BadFault: a process to be killed is not among `pids`, or the target's media cannot go over a path of ours.
+        BadFault: what is to be killed is not among `pids` or `pods`, or the target's media cannot go over a path of
+            ours.
     """
+    for option in options:
+        if option.kind == "kill" and pods is not None:
+            await pods.require(option.victim)
     if not any(option.needs_path for option in options):
-        yield Prepared(plan, [_timed(option, pids, None) for option in options], None)
+        yield Prepared(plan, [_timed(option, pids, pods, None) for option in options], None)
         return
     if plan.target.kind == "websocket":
         raise BadFault("callers on WebSockets have no UDP path: loss, delay and nat-rebind are for the other targets")
@@ -49,12 +63,14 @@ async def prepared(options: Sequence[FaultOption], plan: Plan, pids: Pids) -> As
         over_it = replace(
             plan, via=path.reached_by(plan.target.url), ca_file=None, first_address=FIRST_ON_LOOPBACK, own_ports=False
         )
-        yield Prepared(over_it, [_timed(option, pids, path) for option in options], path)
+        yield Prepared(over_it, [_timed(option, pids, pods, path) for option in options], path)
     finally:
         await path.close()
 
 
-def _timed(option: FaultOption, pids: Pids, path: ImpairedTarget | None) -> TimedFault:
+def _timed(option: FaultOption, pids: Pids, pods: Pods | None, path: ImpairedTarget | None) -> TimedFault:
+    if option.kind == "kill" and pods is not None:
+        return TimedFault(option.text, option.at_s, partial(pods.delete, option.victim))
     if option.kind == "kill":
         _victim(option.victim, pids())
         return TimedFault(option.text, option.at_s, _Kill(option.victim, pids))

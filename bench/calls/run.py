@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from bench.calls.engine import END_WITHIN_S, Engine
-from bench.calls.fabric import Fabric
+from bench.calls.fabric import Counted
 from bench.calls.faults import Done, FaultFailed, TimedFault
 from bench.calls.plan import Plan
 from bench.calls.tally import Second, Tally
@@ -94,7 +94,7 @@ class Run:
     """One run of a plan; of a fabric that is given, its relays' counters are read around each fault."""
 
     def __init__(
-        self, plan: Plan, *, sources: Sequence[Source], faults: Sequence[TimedFault], fabric: Fabric | None = None
+        self, plan: Plan, *, sources: Sequence[Source], faults: Sequence[TimedFault], fabric: Counted | None = None
     ) -> None:
         self._plan = plan
         self._faults = faults

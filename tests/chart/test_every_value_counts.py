@@ -113,6 +113,7 @@ CHANGES: Mapping[str, object] = {
     "bench.target": "https://voice.example.com/v1/realtime/calls",
     "bench.args": ["--calls=7"],
     "bench.reportVolume": VOLUME,
+    "bench.killsPods": True,
     "bench.deadlineSeconds": 77,
     "bench.resources": {"limits": {"memory": "3Gi"}},
     "bench.nodeSelector": LABEL,

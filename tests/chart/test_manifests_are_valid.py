@@ -109,4 +109,17 @@ def test_a_load_test_runs_once_per_revision_and_keeps_its_report() -> None:
     assert {"--json=/report/result.json", "--html=/report/report.html", "--junit=/report/junit.xml"} < set(
         container["args"]
     )
+    assert not pod["automountServiceAccountToken"]
     assert not [each for each in render() if "bench" in each["metadata"]["name"]]
+
+
+def test_a_load_test_may_delete_pods_only_where_that_was_asked_for() -> None:
+    harmless = render({"bench": {"enabled": True}})
+    assert not [each for each in harmless if each["kind"] == "Role" and each["metadata"]["name"].endswith("bench")]
+    killing = render({"bench": {"enabled": True, "killsPods": True, "args": ["--fault=kill-relay@30s"]}})
+    assert find(killing, "Role", "fabric-offhook-bench")["rules"] == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "delete"]}
+    ]
+    pod = find(killing, "Job", "fabric-offhook-bench-1")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"]
+    assert "--pods=app.kubernetes.io/instance=fabric" in pod["containers"][0]["args"]

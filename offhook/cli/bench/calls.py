@@ -1,41 +1,41 @@
 """`offhook bench calls`: calls to any endpoint that takes an SDP offer, measured from the caller's side."""
 
 import asyncio
-import os
-import signal
-import ssl
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, cast
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from bench.calls import exit_codes
-from bench.calls.capacity import DEFAULT_BOUNDS, find
-from bench.calls.fabric import BadFabric, Fabric
-from bench.calls.fault_actions import Pids, prepared
-from bench.calls.fault_options import EXAMPLES, BadFault, FaultOption, parse_fault
-from bench.calls.outcome import result
-from bench.calls.own_addresses import own_address
-from bench.calls.plan import PROFILES, Plan
-from bench.calls.run import Run, warm_up
-from bench.calls.target import KINDS, BadTarget, Kind, Target, target_of
-from bench.calls.watched import Source, local, scraped
+from bench.calls.capacity import DEFAULT_BOUNDS
+from bench.calls.fabric import BadFabric
+from bench.calls.fault_options import EXAMPLES, BadFault
+from bench.calls.plan import Plan
+from bench.calls.pods import Pods
+from bench.calls.target import KINDS
 from bench.client import LoadFailed, build
 from bench.machine import CannotMeasure
-from bench.report.model import Result
-from bench.report.slo import Bound, parse_bound
 from bench.report.terminal import print_summary
 from bench.report.write import CannotWrite, Files, write
+from offhook.cli.bench.calls_options import (
+    count_processes,
+    members,
+    read_bounds,
+    read_ca_file,
+    read_fabric,
+    read_faults,
+    read_key,
+    read_own_address,
+    read_pids,
+    read_profile,
+    read_target,
+    sources,
+)
+from offhook.cli.bench.calls_run import Bench, Broken
 from offhook.cli.bench.output import HtmlFile, JsonFile, JunitFile, fail, told
-from offhook.cli.bench.progress import Display, step_told
 
 MOST_CALLS: Final = 20_000
 LONGEST_S: Final = 3600
-CALLS_PER_PROCESS: Final = 500
-"""Where --processes is not given: half of what a core carries."""
 EXIT_CODES: Final = "\n\n".join(f"{code}  {meaning}" for code, meaning in exit_codes.MEANINGS.items())
 
 
@@ -123,10 +123,22 @@ def calls(
         list[str] | None,
         typer.Option(
             help=f"Break something while calls play, and see what callers feel: {EXAMPLES}. Times count from the first "
-            "call. Killed are processes that --pid or --fabric name, by name or role; loss and delay hold each way, on "
-            "a path that is put between callers and target. Repeat it.",
+            "call. Killed are processes that --pid or --fabric name, or pods of --pods, by name or role; loss and "
+            "delay hold each way, on a path that is put between callers and target. Repeat it.",
             metavar="FAULT",
         ),
+    ] = None,
+    pods: Annotated[
+        str | None,
+        typer.Option(
+            help="Pods of the target, as kubectl --selector takes them: kill-relay deletes the first of them whose "
+            "app.kubernetes.io/component is relay, without notice, and relays are asked what they counted.",
+            metavar="SELECTOR",
+        ),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(help="Of --pods.", show_default="this pod's own; elsewhere default", metavar="NAME"),
     ] = None,
     dead_after: Annotated[
         int, typer.Option(min=1, max=600, help="Seconds without a packet from the target after which the run ends.")
@@ -150,33 +162,31 @@ def calls(
 
     Ctrl-C ends the run early and reports what there is; a second one ends it at once.
     """
-    addressed = _target(target, kind)
-    if profile not in PROFILES:
-        raise _fail(exit_codes.CANNOT, f"--profile knows {', '.join(PROFILES)}")
-    if addressed.kind == "websocket" and profile == "echo":
-        raise _fail(
-            exit_codes.CANNOT, "callers on WebSockets hear no echo: --profile conversation, barge-in or setup-storm"
-        )
+    addressed = read_target(target, kind)
+    if fabric is not None and pods is not None:
+        raise fail("calls", exit_codes.CANNOT, "--fabric is of this machine, --pods of a cluster: give one of them")
+    if find_capacity and fault:
+        raise fail("calls", exit_codes.CANNOT, "--find-capacity is of a whole target: give no --fault")
     most = max(number, up_to) if find_capacity else number
-    own, own_ports = (first_address, False) if first_address else _own_address(addressed)
+    own, own_ports = (first_address, False) if first_address else read_own_address(addressed)
     plan = Plan(
         target=addressed,
-        key=_key(key, key_file),
-        profile=profile,
+        key=read_key(key, key_file),
+        profile=read_profile(profile, addressed),
         calls=number,
         rate=rate,
         duration_s=duration,
-        processes=processes or _processes(most),
+        processes=processes or count_processes(most),
         warm_up=warm_up_calls,
         first_address=own,
         own_ports=own_ports,
-        ca_file=_ca_file(addressed, ca_file),
+        ca_file=read_ca_file(addressed, ca_file),
         dead_after_s=dead_after,
     )
-    bounds = _bounds(slo or []) or (list(DEFAULT_BOUNDS) if find_capacity else [])
-    pids = _pids(pid or [])
-    known = _fabric(fabric)
-    sources = _sources({**pids(), **_members(known)}, scrape or [])
+    bounds = read_bounds(slo or []) or (list(DEFAULT_BOUNDS) if find_capacity else [])
+    pids = read_pids(pid or [])
+    known = read_fabric(fabric)
+    watched = sources({**pids(), **members(known)}, scrape or [])
     options = {
         "calls": number,
         "rate": rate,
@@ -185,21 +195,21 @@ def calls(
         "slo": slo or [],
         "fault": fault or [],
     }
-    faults = _faults(fault or [], plan)
-    if faults and find_capacity:
-        raise _fail(exit_codes.CANNOT, "--find-capacity looks for what a whole target carries: give no --fault")
+    faults = read_faults(fault or [], plan)
     files = Files(as_json, as_html, as_junit)
     console = told()
     try:
         files.require()
         if addressed.kind != "websocket":
             build()
-        bench = _Bench(sources, bounds, options, console, _Broken(faults, known, lambda: {**pids(), **_members(known)}))
+        named = Pods(pods, namespace) if pods is not None else None
+        broken = Broken(faults, known, lambda: {**pids(), **members(known)}, named)
+        bench = Bench(watched, bounds, options, console, broken)
         found = asyncio.run(bench.find(plan, most) if find_capacity else bench.run(plan))
     except (CannotMeasure, CannotWrite, BadFault, BadFabric) as error:
-        raise _fail(exit_codes.CANNOT, str(error)) from None
+        raise fail("calls", exit_codes.CANNOT, str(error)) from None
     except LoadFailed as error:
-        raise _fail(exit_codes.INVALID, f"the load client failed: {error}") from None
+        raise fail("calls", exit_codes.INVALID, f"the load client failed: {error}") from None
     print_summary(found, console)
     died = found.details.get("target_died_at_s")
     if died is not None:
@@ -207,174 +217,10 @@ def calls(
     try:
         write(found, files)
     except CannotWrite as error:
-        raise _fail(exit_codes.CANNOT, str(error)) from None
+        raise fail("calls", exit_codes.CANNOT, str(error)) from None
     code = exit_codes.of_result(found, accept_invalid=accept_invalid)
     if code:
         raise typer.Exit(code)
 
 
 calls.__doc__ = f"{calls.__doc__}\n    Exit codes:\n\n{EXIT_CODES}\n"
-
-
-class _Broken(NamedTuple):
-    """What is broken in a run, and whose it is."""
-
-    faults: list[FaultOption]
-    fabric: Fabric | None
-    pids: Pids
-
-
-class _Bench:
-    """Runs plans, and lets Ctrl-C end them."""
-
-    def __init__(
-        self,
-        sources: list[Source],
-        bounds: list[Bound],
-        options: dict[str, Any],
-        console: Console,
-        broken: _Broken,
-    ) -> None:
-        self._broken = broken
-        self._sources = sources
-        self._bounds = bounds
-        self._options = options
-        self._console = console
-        self._stop = asyncio.Event()
-
-    async def run(self, plan: Plan) -> Result:
-        """One run, after its warm-up."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, _interrupt, self._stop)
-        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
-        plan = replace(plan, processes=min(plan.processes, plan.calls), warm_up=min(plan.warm_up, plan.calls))
-        broken = self._broken
-        async with prepared(broken.faults, plan, broken.pids) as (over_it, faults, path):
-            with Display(self._console, plan) as display:
-                hopeless = exit_codes.of_warm_up(await warm_up(over_it, self._stop))
-                if hopeless is not None and not self._stop.is_set():
-                    code, why = hopeless
-                    raise _fail(code, f"{plan.target.shown}: {why}")
-                run = Run(over_it, sources=self._sources, faults=faults, fabric=broken.fabric)
-                recorded = await run.play(display.show, self._stop)
-            if path is not None:
-                recorded.path_late_share = path.late_share
-        return result(recorded, self._bounds, self._options)
-
-    async def find(self, plan: Plan, most: int) -> Result:
-        """Runs until the target's capacity is known."""
-
-        async def step(plan: Plan) -> Result:
-            found = await self.run(plan)
-            self._console.print(step_told(plan.calls, found), soft_wrap=True)
-            return found
-
-        return await find(plan, most, self._bounds, step)
-
-
-def _interrupt(stop: asyncio.Event) -> None:
-    if stop.is_set():
-        # The processes of the load end with their standard input, which ends with us.
-        os._exit(exit_codes.INTERRUPTED)
-    stop.set()
-
-
-def _target(url: str, kind: str | None) -> Target:
-    if kind is not None and kind not in KINDS:
-        raise _fail(exit_codes.CANNOT, f"--kind knows {', '.join(KINDS)}")
-    try:
-        return target_of(url, cast("Kind | None", kind))
-    except BadTarget as error:
-        raise _fail(exit_codes.CANNOT, str(error)) from None
-
-
-def _ca_file(target: Target, file: Path | None) -> str | None:
-    if not target.is_secure:
-        return None
-    path = file or Path(ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile)
-    if not path.is_file():
-        raise _fail(exit_codes.CANNOT, f"there is no file {path}: --ca names one with certificates to trust")
-    return str(path)
-
-
-def _own_address(target: Target) -> tuple[str, bool]:
-    try:
-        return own_address(target.host)
-    except OSError as error:
-        raise _fail(exit_codes.UNREACHABLE, f"{target.host} cannot be reached: {error.strerror}") from None
-
-
-def _processes(number: int) -> int:
-    return max(1, min(os.cpu_count() or 1, -(-number // CALLS_PER_PROCESS)))
-
-
-def _bounds(texts: list[str]) -> list[Bound]:
-    try:
-        return [parse_bound(text) for text in texts]
-    except ValueError as error:
-        raise _fail(exit_codes.CANNOT, f"--slo {error}") from None
-
-
-def _faults(texts: list[str], plan: Plan) -> list[FaultOption]:
-    try:
-        faults = [parse_fault(text) for text in texts]
-    except BadFault as error:
-        raise _fail(exit_codes.CANNOT, f"--fault {error}") from None
-    late = [fault.text for fault in faults if fault.at_s >= plan.measure_to_s]
-    if late:
-        raise _fail(
-            exit_codes.CANNOT, f"--fault {late[0]} comes too late: the run ends after {plan.measure_to_s:.1f} s"
-        )
-    return faults
-
-
-def _fabric(ready_file: Path | None) -> Fabric | None:
-    try:
-        return Fabric(ready_file) if ready_file is not None else None
-    except BadFabric as error:
-        raise _fail(exit_codes.CANNOT, f"--fabric: {error}") from None
-
-
-def _members(fabric: Fabric | None) -> dict[str, int]:
-    return {member.name: member.pid for member in fabric.members()} if fabric is not None else {}
-
-
-def _pids(texts: list[str]) -> Callable[[], dict[str, int]]:
-    pids = {}
-    for text in texts:
-        name, _, pid = text.partition("=")
-        if not name or not pid.isdigit() or not Path(f"/proc/{pid}").exists():
-            raise _fail(exit_codes.CANNOT, f"--pid {text}: NAME=PID of a process that runs here")
-        if name in pids:
-            raise _fail(exit_codes.CANNOT, f"--pid {text}: each process needs a name of its own")
-        pids[name] = int(pid)
-    return lambda: pids
-
-
-def _sources(pids: dict[str, int], urls: list[str]) -> list[Source]:
-    sources = [local(name, pid) for name, pid in pids.items()]
-    for text in urls:
-        name, separator, url = text.partition("=")
-        if "://" in name or not separator:
-            name, url = text.partition("://")[2], text
-        if not url.startswith(("http://", "https://")):
-            raise _fail(exit_codes.CANNOT, f"--scrape {text}: NAME=URL, http or https")
-        sources.append(scraped(name, url))
-    names = [source.name for source in sources]
-    if len(set(names)) < len(names):
-        raise _fail(exit_codes.CANNOT, "--pid and --scrape: each process needs a name of its own")
-    return sources
-
-
-def _key(key: str | None, file: Path | None) -> str | None:
-    if file is None:
-        return key
-    try:
-        # `KEY` or `TENANT KEY`.
-        return file.read_text(encoding="utf-8").splitlines()[0].split()[-1]
-    except (OSError, IndexError, UnicodeDecodeError):
-        raise _fail(exit_codes.CANNOT, f"--key-file: no key can be read from {file}") from None
-
-
-def _fail(code: int, message: str) -> typer.Exit:
-    return fail("calls", code, message)

@@ -281,6 +281,7 @@ def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, argumen
         (("--target", UNREACHABLE, "--scrape", "relay"), "--scrape"),
         (("--target", UNREACHABLE, "--json", "/nowhere/at/all.json"), "cannot be written"),
         (("--target", UNREACHABLE, "--key-file", "/nowhere"), "no key can be read"),
+        (("--target", UNREACHABLE, "--find-capacity", "--fault", "loss=5%"), "give no --fault"),
     ],
 )
 def test_impossible_options_end_with_one_line_of_advice(arguments: tuple[str, ...], advice: str) -> None:
