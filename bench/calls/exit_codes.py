@@ -62,5 +62,6 @@ def of_result(result: Result, *, accept_invalid: bool = False) -> int:
     kept = all(slo.met for slo in result.verdict.slos)
     # Whoever has said how many may fail has said it in an SLO.
     judged = any(slo.measure == "failed_share" for slo in result.verdict.slos)
-    heard = result.packets is not None and result.packets.received > 0
+    # Over WebSockets a storm of setups is silent.
+    heard = result.packets is None or result.packets.received > 0 or not result.packets.sent
     return FINE if kept and heard and (judged or not calls.failed) else NOT_MET

@@ -57,12 +57,14 @@ class Shortcomings(NamedTuple):
         sent: packets.
         own_drops: packets that our own sockets had no room for.
         path_late_share: of the time in which the path in between, if there was one, held packets up by itself.
+        broken: parts of the load that have failed by themselves, a sentence each.
     """
 
     offers_late_ms: float | None
     sent: int
     own_drops: int
     path_late_share: float
+    broken: Sequence[str] = ()
 
 
 class Limit(NamedTuple):
@@ -74,7 +76,7 @@ class Limit(NamedTuple):
 
 def why_invalid(generator: Generator, short: Shortcomings, use: MachineUse) -> list[str]:
     """Why the figures are not the target's; nothing if they are."""
-    reasons = []
+    reasons = [f"a part of the load failed: {why}" for why in short.broken]
     full = f": {use.told}" if use.is_full else ""
     if (generator.cpu_share_of_core or 0) > LOAD_BUSY:
         share = f"{generator.cpu_share_of_core:.0%}"

@@ -214,7 +214,9 @@ class _Figures:
     def _verdict(self, generator: Generator, processes: Sequence[Process], use: MachineUse) -> Verdict:
         offers = distribution("", "ms", self._tally.histogram("generator_offers_late"), scale=SCALE)
         recorded = self._recorded
-        short = Shortcomings(offers.p99, self._packets.sent, recorded.own_drops, recorded.path_late_share)
+        short = Shortcomings(
+            offers.p99, self._packets.sent, recorded.own_drops, recorded.path_late_share, self._tally.broken
+        )
         reasons = tuple(why_invalid(generator, short, use))
         found = limit(generator, processes, use, reasons)
         return Verdict(

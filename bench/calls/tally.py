@@ -94,6 +94,11 @@ class Tally:
                 found[cause] = (count + seen["count"], first)
         return dict(sorted(found.items(), key=lambda item: -item[1][0]))
 
+    @property
+    def broken(self) -> list[str]:
+        """What of the load's processes has failed by itself, a sentence each."""
+        return [why for end in self._ends.values() for why in end.get("broken", ())]
+
     def histogram(self, name: str) -> "HdrHistogram":
         """A histogram of the run."""
         return merged([end["histograms"][name] for end in self._ends.values() if name in end["histograms"]])

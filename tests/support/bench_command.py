@@ -7,8 +7,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from typer.testing import CliRunner
+
 from bench.client import build
 from bench.machine import CannotMeasure
+from offhook.cli.main import app
 
 
 def command(name: str, *arguments: str) -> list[str]:
@@ -47,3 +50,11 @@ def missing_tools(*tools: str, cores: int = 1, root: bool = False) -> str | None
     if root and os.geteuid() != 0:
         missing.append("root")
     return f"needs {', '.join(missing)}" if missing else None
+
+
+def refused(name: str, *arguments: str) -> str:
+    """What the command says, on one line of standard error, where it ends with 2 before it has done anything."""
+    ended = CliRunner().invoke(app, ["bench", name, *arguments])
+    assert ended.exit_code == 2, ended.output
+    (line,) = ended.stderr.splitlines()
+    return line

@@ -35,7 +35,10 @@ use crate::window::own_cpu;
 const GRACE: Duration = Duration::from_secs(1);
 /// The same of one call that leaves before the others.
 const LEAVE_GRACE: Duration = Duration::from_millis(250);
+/// How long it may take to hang up all calls, as long as the server answers.
 const END_WITHIN: Duration = Duration::from_secs(20);
+/// A server that has answered nothing for so long will not.
+const END_STALLED: Duration = Duration::from_secs(3);
 
 /// What this process has to do.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +111,6 @@ struct Crowd {
     seconds: Seconds,
     cpu: (Instant, Duration),
     totals: Totals,
-    ending: usize,
     listener: Option<Listener>,
 }
 
@@ -133,7 +135,6 @@ impl Crowd {
             seconds: Seconds::new(begin),
             cpu: (begin, own_cpu()),
             totals: Totals::default(),
-            ending: 0,
             listener,
         })
     }
@@ -151,6 +152,10 @@ impl Crowd {
                 self.await_stragglers()?;
                 return Ok(false);
             }
+            if self.is_hopeless() {
+                self.to = self.to.min(now);
+                return Ok(false);
+            }
             if !self.measuring && now >= self.from {
                 self.begin_measuring();
             }
@@ -161,6 +166,12 @@ impl Crowd {
             let next = [self.to, self.seconds.next(), now + FRAME, self.next_due().unwrap_or(self.to)];
             self.turn(next.into_iter().min().unwrap_or(now))?;
         }
+    }
+
+    /// All calls have failed before they were up: nobody is left, here or in another process, and nobody will come.
+    fn is_hopeless(&self) -> bool {
+        let all_are_mine = self.plan.processes == 1 && self.placed == self.plan.calls;
+        all_are_mine && self.totals.up == 0 && self.callers.iter().all(Option::is_none) && self.load.setting_up() == 0
     }
 
     /// The last packets may come back, and who was due in time may still come up.
@@ -210,9 +221,7 @@ impl Crowd {
     fn hang_up(&mut self, slot: u32, now: Instant) {
         self.caller_is_over(slot, now);
         self.load.stop(slot);
-        if self.load.end(slot) {
-            self.ending += 1;
-        }
+        self.load.end(slot);
     }
 
     fn tell(&mut self, now: Instant) -> io::Result<()> {
@@ -265,7 +274,7 @@ impl Crowd {
                     self.seconds.lost(now);
                 }
             }
-            Happened::Ended(_) => self.ending = self.ending.saturating_sub(1),
+            Happened::Ended(_) => {}
         }
     }
 
@@ -402,6 +411,24 @@ impl Crowd {
         true
     }
 
+    /// Every call is known to be over to the server, or that does not answer.
+    fn await_server(&mut self, begin: Instant) -> io::Result<()> {
+        let mut pending = self.load.requests_pending();
+        let mut answered = begin;
+        while pending > 0 {
+            let now = Instant::now();
+            if now > (answered + END_STALLED).min(begin + END_WITHIN) {
+                break;
+            }
+            self.turn(now + FRAME)?;
+            let left = self.load.requests_pending();
+            if left != pending {
+                (pending, answered) = (left, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
     fn end(mut self, interrupted: bool) -> io::Result<()> {
         let now = Instant::now();
         let cut_off = self.load.setting_up();
@@ -411,12 +438,15 @@ impl Crowd {
         }
         let rest = self.seconds.tell_rest(self.to);
         self.say_seconds(rest, now)?;
-        let until = now + END_WITHIN;
-        while self.ending > 0 && Instant::now() < until {
-            self.turn(Instant::now() + FRAME)?;
+        self.await_server(now)?;
+        let mut broken = Vec::new();
+        match self.listener.take().map(Listener::finish) {
+            Some(Ok(times)) => self.totals.mouth_to_ear = times,
+            Some(Err(why)) => broken.push(format!("who listens for marks is gone: {why}")),
+            None => {}
         }
-        self.totals.mouth_to_ear = self.listener.take().map(Listener::finish).unwrap_or_default();
         let mut figures = self.totals.figures();
+        figures["broken"] = broken.into();
         figures["interrupted"] = interrupted.into();
         figures["measured_s"] = self.to.saturating_duration_since(self.from).as_secs_f64().into();
         figures["calls"]["begun"] = self.placed.into();

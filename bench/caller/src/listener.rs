@@ -64,10 +64,15 @@ impl Listener {
     }
 
     /// How old the marks were: from a mouth to an ear.
-    #[must_use]
-    pub fn finish(self) -> Times {
+    ///
+    /// # Errors
+    /// The thread has panicked; what it said then.
+    pub fn finish(self) -> Result<Times, String> {
         drop(self.tell);
-        self.thread.join().unwrap_or_default()
+        self.thread.join().map_err(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it said nothing").to_owned()
+        })
     }
 }
 

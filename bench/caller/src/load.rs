@@ -172,6 +172,12 @@ impl Load {
         self.stages(slot).is_some_and(|stages| last(stages).is_none())
     }
 
+    /// Requests to the server that it has not answered yet.
+    #[must_use]
+    pub fn requests_pending(&self) -> usize {
+        self.signalling.pending()
+    }
+
     /// Port of the load's own socket.
     #[must_use]
     pub fn client_port(&self) -> u16 {

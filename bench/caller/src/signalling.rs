@@ -1,5 +1,6 @@
 //! HTTP, on threads of its own: offers go out, answers come back, calls are ended.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -62,6 +63,7 @@ pub struct Signalling {
     requests: Sender<Request>,
     done: Receiver<Done>,
     woken: Arc<OwnedFd>,
+    pending: Cell<usize>,
 }
 
 #[derive(Clone)]
@@ -100,19 +102,29 @@ impl Signalling {
             let (server, taken, tell, woken) = (server.clone(), taken.clone(), tell.clone(), woken.clone());
             thread::Builder::new().name("signalling".into()).spawn(move || serve(&server, &taken, &tell, &woken))?;
         }
-        Ok(Self { requests, done, woken })
+        Ok(Self { requests, done, woken, pending: Cell::new(0) })
     }
 
     /// Posts an offer of a call that was due at `due`.
     pub fn open(&self, slot: u32, offer: String, due: Instant) {
-        // Threads end with this object only.
-        let _ = self.requests.send(Request::Open { slot, offer, due });
+        self.ask(Request::Open { slot, offer, due });
     }
 
     /// Ends a call.
     pub fn end(&self, slot: u32, location: String) {
-        // As above.
-        let _ = self.requests.send(Request::End { slot, location });
+        self.ask(Request::End { slot, location });
+    }
+
+    fn ask(&self, request: Request) {
+        self.pending.set(self.pending.get() + 1);
+        // Threads end with this object only.
+        let _ = self.requests.send(request);
+    }
+
+    /// Requests that are not answered yet.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.pending.get()
     }
 
     /// What has been done meanwhile.
@@ -120,7 +132,7 @@ impl Signalling {
         let mut count = [0; 8];
         // Nothing to read is no fault: the channel says what there is.
         let _ = rustix::io::read(&*self.woken, &mut count);
-        self.done.try_iter()
+        self.done.try_iter().inspect(|_| self.pending.set(self.pending.get() - 1))
     }
 
     /// Becomes readable when something was done.

@@ -63,5 +63,6 @@ def test_a_kernel_that_does_not_tell_leaves_the_machine_out() -> None:
 
 def test_packets_that_our_own_sockets_lose_make_a_run_invalid() -> None:
     assert "sockets lost 200 packets" in why_invalid(PUNCTUAL, FINE._replace(own_drops=200), IDLE)[0]
+    assert "who listens" in why_invalid(PUNCTUAL, FINE._replace(broken=["who listens is gone"]), IDLE)[0]
     assert "too slow" in why_invalid(PUNCTUAL, FINE._replace(path_late_share=0.02), IDLE)[0]
     assert "offers were posted 300 ms late" in why_invalid(PUNCTUAL, FINE._replace(offers_late_ms=300.0), IDLE)[0]

@@ -6,12 +6,18 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import pytest
+from aiohttp import web
+from prometheus_client import start_http_server
+from typer.testing import CliRunner
 
 from bench.calls.faults import TimedFault
 from bench.calls.outcome import result as result_of
@@ -20,11 +26,39 @@ from bench.calls.run import Run
 from bench.calls.target import target_of
 from bench.client import RELEASE
 from bench.report.model import Result
+from offhook.cli.main import app
 from tests.support.authority import Authority
-from tests.support.bench_command import bench, command, missing_callers
+from tests.support.bench_command import bench, command, environment, missing_callers, refused
+from tests.support.loop_thread import LoopThread
+from tests.support.processes import await_end
 from tests.support.tls_front import tls_front
 
-UNREACHABLE = "http://127.0.0.1:9/whip"
+UNREACHABLE: Final = "http://127.0.0.1:9/whip"
+AT_ONCE: Final = 4
+pytestmark = pytest.mark.timeout(300)
+
+
+class Ended(NamedTuple):
+    """How a run ended: its exit code, what it said, and its report if it wrote one."""
+
+    code: int
+    said: str
+    report: Path
+
+    @property
+    def result(self) -> Result:
+        """What it wrote."""
+        return Result.model_validate_json(self.report.read_text())
+
+
+Scenario = Callable[[Path], Any]
+SCENARIOS: dict[str, Scenario] = {}
+
+
+def scenario(run: Scenario) -> Scenario:
+    """Marks what runs while other scenarios do."""
+    SCENARIOS[run.__name__] = run
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +67,49 @@ def callers(require: Callable[[str | None], None]) -> None:
     require(missing_callers())
 
 
+@pytest.fixture(scope="module")
+def ended(callers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, "Future[Any]"]]:
+    """What each scenario came to. Some run at once, for each of them mostly waits."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {name: pool.submit(run, tmp_path_factory.mktemp(name)) for name, run in SCENARIOS.items()}
+
+
+def run_calls(folder: Path, *arguments: str) -> Ended:
+    """A run to its end."""
+    report = folder / "result.json"
+    done = bench("calls", *arguments, "--json", str(report))
+    return Ended(done.returncode, done.stderr, report)
+
+
 @contextmanager
-def echo_server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def long_run(folder: Path, url: str, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """A run that would take a minute, once its calls are up."""
+    report = folder / "result.json"
+    load = ("--calls", "3", "--rate", "20", "--duration", "60", *arguments)
+    line = command("calls", "--target", url, *load, "--json", str(report))
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment()) as running:
+        assert running.stderr is not None
+        assert "calls are up" in running.stderr.readline()
+        try:
+            yield running, report
+        finally:
+            running.kill()
+
+
+def rest(running: "subprocess.Popen[str]", report: Path) -> Ended:
+    """How it ends."""
+    assert running.stderr is not None
+    said = running.stderr.read()
+    return Ended(running.wait(timeout=60), said, report)
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@contextmanager
+def echo_server() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """A WHIP server that sends every packet back."""
     with subprocess.Popen([str(RELEASE / "str0m-echo")], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -69,19 +144,55 @@ def server_that_says(status: int, body: str) -> Iterator[str]:
             thread.join()
 
 
-@pytest.mark.timeout(500)
-def test_calls_of_several_processes_are_one_result(callers: None, tmp_path: Path) -> None:
-    report = tmp_path / "result.json"
-    with echo_server() as (url, process):
-        ended = bench(
-            "calls",
-            *("--target", url, "--calls", "6", "--rate", "20", "--duration", "2", "--processes", "2"),
-            *("--pid", f"echo={process.pid}", "--slo", "failed_share<=0%", "--slo", "setup.p99<=1us"),
-            *("--accept-invalid", "--json", str(report)),
-        )
+@contextmanager
+def realtime_sockets() -> Iterator[str]:
+    """A server that opens every session on a WebSocket, and listens."""
+
+    async def session(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str('{"type": "session.created"}')
+        async for _ in socket:
+            pass
+        return socket
+
+    async def serve() -> tuple[web.AppRunner, int]:
+        served = web.Application()
+        served.router.add_get("/v1/realtime", session)
+        runner = web.AppRunner(served, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return runner, runner.addresses[0][1]
+
+    with LoopThread() as loop:
+        runner, port = loop.run(serve())
+        yield f"http://127.0.0.1:{port}"
+        loop.run(runner.cleanup())
+
+
+@scenario
+def several_processes(folder: Path) -> Ended:
+    server, thread = start_http_server(0, addr="127.0.0.1")
+    try:
+        with echo_server() as (url, process):
+            return run_calls(
+                folder,
+                *("--target", url, "--calls", "6", "--rate", "20", "--duration", "2", "--processes", "2"),
+                *("--pid", f"echo={process.pid}", "--scrape", f"here=http://127.0.0.1:{server.server_port}/metrics"),
+                *("--scrape", f"nobody={UNREACHABLE}"),
+                *("--slo", "failed_share<=0%", "--slo", "setup.p99<=1us", "--accept-invalid"),
+            )
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_calls_of_several_processes_are_one_result(ended: Mapping[str, "Future[Ended]"]) -> None:
+    run = ended["several_processes"].result()
     # The second bound is one that nobody keeps.
-    assert ended.returncode == 1, ended.stderr
-    result = Result.model_validate_json(report.read_text())
+    assert run.code == 1, run.said
+    result = run.result
     assert result.calls is not None
     assert (result.calls.planned, result.calls.up, result.calls.most_at_once, result.calls.failed) == (6, 6, 6, 0)
     assert [slo.met for slo in result.verdict.slos] == [True, False]
@@ -96,11 +207,10 @@ def test_calls_of_several_processes_are_one_result(callers: None, tmp_path: Path
     sent = result.series("packets_sent")
     assert sent is not None
     assert sum(value or 0 for value in sent.values) >= 600
-    (watched,) = result.processes
-    assert (watched.name, watched.ended) == ("echo", False)
-    assert (watched.cpu_s or 0) > 0
     assert result.generator is not None
     assert result.generator.processes == 2
+    assert (result.generator.cores_used or 0) > 0
+    assert (result.generator.machine_cores_busy or 0) >= (result.generator.cores_used or 0) * 0.9
     heard = result.distribution("mouth_to_ear")
     assert heard is not None
     # A frame, the jitter buffer and the codec, at least; two seconds hold a mark of each caller.
@@ -109,7 +219,19 @@ def test_calls_of_several_processes_are_one_result(callers: None, tmp_path: Path
     assert result.distribution("first_audio") is None
 
 
-@pytest.mark.timeout(500)
+def test_processes_here_and_elsewhere_are_watched(ended: Mapping[str, "Future[Ended]"]) -> None:
+    watched = {process.name: process for process in ended["several_processes"].result().result.processes}
+    assert watched.keys() == {"echo", "here", "nobody"}
+    assert (watched["echo"].cpu_s or 0) > 0
+    # This process has only waited.
+    assert watched["here"].cpu_s is not None
+    for name in ("echo", "here"):
+        assert not watched[name].ended
+        assert (watched[name].rss_kb_end or 0) > 1000
+    # Who does not answer has no figures.
+    assert (watched["nobody"].cpu_s, watched["nobody"].rss_kb_end) == (None, None)
+
+
 async def test_callers_may_share_an_address_and_have_a_port_each(callers: None) -> None:
     with echo_server() as (url, _):
         plan = Plan(
@@ -130,7 +252,6 @@ async def test_callers_may_share_an_address_and_have_a_port_each(callers: None) 
     assert recorded.tally.count("packets", "echoed") == 200
 
 
-@pytest.mark.timeout(500)
 async def test_what_callers_feel_of_a_fault_is_in_the_result(callers: None) -> None:
     with echo_server() as (url, server):
 
@@ -147,7 +268,7 @@ async def test_what_callers_feel_of_a_fault_is_in_the_result(callers: None) -> N
             profile="echo",
             calls=4,
             rate=20,
-            duration_s=4,
+            duration_s=3,
             processes=2,
             warm_up=1,
             first_address="127.64.0.1",
@@ -166,104 +287,164 @@ async def test_what_callers_feel_of_a_fault_is_in_the_result(callers: None) -> N
     assert max(value or 0 for value in silent.values) == 4
 
 
-@pytest.mark.timeout(500)
-def test_a_setup_storm_comes_and_goes(callers: None, tmp_path: Path) -> None:
-    report = tmp_path / "result.json"
+@scenario
+def setup_storm(folder: Path) -> Ended:
     with echo_server() as (url, _):
-        ended = bench(
-            "calls",
-            *("--target", url, "--profile", "setup-storm", "--calls", "5", "--rate", "10", "--duration", "2"),
-            *("--accept-invalid", "--json", str(report)),
-        )
-    assert ended.returncode == 0, ended.stderr
-    result = Result.model_validate_json(report.read_text())
-    assert result.calls is not None
-    assert (result.calls.planned, result.calls.up) == (20, 20)
+        load = ("--profile", "setup-storm", "--calls", "5", "--rate", "10", "--duration", "2")
+        return run_calls(folder, "--target", url, *load, "--accept-invalid")
+
+
+def test_a_setup_storm_comes_and_goes(ended: Mapping[str, "Future[Ended]"]) -> None:
+    run = ended["setup_storm"].result()
+    assert run.code == 0, run.said
+    calls = run.result.calls
+    assert calls is not None
+    assert (calls.planned, calls.up) == (20, 20)
     # Each stays for half a second after it is up, and a second more until its last packet is back.
-    assert result.calls.most_at_once < 20
+    assert calls.most_at_once < 20
 
 
-@pytest.mark.timeout(500)
-def test_a_target_that_dies_in_the_middle_is_told_and_reported(callers: None, tmp_path: Path) -> None:
-    report = tmp_path / "result.json"
-    arguments = ("--calls", "3", "--duration", "60", "--dead-after", "2", "--json", str(report))
-    with (
-        echo_server() as (url, server),
-        subprocess.Popen(command("calls", "--target", url, *arguments), stderr=subprocess.PIPE, text=True) as running,
-    ):
-        assert running.stderr is not None
-        assert "calls are up" in running.stderr.readline()
+@scenario
+def target_dies(folder: Path) -> Ended:
+    with echo_server() as (url, server), long_run(folder, url, "--dead-after", "2") as (running, report):
         server.kill()
-        said = running.stderr.read()
-        assert running.wait(timeout=60) == 5
-    assert "Traceback" not in said
-    result = Result.model_validate_json(report.read_text())
-    assert result.details["target_died_at_s"] >= 1
-    assert result.packets is not None
-    assert result.packets.lost > 0
+        return rest(running, report)
 
 
-@pytest.mark.timeout(500)
-def test_ctrl_c_reports_what_there_is(callers: None, tmp_path: Path) -> None:
-    report = tmp_path / "result.json"
-    with (
-        echo_server() as (url, _),
-        subprocess.Popen(
-            command("calls", "--target", url, "--calls", "3", "--duration", "60", "--json", str(report)),
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as running,
-    ):
-        assert running.stderr is not None
-        assert "calls are up" in running.stderr.readline()
+def test_a_target_that_dies_in_the_middle_is_told_and_reported(ended: Mapping[str, "Future[Ended]"]) -> None:
+    run = ended["target_dies"].result()
+    assert run.code == 5, run.said
+    assert "the target died" in run.said
+    assert "Traceback" not in run.said
+    assert run.result.details["target_died_at_s"] >= 1
+    assert run.result.packets is not None
+    assert run.result.packets.lost > 0
+
+
+@scenario
+def one_ctrl_c(folder: Path) -> Ended:
+    with echo_server() as (url, _), long_run(folder, url) as (running, report):
         running.send_signal(signal.SIGINT)
-        said = running.stderr.read()
-        assert running.wait(timeout=60) == 130
-    assert "Traceback" not in said
-    result = Result.model_validate_json(report.read_text())
-    assert result.run.interrupted
-    assert result.run.duration_s < 30
-    assert result.packets is not None
-    assert result.packets.received > 0
+        return rest(running, report)
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "code", "told"),
-    [
-        (401, "who are you?", 4, "does not take the key"),
-        (503, "full", 7, "has no room"),
-        (404, "no such path", 7, "refuses the call"),
-        (201, "v=nonsense", 7, "no SDP answer"),
-    ],
-)
+def test_ctrl_c_reports_what_there_is(ended: Mapping[str, "Future[Ended]"]) -> None:
+    run = ended["one_ctrl_c"].result()
+    assert run.code == 130, run.said
+    assert "Traceback" not in run.said
+    assert run.result.run.interrupted
+    assert run.result.run.duration_s < 30
+    assert run.result.packets is not None
+    assert run.result.packets.received > 0
+
+
+@scenario
+def two_ctrl_c(folder: Path) -> tuple[Ended, list[int]]:
+    with echo_server() as (url, server), long_run(folder, url) as (running, report):
+        # A server that answers no more holds up the end that the first one asks for.
+        server.send_signal(signal.SIGSTOP)
+        load = children(running.pid)
+        deadline = time.monotonic() + 15
+        while running.poll() is None and time.monotonic() < deadline:
+            running.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        return rest(running, report), load
+
+
+def test_a_second_ctrl_c_ends_all_at_once(ended: Mapping[str, "Future[tuple[Ended, list[int]]]"]) -> None:
+    run, load = ended["two_ctrl_c"].result()
+    assert run.code == 130, run.said
+    assert "Traceback" not in run.said
+    assert not run.report.exists()
+    assert load
+    await_end(load)
+
+
+@scenario
+def load_stands_still(folder: Path) -> Ended:
+    with echo_server() as (url, _), long_run(folder, url, "--duration", "3") as (running, report):
+        load = children(running.pid)
+        for process in load:
+            os.kill(process, signal.SIGSTOP)
+        time.sleep(1.0)
+        for process in load:
+            os.kill(process, signal.SIGCONT)
+        return rest(running, report)
+
+
+def test_a_load_that_could_not_keep_its_schedule_makes_a_run_invalid(ended: Mapping[str, "Future[Ended]"]) -> None:
+    run = ended["load_stands_still"].result()
+    assert run.code == 6, run.said
+    verdict = run.result.verdict
+    assert not verdict.valid
+    assert "late at the 99th percentile" in verdict.invalid_because[0]
+    assert verdict.limited_by in {"generator", "machine"}
+    assert "NOT VALID" in run.said
+
+
+REFUSALS: Final = {
+    (401, "who are you?"): (4, "does not take the key"),
+    (503, "full"): (7, "has no room"),
+    (404, "no such path"): (7, "refuses the call"),
+    (201, "v=nonsense"): (7, "no SDP answer"),
+}
+
+
+@scenario
+def refusals(folder: Path) -> list[Ended]:
+    runs = []
+    for status, body in REFUSALS:
+        with server_that_says(status, body) as url:
+            runs.append(run_calls(folder, "--target", url, "--calls", "50", "--duration", "60"))
+    return runs
+
+
 def test_a_target_that_takes_no_call_ends_the_run_before_it_begins(
-    callers: None, status: int, body: str, code: int, told: str
+    ended: Mapping[str, "Future[list[Ended]]"],
 ) -> None:
-    with server_that_says(status, body) as url:
-        ended = bench("calls", "--target", url, "--calls", "50", "--duration", "60")
-    assert ended.returncode == code, ended.stderr
-    assert told in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    for run, (code, told) in zip(ended["refusals"].result(), REFUSALS.values(), strict=True):
+        assert run.code == code, run.said
+        assert told in run.said
+        assert len(run.said.splitlines()) == 1
 
 
-@pytest.mark.timeout(500)
-def test_a_target_behind_tls_is_called_if_its_certificate_is_known(callers: None, tmp_path: Path) -> None:
-    with echo_server() as (url, _), tls_front(url.removesuffix("/whip"), tmp_path, authority=Authority()) as front:
+@scenario
+def behind_tls(folder: Path) -> tuple[Ended, Ended]:
+    with echo_server() as (url, _), tls_front(url.removesuffix("/whip"), folder, authority=Authority()) as front:
         target = ("--target", f"{front.https}/whip", "--duration", "0.5", "--accept-invalid")
-        known = bench("calls", *target, "--ca", str(front.certificate))
-        unknown = bench("calls", *target)
-    assert known.returncode == 0, known.stderr
-    assert unknown.returncode == 7
-    assert "certificate" in unknown.stderr
-    assert len(unknown.stderr.splitlines()) == 1
+        return run_calls(folder, *target, "--ca", str(front.certificate)), run_calls(folder, *target)
 
 
-@pytest.mark.parametrize("arguments", [(UNREACHABLE,), ("ws://127.0.0.1:9", "--profile", "conversation")])
-def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, arguments: tuple[str, ...]) -> None:
-    ended = bench("calls", "--target", *arguments)
-    assert ended.returncode == 3
-    assert "nobody listens" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+@scenario
+def sockets_behind_tls(folder: Path) -> tuple[Ended, Ended]:
+    with realtime_sockets() as url, tls_front(url, folder, authority=Authority()) as front:
+        target = ("--target", f"{front.https.replace('https', 'wss')}/v1/realtime?model=any")
+        storm = ("--profile", "setup-storm", "--calls", "2", "--rate", "10", "--duration", "1", "--accept-invalid")
+        return run_calls(folder, *target, *storm, "--ca", str(front.certificate)), run_calls(folder, *target, *storm)
+
+
+@pytest.mark.parametrize(("name", "code"), [("behind_tls", 7), ("sockets_behind_tls", 3)])
+def test_a_target_behind_tls_is_called_if_its_certificate_is_known(
+    ended: Mapping[str, "Future[tuple[Ended, Ended]]"], name: str, code: int
+) -> None:
+    known, unknown = ended[name].result()
+    assert known.code == 0, known.said
+    assert unknown.code == code
+    assert "certificate" in unknown.said
+    assert len(unknown.said.splitlines()) == 1
+
+
+@scenario
+def nobody(folder: Path) -> list[Ended]:
+    targets = ((UNREACHABLE,), ("ws://127.0.0.1:9", "--profile", "conversation"))
+    return [run_calls(folder, "--target", *target) for target in targets]
+
+
+def test_nobody_at_the_target_has_an_exit_code_of_its_own(ended: Mapping[str, "Future[list[Ended]]"]) -> None:
+    for run in ended["nobody"].result():
+        assert run.code == 3
+        assert "nobody listens" in run.said
+        assert len(run.said.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -285,15 +466,10 @@ def test_nobody_at_the_target_has_an_exit_code_of_its_own(callers: None, argumen
     ],
 )
 def test_impossible_options_end_with_one_line_of_advice(arguments: tuple[str, ...], advice: str) -> None:
-    ended = bench("calls", *arguments)
-    assert ended.returncode == 2
-    assert advice in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert advice in refused("calls", *arguments)
 
 
 def test_help_names_every_exit_code() -> None:
-    told = subprocess.run(
-        command("calls", "--help"), capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
-    ).stdout
+    told = CliRunner().invoke(app, ["bench", "calls", "--help"], env={"COLUMNS": "200"}).stdout
     for meaning in ("nobody answers at the target", "does not take the key", "stopped answering in the middle"):
         assert meaning in told

@@ -12,7 +12,7 @@ from bench.transceiver.churn import growth
 from bench.transceiver.measure import why_invalid
 from bench.transceiver.result import rows_of_calls
 from bench.transceiver.scrape import Scrape, dropped_between, lag_quantile_ms
-from tests.support.bench_command import bench, missing_callers, missing_tools
+from tests.support.bench_command import bench, missing_callers, missing_tools, refused
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,7 @@ def measurable(require: Callable[[str | None], None]) -> None:
     ],
 )
 def test_wrong_options_end_with_one_line_of_advice(command: str, arguments: tuple[str, ...], advice: str) -> None:
-    ended = bench(command, *arguments)
-    assert ended.returncode == 2
-    assert advice in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    assert advice in refused(command, *arguments)
 
 
 @pytest.mark.timeout(500)
@@ -42,14 +39,14 @@ def test_a_short_run_measures_real_calls_on_both_kinds_of_server(measurable: Non
     written, page, cases = tmp_path / "result.json", tmp_path / "report.html", tmp_path / "cases.xml"
     ended = bench(
         "transceiver",
-        *("--contenders", "python:loopback,python:echo,str0m", "--sessions", "4", "--seconds", "2", "--rate", "10"),
+        *("--contenders", "python:echo,str0m", "--sessions", "4", "--seconds", "1", "--rate", "10"),
         *("--storm", "5", "--storm-at", "4", "--delay-ms", "20"),
         *("--json", str(written), "--html", str(page), "--junit", str(cases)),
     )
     # 1 says that this machine was too busy to believe the figures; that is no defect.
     assert ended.returncode in (0, 1), ended.stderr
     result = Result.model_validate_json(written.read_text())
-    servers = ["python:loopback", "python:echo", "str0m"]
+    servers = ["python:echo", "str0m"]
     assert [row.name for row in result.rows] == [
         *(f"{server}, 4 sessions" for server in servers),
         *(f"{server}, storm over 4" for server in servers),
@@ -59,12 +56,12 @@ def test_a_short_run_measures_real_calls_on_both_kinds_of_server(measurable: Non
     for point in result.details["points"]:
         assert point["sessions_up"] == 4, point
         assert point["failures"] == {}
-        assert point["playing"]["received"] == point["playing"]["sent"] == 4 * 2 * 50
+        assert point["playing"]["received"] == point["playing"]["sent"] == 4 * 50
         assert point["cpu_ms_per_session_second"] > 0
-        assert point["playing"]["round_trip_us"]["count"] == 400
+        assert point["playing"]["round_trip_us"]["count"] == 200
         assert point["setup"]["whole_us"]["count"] == 4
         assert point["storm"]["arriving"]["whole_us"]["count"] == 5
-    for row in result.rows[-3:]:
+    for row in result.rows[-2:]:
         # A round trip is the least that anything after the answer can take.
         to_ice, to_dtls, to_media = (figure.value or 0 for figure in row.figures)
         assert 1 <= to_ice <= to_dtls <= to_media

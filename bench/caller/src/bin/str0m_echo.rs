@@ -83,7 +83,10 @@ fn signal(http: &Server, media: SocketAddr, certificate: &DtlsCert, tell: &Sende
             Method::Post => accept(&mut request, media, certificate, last_id.fetch_add(1, Ordering::Relaxed)),
             Method::Delete => {
                 let id = request.url().rsplit('/').next().and_then(|id| id.parse().ok());
-                id.map(|id| (Told::End { id }, Response::from_string("")))
+                // tiny_http may queue a connection for a thread that another one has just taken, and which has it until it
+                // is closed: of many that hang up at once, some would wait for the others to leave.
+                let last = header("Connection", "close");
+                id.map(|id| (Told::End { id }, Response::from_string("").with_header(last)))
             }
             _ => None,
         };
@@ -109,6 +112,10 @@ fn answer(request: Request, response: Response<io::Cursor<Vec<u8>>>) {
     }
 }
 
+fn header(name: &str, value: &str) -> Header {
+    Header::from_bytes(name, value).expect("made of constants and digits")
+}
+
 fn accept(
     request: &mut Request,
     media: SocketAddr,
@@ -130,7 +137,6 @@ fn accept(
         .build(Instant::now());
     rtc.add_local_candidate(Candidate::host(media, "udp").ok()?);
     let answer = rtc.sdp_api().accept_offer(SdpOffer::from_sdp_string(&offer).ok()?).ok()?;
-    let header = |name: &str, value: &str| Header::from_bytes(name, value).expect("made of constants and digits");
     let response = Response::from_string(answer.to_sdp_string())
         .with_status_code(201)
         .with_header(header("Content-Type", "application/sdp"))
