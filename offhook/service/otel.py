@@ -50,7 +50,7 @@ class OtelTracing:
     def begin(self, name: str, begin: float, attributes: Attributes | None = None, *, parent: str = "") -> Trace:
         """See `Tracing`. A `parent` that is no traceparent begins a trace of its own."""
         context = _PROPAGATOR.extract({"traceparent": parent}) if parent else Context()
-        return OtelTrace(self._tracer, _span(self._tracer, name, begin, attributes, context))
+        return OtelTrace(self._tracer, name, begin, attributes, context)
 
     async def close(self) -> None:
         """See `Tracing`."""
@@ -58,11 +58,14 @@ class OtelTracing:
 
 
 class OtelTrace:
-    """Implements `Trace`."""
+    """Implements `Trace`. The clocks are compared once, so that its spans keep the order and length they had."""
 
-    def __init__(self, tracer: Tracer, root: Span) -> None:
+    def __init__(
+        self, tracer: Tracer, name: str, begin: float, attributes: Attributes | None, context: Context
+    ) -> None:
         self._tracer = tracer
-        self._root = root
+        self._monotonic_zero_ns = time.time_ns() - time.monotonic_ns()
+        root = self._root = self._begin(name, begin, attributes, context)
         self._below = set_span_in_context(root, Context())
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier, self._below)
@@ -71,21 +74,19 @@ class OtelTrace:
 
     def span(self, name: str, begin: float, end: float, attributes: Attributes | None = None) -> None:
         """See `Trace`."""
-        _span(self._tracer, name, begin, attributes, self._below).end(_unix_ns(end))
+        self._begin(name, begin, attributes, self._below).end(self._unix_ns(end))
 
     def end(self, now: float, attributes: Attributes | None = None) -> None:
         """See `Trace`."""
         self._root.set_attributes(_known(attributes))
-        self._root.end(_unix_ns(now))
+        self._root.end(self._unix_ns(now))
 
+    def _begin(self, name: str, begin: float, attributes: Attributes | None, context: Context) -> Span:
+        return self._tracer.start_span(name, context, attributes=_known(attributes), start_time=self._unix_ns(begin))
 
-def _span(tracer: Tracer, name: str, begin: float, attributes: Attributes | None, context: Context) -> Span:
-    return tracer.start_span(name, context, attributes=_known(attributes), start_time=_unix_ns(begin))
+    def _unix_ns(self, monotonic_s: float) -> int:
+        return self._monotonic_zero_ns + int(monotonic_s * 1e9)
 
 
 def _known(attributes: Attributes | None) -> dict[str, str | int | float | bool]:
     return {name: value for name, value in (attributes or {}).items() if value is not None}
-
-
-def _unix_ns(monotonic_s: float) -> int:
-    return time.time_ns() - int((time.monotonic() - monotonic_s) * 1e9)

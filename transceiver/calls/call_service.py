@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -143,7 +142,7 @@ class CallService:
             raise TooManyConnecting(f"Too many at once: {error}. Call again in a moment.") from None
         except NoCandidates as error:
             raise NoRelay(f"No relay: {error}. Call again in a moment.") from None
-        call.open(opened, self._begin_trace(opened.call_id, model))
+        call.open(opened, self._begin_trace(opened.call_id, model, now))
         self._calls[call.id] = call
         try:
             await self._join(call, model, session, quota)
@@ -154,8 +153,8 @@ class CallService:
         call.placed(model)
         return call
 
-    def _begin_trace(self, call_id: str, model: str) -> Trace:
-        return self._tracing.begin("call", time.monotonic(), {"offhook.call_id": call_id, "offhook.model": model})
+    def _begin_trace(self, call_id: str, model: str, begin: float) -> Trace:
+        return self._tracing.begin("call", begin, {"offhook.call_id": call_id, "offhook.model": model})
 
     def _model(self, wanted: str | None) -> str:
         default = self._default_model or next(iter(self._workers.models()), LOOPBACK)
@@ -211,7 +210,7 @@ class CallService:
                     session,
                     ended=self._on_socket_ended,
                     quota=quota,
-                    begin_trace=partial(self._begin_trace, call_id, model),
+                    begin_trace=lambda: self._begin_trace(call_id, model, time.monotonic()),
                 )
         except BaseException:
             self._forget_socket(call_id)
