@@ -98,10 +98,6 @@ class SpokenCaller:
         times = (at for at, level, _ in self.heard if at >= when and level < AUDIBLE_DBOV)
         return next(times, None)
 
-    def last_sound(self) -> float:
-        """When the last audible frame came."""
-        return next((at for at, level, _ in reversed(self.heard) if level < AUDIBLE_DBOV), 0.0)
-
     # Conversation
 
     async def configure(self, **session: Any) -> Mapping[str, Any]:  # noqa: ANN401 - JSON
