@@ -108,9 +108,20 @@ up: setup $(STAMPS)/models ## Start the whole fabric here and print its URL; ARG
 .PHONY: test
 test: lint test-rust test-python $(if $(filter true,$(CI)),policy) ## The whole suite: lint, Rust tests, Python tests, in CI the policy scan (`make -k test` goes on after a failure)
 
+# These start no whole system and share nothing, and half of their time is waiting: two processes. What has browsers, sound
+# and a fabric runs one test at a time.
+APART := tests/unit tests/scenario tests/chart
+
 .PHONY: test-python
 test-python: setup-test ## pytest; ARGS="tests/unit -k relay" narrows it
+ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
+else
+	@failed=; \
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(APART) || failed=1; \
+	$(BIN)/pytest $(addprefix --ignore ,$(APART)) || failed=1; \
+	[ -z "$$failed" ]
+endif
 
 .PHONY: images
 images: setup ## An image per role, by podman or buildah; ARGS="relay" builds one

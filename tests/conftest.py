@@ -8,6 +8,9 @@ from hypothesis import settings
 
 from tests.support.fabric import Fabric, running_fabric
 
+MEASURED = "measured"
+"""The property of a test under which `show` notes a figure."""
+
 # No deadline: a busy machine is not a failure. In CI the same examples on every run, so that a red run is about the
 # change; on a laptop new ones each time, which is where new ones are wanted.
 settings.register_profile("laptop", deadline=None)
@@ -36,11 +39,21 @@ def require() -> Callable[[str | None], None]:
 
 
 @pytest.fixture
-def show(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a measured figure whether or not the test passes."""
+def show(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Notes a measured figure, which the end of the run prints whether or not the test passes."""
+    return lambda text: request.node.user_properties.append((MEASURED, text))
 
-    def write(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {text}", flush=True)
 
-    return write
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests have measured, in whichever process they ran."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    figures = [
+        f"{report.nodeid.partition('::')[2]}: {text}"
+        for report in reports
+        if report.when == "call"
+        for name, text in report.user_properties
+        if name == MEASURED
+    ]
+    if figures:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(figures))
