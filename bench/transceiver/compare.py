@@ -18,7 +18,7 @@ from bench.report.model import Result
 from bench.report.points import Bench, points_result
 from bench.transceiver.measure import Point, options, round_trips, warm_up
 from bench.transceiver.result import rows_of_calls
-from bench.transceiver.servers import aiortc_versions, require, running
+from bench.transceiver.servers import aiortc_versions, pion_version, require, running
 
 SERVER_CORE, LOAD_CORE = 0, 1
 OVERLOADED: Final = 0.05
@@ -101,4 +101,5 @@ def _measure(contender: str, sessions: int, folder: Path, wanted: Wanted, trips:
 def versions() -> dict[str, Any]:
     """Of everything that was measured or measures."""
     ours = {name: version(name) for name in ("offhook", "uvloop", "pylibsrtp", "pyopenssl", "aiohttp")}
-    return {"offhook": ours, "load client and str0m": client.versions(), "aiortc": aiortc_versions()}
+    load = client.versions()
+    return {"offhook": ours, "load client and str0m": load, "pion": pion_version(), "aiortc": aiortc_versions()}

@@ -1,7 +1,8 @@
-"""The servers that are compared: this checkout's transceiver in each of its forms, str0m and aiortc."""
+"""The servers that are compared: this checkout's transceiver in each of its forms, str0m, Pion and aiortc."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,8 @@ from transceiver.config import TransceiverConfig
 ROOT: Final = Path(__file__).resolve().parents[2]
 AIORTC_LOCK: Final = ROOT / "requirements" / "bench-aiortc.txt"
 AIORTC_HOME: Final = ROOT / "build" / "bench" / "aiortc"
+PION: Final = ROOT / "bench" / "pion"
+PION_ECHO: Final = ROOT / "build" / "pion-echo"
 KEY: Final = "bench-key"
 READY_WITHIN_S: Final = 30.0
 CANDIDATE: Final = "203.0.113.1:3478"
@@ -32,7 +35,7 @@ WORKERS: Final = {
     "parrot": "bench.transceiver.parrot_worker:ParrotWorker",
 }
 """What serves a model; `parrot` is for WebSockets, where audio outside an answer has no place."""
-OTHERS: Final = ("str0m", "aiortc")
+OTHERS: Final = ("str0m", "pion", "aiortc")
 CONTENDERS: Final = (*(f"{port}:{model}" for port in PORTS for model in MODELS), *OTHERS)
 
 
@@ -63,6 +66,9 @@ def running(contender: str, folder: Path, *, server_core: int | None, load_core:
     if contender == "str0m":
         with _whip([str(RELEASE / "str0m-echo")], folder, server_core) as server:
             yield server
+    elif contender == "pion":
+        with _whip([str(pion_echo())], folder, server_core) as server:
+            yield server
     elif contender == "aiortc":
         python = aiortc_python()
         script = Path(__file__).parent / "aiortc_echo.py"
@@ -82,6 +88,8 @@ def require(contender: str) -> None:
     """
     if contender == "aiortc":
         aiortc_python()
+    elif contender == "pion":
+        pion_echo()
     elif ":" in contender:
         port = contender.partition(":")[0]
         if port != "python" and "media_port" not in TransceiverConfig.model_fields:
@@ -199,3 +207,23 @@ def aiortc_versions() -> dict[str, str]:
     """What the aiortc contender is made of, out of its lock file."""
     pins = (line.split()[0].partition("==") for line in AIORTC_LOCK.read_text().splitlines() if "==" in line)
     return {name: version for name, _, version in pins if name in ("aiortc", "aioice", "pylibsrtp")}
+
+
+def pion_echo() -> Path:
+    """The echo server on Pion, built when first needed; quick if it is built.
+
+    Raises:
+        CannotMeasure: there is no Go, or it does not build here.
+    """
+    command = [str(ROOT / "scripts" / "build-pion.sh"), str(PION), str(PION_ECHO.relative_to(ROOT)), ".venv/bin"]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    if built.returncode != 0 or not PION_ECHO.exists():
+        raise CannotMeasure(f"pion: {(built.stderr or built.stdout).strip()[-500:]}")
+    return PION_ECHO
+
+
+def pion_version() -> str:
+    """Pion's, out of the lock file of the echo server."""
+    found = re.search(r"pion/webrtc/v4 v(\S+)", (PION / "go.mod").read_text())
+    assert found is not None, "bench/pion does without Pion"
+    return found[1]

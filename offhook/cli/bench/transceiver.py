@@ -13,9 +13,9 @@ def transceiver(
         str,
         typer.Option(
             help="Servers, separated by commas: PORT:MODEL of this checkout's transceiver (ports native and python; "
-            "models loopback, echo behind a worker, pcm behind a worker that wants PCM), str0m, aiortc."
+            "models loopback, echo behind a worker, pcm behind a worker that wants PCM), str0m, pion, aiortc."
         ),
-    ] = "native:loopback,python:loopback,native:echo,str0m,aiortc",
+    ] = "native:loopback,python:loopback,native:echo,str0m,pion,aiortc",
     sessions: Annotated[
         str, typer.Option(help="Numbers of sessions, separated by commas, in rising order.")
     ] = "50,200",
@@ -34,8 +34,8 @@ def transceiver(
     """What a call costs a transceiver, in CPU, memory and delay, beside other servers, alternating in one run.
 
     Real WebRTC callers (ICE, DTLS, SRTP, RTCP) send Opus every 20 ms and measure what comes back. The server has core
-    0, the callers core 1; all traffic is on the loopback interface. Needs cargo, to build the callers; aiortc is
-    installed into build/ when it is first asked for. docs/bench.md explains each figure.
+    0, the callers core 1; all traffic is on the loopback interface. Needs cargo, to build the callers, and Go for
+    pion; aiortc is installed into build/ when it is first asked for. docs/bench.md explains each figure.
 
     Exit codes: 0 measured; 1 the load client failed, or a point says more of the load than of the server; 2 wrong
     options, or this machine lacks something.

@@ -12,13 +12,18 @@ from bench.transceiver.churn import growth
 from bench.transceiver.measure import why_invalid
 from bench.transceiver.result import rows_of_calls
 from bench.transceiver.scrape import Scrape, dropped_between, lag_quantile_ms
+from bench.transceiver.servers import PION_ECHO
 from tests.support.bench_command import bench, missing_callers, missing_tools, refused
+
+
+def _missing_pion() -> str | None:
+    return None if PION_ECHO.exists() else "no echo server on Pion here: run make setup-test where Go is"
 
 
 @pytest.fixture(scope="module")
 def measurable(require: Callable[[str | None], None]) -> None:
-    """The load client is there, and can be pinned."""
-    require(missing_tools("cc", "taskset", cores=2) or missing_callers())
+    """The load client and the echo server on Pion are there, and can be pinned."""
+    require(missing_tools("cc", "taskset", cores=2) or missing_callers() or _missing_pion())
 
 
 @pytest.mark.parametrize(
@@ -37,16 +42,16 @@ def test_wrong_options_end_with_one_line_of_advice(command: str, arguments: tupl
 @pytest.mark.timeout(500)
 def test_a_short_run_measures_real_calls_on_both_kinds_of_server(measurable: None, tmp_path: Path) -> None:
     written, page, cases = tmp_path / "result.json", tmp_path / "report.html", tmp_path / "cases.xml"
+    servers = ["python:echo", "str0m", "pion"]
     ended = bench(
         "transceiver",
-        *("--contenders", "python:echo,str0m", "--sessions", "4", "--seconds", "1", "--rate", "10"),
+        *("--contenders", ",".join(servers), "--sessions", "4", "--seconds", "1", "--rate", "10"),
         *("--storm", "5", "--storm-at", "4", "--delay-ms", "20"),
         *("--json", str(written), "--html", str(page), "--junit", str(cases)),
     )
     # 1 says that this machine was too busy to believe the figures; that is no defect.
     assert ended.returncode in (0, 1), ended.stderr
     result = Result.model_validate_json(written.read_text())
-    servers = ["python:echo", "str0m"]
     assert [row.name for row in result.rows] == [
         *(f"{server}, 4 sessions" for server in servers),
         *(f"{server}, storm over 4" for server in servers),
@@ -61,7 +66,7 @@ def test_a_short_run_measures_real_calls_on_both_kinds_of_server(measurable: Non
         assert point["playing"]["round_trip_us"]["count"] == 200
         assert point["setup"]["whole_us"]["count"] == 4
         assert point["storm"]["arriving"]["whole_us"]["count"] == 5
-    for row in result.rows[-2:]:
+    for row in result.rows[-len(servers) :]:
         # A round trip is the least that anything after the answer can take.
         to_ice, to_dtls, to_media = (figure.value or 0 for figure in row.figures)
         assert 1 <= to_ice <= to_dtls <= to_media
