@@ -143,10 +143,9 @@ class Call:
         for datagram in received:
             self.client.receive(datagram[HEADER_BYTES:], self.now)
 
-    def _sendto(self, datagram: bytes, relay: Address) -> bool:
+    def _sendto(self, datagram: bytes, relay: Address) -> None:
         if self.client.connected_at is None:
             self._to_client.append(datagram)
-        return True
 
 
 def measure_hub() -> float:

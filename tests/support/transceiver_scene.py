@@ -252,7 +252,7 @@ class TransceiverScene:
     def _to_client(self, caller: Caller, datagram: bytes) -> None:
         self.network.carry(self.down, lambda: caller.client.receive(datagram, self.now))
 
-    def _from_transceiver(self, datagram: bytes, relay: Address) -> bool:
+    def _from_transceiver(self, datagram: bytes, relay: Address) -> None:
         header = decode_header(datagram)
         assert isinstance(header, SppHeader)
         inner = datagram[HEADER_BYTES:]
@@ -261,4 +261,3 @@ class TransceiverScene:
         for caller in self.callers:
             if caller.address == header.client and caller.relay == relay:
                 self._to_client(caller, inner)
-        return True

@@ -35,14 +35,14 @@ class PythonMediaPort(MediaPort):
 
     Args:
         address: what `address` says: where the socket is bound.
-        sendto: sends one datagram to a relay; False if the network refused it.
+        sendto: takes one datagram for a relay. What the network then refuses is told to `refused`.
         arm: called with the time when `release` is to be called next, whenever that has moved closer.
     """
 
     def __init__(
         self,
         address: Address,
-        sendto: Callable[[bytes, Address], bool],
+        sendto: Callable[[bytes, Address], None],
         arm: Callable[[float], None] = lambda when: None,
     ) -> None:
         self._counters = PortCounters()
@@ -110,9 +110,8 @@ class PythonMediaPort(MediaPort):
         return lane
 
     def stop(self, session_id: int) -> None:
-        """Forgets a session's keys and paths, and what waits to be sent."""
+        """Forgets a session's keys, lane and paths, and what waits to be sent."""
         self._schedule.forget(session_id)
-        """Forgets a session's keys, lane and paths."""
         for path in tuple(self._paths_of.get(session_id, ())):
             self.unbind(path)
         self._paths_of.pop(session_id, None)
@@ -218,11 +217,15 @@ class PythonMediaPort(MediaPort):
         if binding is None:
             self._drop(DropReason.SESSION_CLOSED)
             return
-        if self._sendto(binding.header + datagram, binding.relay):
-            self._counters.datagrams_sent += 1
-            self._counters.bytes_sent += len(datagram)
-        else:
-            self._drop(DropReason.SEND_FAILED)
+        self._counters.datagrams_sent += 1
+        self._counters.bytes_sent += len(datagram)
+        self._sendto(binding.header + datagram, binding.relay)
+
+    def refused(self, datagrams: int, size: int) -> None:
+        """Datagrams of `size` bytes in all, envelopes included, were handed to `sendto` and have not left."""
+        self._counters.datagrams_sent -= datagrams
+        self._counters.bytes_sent -= size - datagrams * HEADER_BYTES
+        self._counters.drops[DropReason.SEND_FAILED] += datagrams
 
     def send_rtp(self, session_id: int, path: Path, packet: bytes) -> None:
         """Protects and sends an RTP packet."""

@@ -1,20 +1,32 @@
 """The `python` media port on a socket: a thin shell around `PythonMediaPort`.
 
-What is scheduled leaves by a timer of the event loop, and so as late as the loop is.
+At each wake-up it takes what waits in the socket, where the kernel joins what a relay has sent together (`UDP_GRO`);
+what is sent meanwhile leaves together at its end, what is sent at other times at the end of the loop's turn. What is
+scheduled leaves by a timer of the event loop, and so as late as the loop is.
 """
 
 import asyncio
+import contextlib
 import socket
+import struct
 import time
+from typing import Final
 
 from transceiver.media_port.interface import EXPEDITED_FORWARDING, SOCKET_BUFFER_BYTES
-from transceiver.media_port.python_core import MAX_DATAGRAM_BYTES, PythonMediaPort
+from transceiver.media_port.outbox import Outbox
+from transceiver.media_port.python_core import PythonMediaPort
 from transceiver.media_port.socket_watch import SocketWatch
 from wire.address import Address
 
-DATAGRAMS_PER_WAKE_UP = 128
-"""Then timers and other sockets get their turn."""
-MAPPED = "::ffff:"
+TRAINS_PER_WAKE_UP: Final = 128
+"""Datagrams, or as many as the kernel has joined; then timers and other sockets get their turn."""
+MAX_TRAIN_BYTES: Final = 65_536
+MAPPED: Final = "::ffff:"
+
+_SOL_UDP: Final = 17
+_UDP_GRO: Final = 104
+_SEGMENT = struct.Struct("=i")
+_CONTROL_BYTES: Final = socket.CMSG_SPACE(_SEGMENT.size)
 
 
 class SocketPort(PythonMediaPort):
@@ -26,13 +38,18 @@ class SocketPort(PythonMediaPort):
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._udp = udp
+        self._train = memoryview(bytearray(MAX_TRAIN_BYTES))
+        self._outbox = Outbox(udp, self.refused)
+        self._flushing = False
         self._watch = SocketWatch(loop, udp.fileno(), self._read)
 
     def close(self) -> None:
-        """Closes the socket."""
+        """Closes the socket; what is still to be flushed goes first."""
         if self._timer is not None:
             self._timer.cancel()
         self._watch.close()
+        if self._udp.fileno() >= 0:
+            self._outbox.flush()
         self._udp.close()
 
     def _release_at(self, when: float) -> None:
@@ -45,29 +62,40 @@ class SocketPort(PythonMediaPort):
         self.release(time.monotonic())
 
     def _read(self, now: float) -> tuple[int, bool]:
-        for count in range(DATAGRAMS_PER_WAKE_UP):
+        self._flushing = True
+        try:
+            return self._read_trains(now)
+        finally:
+            self._flush()
+
+    def _read_trains(self, now: float) -> tuple[int, bool]:
+        count = 0
+        for _ in range(TRAINS_PER_WAKE_UP):
             try:
-                # One byte more than is accepted shows that a datagram was longer.
-                datagram, sender = self._udp.recvfrom(MAX_DATAGRAM_BYTES + 1)
+                size, control, _, sender = self._udp.recvmsg_into([self._train], _CONTROL_BYTES)
             except BlockingIOError:
                 return count, False
             except ConnectionError:
                 # An ICMP error of an earlier send, such as a relay that is gone; the next datagram may be fine.
                 continue
-            self.receive(datagram, Address(_plain(sender[0]), sender[1]), now)
-        return DATAGRAMS_PER_WAKE_UP, True
+            segment = _SEGMENT.unpack(control[0][2])[0] if control else size
+            relay = Address(_plain(sender[0]), sender[1])
+            for start in range(0, size, segment) if size else (0,):
+                self.receive(bytes(self._train[start : min(start + segment, size)]), relay, now)
+                count += 1
+        return count, True
 
-    def _send(self, datagram: bytes, relay: Address) -> bool:
-        try:
-            self._udp.sendto(datagram, (self._as_dialled(relay.host), relay.port))
-        except OSError:
-            # A full buffer, or a network that is not there: media does not wait, and the port counts it.
-            return False
-        return True
+    def _send(self, datagram: bytes, relay: Address) -> None:
+        self._outbox.push(datagram, relay)
+        if not self._flushing:
+            # At the end of this turn of the loop, with all that is sent until then.
+            self._flushing = True
+            self._loop.call_soon(self._flush)
 
-    def _as_dialled(self, host: str) -> str:
-        """An IPv6 socket reaches IPv4 under a mapped address (RFC 4291 section 2.5.5.2)."""
-        return MAPPED + host if self._udp.family == socket.AF_INET6 and ":" not in host else host
+    def _flush(self) -> None:
+        self._flushing = False
+        if self._udp.fileno() >= 0:
+            self._outbox.flush()
 
 
 def _plain(host: str) -> str:
@@ -96,6 +124,8 @@ async def open_python_port(listen: Address, dscp: int = EXPEDITED_FORWARDING) ->
         udp.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, dscp << 2)  # also what an IPv6 socket sends to IPv4 relays
         if family == socket.AF_INET6:
             udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, dscp << 2)
+        with contextlib.suppress(OSError):  # a kernel before Linux 5.0 joins nothing
+            udp.setsockopt(_SOL_UDP, _UDP_GRO, 1)
         udp.bind((listen.host, listen.port))
     except OSError:
         udp.close()
