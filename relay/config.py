@@ -21,7 +21,8 @@ class RelayConfig(Config):
     cluster_id: int = Field(ge=0, le=0xFFFF, description="Ufrags of other clusters are refused.")
     listen: tuple[str, ...] = Field(
         min_length=1,
-        description="ip:port of the public UDP sockets, bound with SO_REUSEPORT: several relays may share.",
+        description="ip:port of the public UDP sockets, bound with SO_REUSEPORT: several relays may share. On a host "
+        "where clients use several addresses name each: 0.0.0.0 answers from the one that its routes choose.",
     )
     advertise: tuple[str, ...] | None = Field(
         None,
