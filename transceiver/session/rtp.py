@@ -33,6 +33,9 @@ _EXTENSION = Struct("!HH")
 _ONE_BYTE_PROFILE = 0xBEDE
 _TWO_BYTE_PROFILE = 0x1000
 _MAX_ONE_BYTE_ID = 14
+_FIRST_ONE_BYTE_HEAD = 0x10
+_ONE_BYTE_END = 0xF0
+"""Id 15: nothing after it is read."""
 
 
 class RtpPacket(NamedTuple):
@@ -80,30 +83,43 @@ def parse_rtp(packet: bytes) -> RtpPacket | DropReason:
 
 def _parse_extensions(profile: int, body: bytes) -> Mapping[int, bytes]:
     """The elements of either form. What follows a broken element is ignored: an extension may always be ignored."""
+    if profile == _ONE_BYTE_PROFILE:
+        return _one_byte_elements(body)
+    return _two_byte_elements(body) if profile & 0xFFF0 == _TWO_BYTE_PROFILE else _NO_EXTENSIONS
+
+
+def _one_byte_elements(body: bytes) -> Mapping[int, bytes]:
     found: dict[int, bytes] = {}
-    position = 0
-    one_byte = profile == _ONE_BYTE_PROFILE
-    if not one_byte and profile & 0xFFF0 != _TWO_BYTE_PROFILE:
-        return found
-    while position < len(body):
-        if body[position] == 0:
-            position += 1
+    position, end = 0, len(body)
+    while position < end:
+        head = body[position]
+        position += 1
+        if not head:
             continue
-        if one_byte:
-            identifier, length = body[position] >> 4, (body[position] & 0x0F) + 1
-            position += 1
-            if identifier == 15:
-                break
-        else:
-            if position + 2 > len(body):
-                break
-            identifier, length = body[position], body[position + 1]
-            position += 2
-        if position + length > len(body):
+        following = position + (head & 0x0F) + 1
+        if head >= _ONE_BYTE_END or following > end:
             break
-        if identifier:
-            found.setdefault(identifier, body[position : position + length])
-        position += length
+        if head >= _FIRST_ONE_BYTE_HEAD:
+            found.setdefault(head >> 4, body[position:following])
+        position = following
+    return found
+
+
+def _two_byte_elements(body: bytes) -> Mapping[int, bytes]:
+    found: dict[int, bytes] = {}
+    position, end = 0, len(body)
+    while position < end:
+        identifier = body[position]
+        position += 1
+        if not identifier:
+            continue
+        if position == end:
+            break
+        following = position + 1 + body[position]
+        if following > end:
+            break
+        found.setdefault(identifier, body[position + 1 : following])
+        position = following
     return found
 
 
