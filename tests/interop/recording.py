@@ -61,15 +61,15 @@ class Recording:
         """Seconds recorded."""
         return len(self.local) / SAMPLE_RATE
 
-    def match(self) -> Match:
+    def match(self, *, window_s: float = WINDOW_S, longest_delay_s: float = LONGEST_DELAY_S) -> Match:
         """Compares windows of the remote signal with the local one before them; the best window's result.
 
         Raises:
             ValueError: no window after the settling time has sound in it.
         """
-        window, step = int(WINDOW_S * SAMPLE_RATE), SAMPLE_RATE // 2
+        window, step, longest = int(window_s * SAMPLE_RATE), SAMPLE_RATE // 2, int(longest_delay_s * SAMPLE_RATE)
         starts = range(int(SETTLING_S * SAMPLE_RATE), len(self.remote) - window + 1, step)
-        matches = [self._match_at(start, window) for start in starts if self._audible(start, window)]
+        matches = [self._match_at(start, window, longest) for start in starts if self._audible(start, window)]
         if not matches:
             raise ValueError(f"nothing was heard in {self.duration_s:.1f} s")
         return max(matches)
@@ -77,9 +77,9 @@ class Recording:
     def _audible(self, start: int, window: int) -> bool:
         return bool(np.sqrt(np.mean(self.remote[start : start + window] ** 2)) > AUDIBLE)
 
-    def _match_at(self, start: int, window: int) -> Match:
+    def _match_at(self, start: int, window: int, longest_delay: int) -> Match:
         heard = self.remote[start : start + window]
-        earliest = max(0, start - int(LONGEST_DELAY_S * SAMPLE_RATE))
+        earliest = max(0, start - longest_delay)
         said = self.local[earliest : start + window]
         correlations = _normalised_correlation(said, heard)
         best = int(np.argmax(correlations))

@@ -6,6 +6,7 @@ Runs in the system's Python, for which Debian builds the bindings.
 """
 
 import base64
+import itertools
 import queue
 import sys
 import threading
@@ -32,12 +33,13 @@ from whip import (  # noqa: E402 - the same
 )
 
 FRAME_S = 0.02
+FRAME_NS = 20_000_000
 SAMPLE_BYTES = 2
 SPOKEN_RATE = 16_000
 HEARD_RATE = 48_000
 MOUTH = f"""
 webrtcbin name=rtc bundle-policy=max-bundle
-appsrc name=mouth is-live=true do-timestamp=true format=time
+appsrc name=mouth is-live=true format=time
     caps=audio/x-raw,format=S16LE,layout=interleaved,rate={SPOKEN_RATE},channels=1
 ! audioconvert ! audioresample ! opusenc ! rtpopuspay pt=111
 ! application/x-rtp,media=audio,encoding-name=OPUS,clock-rate=48000,payload=111 ! rtc.
@@ -85,7 +87,7 @@ class Peer:
         self._speech = speech
         self._said = 0
         self._speaking = self._closed = False
-        self._heard: list[bytes] = []
+        self._heard: list[tuple[int, bytes]] = []
         self._connected, self._ended = threading.Event(), threading.Event()
         self._pipeline = Gst.parse_launch(MOUTH)
         self._rtc, self._mouth = map(self._pipeline.get_by_name, ("rtc", "mouth"))
@@ -126,18 +128,24 @@ class Peer:
 
     def _hear(self, ear: Any) -> Any:
         buffer = ear.emit("pull-sample").get_buffer()
-        self._heard.append(buffer.extract_dup(0, buffer.get_size()))
+        self._heard.append((buffer.pts, buffer.extract_dup(0, buffer.get_size())))
         return Gst.FlowReturn.OK
 
     def _feed(self) -> None:
         size = int(SPOKEN_RATE * FRAME_S) * SAMPLE_BYTES
         due = time.monotonic()
-        while not self._closed:
+        for number in itertools.count():
+            if self._closed:
+                return
             frame = b""
             if self._speaking:
                 frame = self._speech[self._said : self._said + size]
                 self._said += size
-            self._mouth.emit("push-buffer", Gst.Buffer.new_wrapped(frame.ljust(size, b"\0")))
+            buffer = Gst.Buffer.new_wrapped(frame.ljust(size, b"\0"))
+            # By the sample, and not by when we came to it: where this thread is late the encoder would hear gaps and
+            # overlaps, and put them into its RTP timestamps.
+            buffer.pts, buffer.duration = number * FRAME_NS, FRAME_NS
+            self._mouth.emit("push-buffer", buffer)
             due += FRAME_S
             time.sleep(max(0.0, due - time.monotonic()))
 
@@ -173,7 +181,7 @@ class Peer:
             "form": "samples",
             "sent": base64.b64encode(self._speech).decode(),
             "sent_rate": SPOKEN_RATE,
-            "received": base64.b64encode(b"".join(self._heard)).decode(),
+            "received": base64.b64encode(_joined(self._heard)).decode(),
             "received_rate": HEARD_RATE,
         }
 
@@ -186,6 +194,18 @@ class Peer:
         self._mouth.emit("end-of-stream")
         time.sleep(GOODBYE_S)
         self._pipeline.set_state(Gst.State.NULL)
+
+
+def _joined(heard: list[tuple[int, bytes]]) -> bytes:
+    """What was heard, with silence where nothing was: a lost frame must not move those behind it."""
+    joined = bytearray()
+    began = heard[0][0] if heard else 0
+    for pts, samples in heard:
+        missing = (pts - began) * HEARD_RATE // Gst.SECOND - len(joined) // SAMPLE_BYTES
+        if missing * Gst.SECOND > FRAME_NS * HEARD_RATE:
+            joined += bytes(missing * SAMPLE_BYTES)
+        joined += samples
+    return bytes(joined)
 
 
 def main(http: str, api_key: str, data: Path) -> None:
