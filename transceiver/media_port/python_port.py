@@ -18,8 +18,8 @@ from transceiver.media_port.python_core import PythonMediaPort
 from transceiver.media_port.socket_watch import SocketWatch
 from wire.address import Address
 
-TRAINS_PER_WAKE_UP: Final = 128
-"""Datagrams, or as many as the kernel has joined; then timers and other sockets get their turn."""
+DATAGRAMS_PER_WAKE_UP: Final = 128
+"""Then, at the end of a train, timers and other sockets get their turn."""
 MAX_TRAIN_BYTES: Final = 65_536
 MAPPED: Final = "::ffff:"
 
@@ -38,7 +38,7 @@ class SocketPort(PythonMediaPort):
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._udp = udp
-        self._train = memoryview(bytearray(MAX_TRAIN_BYTES))
+        self._buffer = memoryview(bytearray(MAX_TRAIN_BYTES))
         self._outbox = Outbox(udp, self.refused)
         self._flushing = False
         self._watch = SocketWatch(loop, udp.fileno(), self._read)
@@ -70,9 +70,9 @@ class SocketPort(PythonMediaPort):
 
     def _read_trains(self, now: float) -> tuple[int, bool]:
         count = 0
-        for _ in range(TRAINS_PER_WAKE_UP):
+        for _ in range(DATAGRAMS_PER_WAKE_UP):
             try:
-                size, control, _, sender = self._udp.recvmsg_into([self._train], _CONTROL_BYTES)
+                size, control, _, sender = self._udp.recvmsg_into([self._buffer], _CONTROL_BYTES)
             except BlockingIOError:
                 return count, False
             except ConnectionError:
@@ -80,9 +80,12 @@ class SocketPort(PythonMediaPort):
                 continue
             segment = _SEGMENT.unpack(control[0][2])[0] if control else size
             relay = Address(_plain(sender[0]), sender[1])
+            train = bytes(self._buffer[:size])
             for start in range(0, size, segment) if size else (0,):
-                self.receive(bytes(self._train[start : min(start + segment, size)]), relay, now)
+                self.receive(train[start : start + segment], relay, now)
                 count += 1
+            if count >= DATAGRAMS_PER_WAKE_UP:
+                break
         return count, True
 
     def _send(self, datagram: bytes, relay: Address) -> None:
