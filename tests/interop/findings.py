@@ -12,8 +12,8 @@ from tests.interop.recording import Recording, resample
 # The first frames may be sent before the far side listens, and an ICE restart may cost some.
 LEAST_SHARE = 0.8
 LEAST_CORRELATION = 0.8
-# Where the machine is busy, a client says what it has late, and its jitter buffer stretches and shrinks what comes back:
-# so windows are short, and may have come seconds late. Speech agrees with other speech by 0.4 at most in them (measured).
+# Where the machine is busy a client speaks late, and its jitter buffer stretches and shrinks what comes back: windows
+# are short, and may have come seconds late. Other speech agrees by 0.4 at most in them (measured).
 WINDOW_S = 1.0
 LONGEST_DELAY_S = 4.0
 
