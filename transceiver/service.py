@@ -224,12 +224,10 @@ class Transceiver:
             max_sockets=config.max_sessions,
             tracing=tracing,
         )
-        if config.workers:
-            try:
-                async with asyncio.timeout(FIRST_WORKER_WITHIN_S):
-                    await self._workers.wait_ready()
-            except TimeoutError:
-                _log.warning("no worker has answered yet; calls for their models get 503 until one does")
+        if config.workers and not await self._background.first_to_end(
+            self._workers.wait_ready(), FIRST_WORKER_WITHIN_S
+        ):
+            _log.warning("no worker has answered yet; calls for their models get 503 until one does")
 
     async def _serve_routes(self) -> None:
         server = grpc.aio.server()

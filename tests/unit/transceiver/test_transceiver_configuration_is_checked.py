@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from offhook.service.config import ConfigError, load_config
-from tests.support.whole_transceiver import config, whole_transceiver
+from tests.support.whole_transceiver import config
+from transceiver import service
 from transceiver.config import TransceiverConfig
 
 GOOD: dict[str, Any] = {
@@ -87,6 +88,6 @@ async def test_who_is_to_ask_kubernetes_and_is_nowhere_ends_with_a_sentence(
     field: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "nothing"))
-    async with whole_transceiver(config(tmp_path, **{field: ("kubernetes:voice/others:grpc",)}), tmp_path) as made:
-        with pytest.raises(ConfigError, match="service account"):
-            await asyncio.wait_for(asyncio.shield(made.task), 20)
+    configuration = config(tmp_path, **{field: ("kubernetes:voice/others:grpc",)})
+    with pytest.raises(ConfigError, match="service account"):
+        await asyncio.wait_for(service.serve(configuration, asyncio.Event(), tmp_path / "ready.json"), 20)
