@@ -190,6 +190,9 @@ class Playout(Protocol):
         What is committed must have been taken back, and `settle` been told of it.
         """
 
+    def fall_silent(self, now: float) -> None:
+        """After a flush: ends what was cut off with silence, if nothing follows it."""
+
     def next_commit(self, now: float) -> float | None:
         """When `commit` is to be called next. None while nothing is ready; `buffered_ms` may be above 0 then."""
 

@@ -14,6 +14,7 @@ from transceiver.audio.interface import ANY_RECEPTION, no_loss
 from transceiver.audio.model_codec import PooledModelDecoder, PooledModelEncoder
 from transceiver.audio.pcm_playout import EncodingPlayout, Framing
 from transceiver.audio.settings import CLOCK_RATES, AudioSettings
+from transceiver.playout.silence import SILENCE
 from transceiver.sdp.reception import Reception
 
 
@@ -60,7 +61,7 @@ class NativeAudio:
             encoder,
             self._pool,
             self.counters,
-            framing=Framing(sample_rate_hz, CLOCK_RATES[codec], reception.frame_ms * 1000),
+            framing=Framing(sample_rate_hz, CLOCK_RATES[codec], reception.frame_ms * 1000, SILENCE[codec]),
             max_buffered_ms=max_buffered_ms,
             now=time.monotonic,
             ready=ready,

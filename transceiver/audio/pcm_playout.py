@@ -34,11 +34,13 @@ class Framing:
         sample_rate_hz: of the samples.
         clock_rate: of the packets' RTP timestamps, in Hz.
         frame_us: what one packet holds.
+        silence: a packet without sound.
     """
 
     sample_rate_hz: int
     clock_rate: int
     frame_us: int = 20_000
+    silence: bytes = b""
 
     @property
     def frame_bytes(self) -> int:
@@ -99,7 +101,9 @@ class EncodingPlayout:
         self._now = now
         self._ready = ready
         self._fraction_lost = fraction_lost
-        self._pacer = Pacer(framing.clock_rate, max_buffered_ms=max_buffered_ms + LEAD_US // 1000)
+        self._pacer = Pacer(
+            framing.clock_rate, max_buffered_ms=max_buffered_ms + LEAD_US // 1000, silence=framing.silence
+        )
         self._stretches: deque[_Stretch] = deque()
         self._encoding: deque[_Encoding] = deque()
         self._expected: tuple[str, int] | None = None
@@ -170,6 +174,11 @@ class EncodingPlayout:
                 self._counters.flushed_frames += 1
         self._reset = True
         return flushed_us // 1000 + self._pacer.flush(response_id)
+
+    def fall_silent(self, now: float) -> None:
+        """See `Playout`."""
+        if not self._stretches:
+            self._pacer.fall_silent(now)
 
     def next_commit(self, now: float) -> float | None:
         """See `Playout`. It is also when more is to be encoded."""

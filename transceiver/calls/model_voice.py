@@ -165,6 +165,8 @@ class ModelVoice:
         dropped_ms = self._playout.flush(response_id)
         if self._playout.buffered_ms == 0:
             self._told_drained = True
+        if dropped_ms:
+            self._playout.fall_silent(self._now())
         self._listener.voice_credit(dropped_ms)
         # What is spared has been taken back as well.
         self.ready()

@@ -30,6 +30,7 @@ from transceiver.calls.succession import Handover
 from transceiver.calls.worker_side import WorkerSide
 from transceiver.config import SessionLimits
 from transceiver.playout.pacer import Pacer
+from transceiver.playout.silence import SILENCE
 from transceiver.quality.socket_report import SocketReport
 from transceiver.realtime.errors import EventError
 from transceiver.realtime.model import ModelTraits
@@ -271,7 +272,11 @@ class WorkerCalls:
                     reception=client.reception,
                     fraction_lost=lambda: client.fraction_lost,
                 )
-            return Pacer(client.clock_rate, max_buffered_ms=self._limits.playout_buffer_ms)
+            return Pacer(
+                client.clock_rate,
+                max_buffered_ms=self._limits.playout_buffer_ms,
+                silence=SILENCE.get(client.codec, b""),
+            )
 
         return ModelVoice(client, open_playout, listener, now=time.monotonic)
 

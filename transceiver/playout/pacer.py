@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 from transceiver.media_port.interface import MAX_SCHEDULED
 from transceiver.playout.hold_up import HoldUp
+from transceiver.playout.silence import FRAME_US, FRAMES, LEVEL_DBOV
 
 LEAD_S = 0.4
 """So far ahead frames are committed: for so long the loop may be held up in the best case,"""
@@ -92,12 +93,14 @@ class Pacer:
         max_buffered_ms: bound of what has not been played. A frame beyond it is refused: the worker has exceeded its
             credit.
         slack_s: lateness up to which the schedule is kept.
+        silence: a frame of the codec without sound (`silence.SILENCE`); empty: none is sent.
     """
 
-    def __init__(self, clock_rate: int, *, max_buffered_ms: int, slack_s: float = 0.1) -> None:
+    def __init__(self, clock_rate: int, *, max_buffered_ms: int, slack_s: float = 0.1, silence: bytes = b"") -> None:
         self._clock_rate = clock_rate
         self._max_buffered_us = max_buffered_ms * 1000
         self._slack_s = slack_s
+        self._silence = silence
         self._queue: deque[_Queued] = deque()
         self._queued_us = 0
         self._committed: deque[_Committed] = deque()
@@ -312,14 +315,28 @@ class Pacer:
         What is committed must have been taken back, and `settle` been told of it. Of that, what is spared is queued
         again, in its place.
         """
-        before_us = self._queued_us + self._committed_us
         self._take_back()
-        kept = deque(frame for frame in self._queue if response_id is not None and frame.response_id != response_id)
-        self._queue = kept
-        self._queued_us = _duration_us(kept)
+        before_us = self._queued_us
+        self._queue = deque(frame for frame in self._queue if _is_spared(frame, response_id))
+        self._queued_us = _duration_us(self._queue)
         if self._queued_us < before_us:
             self._hold_up.forget()
         return (before_us - self._queued_us) // 1000
+
+    def fall_silent(self, now: float) -> None:
+        """After a flush: ends what was cut off with frames that belong to nothing, if nothing follows it."""
+        if not self._silence or self._due is None or self._queue or self._expected is None:
+            return
+        for _ in range(FRAMES):
+            self.push(
+                self._silence,
+                media_time_us=self._expected[1],
+                duration_us=FRAME_US,
+                now=now,
+                response_id=self._playing,
+                content_us=0,
+                level_dbov=LEVEL_DBOV,
+            )
 
     def close(self) -> None:
         """The call is over."""
@@ -335,6 +352,11 @@ class Pacer:
         self._queued_us += self._committed_us
         self._committed.clear()
         self._committed_us = 0
+
+
+def _is_spared(frame: _Queued, flushed: str | None) -> bool:
+    """What belongs to nothing is the silence after what was flushed before."""
+    return frame.content_us == 0 or (flushed is not None and frame.response_id != flushed)
 
 
 def _duration_us(frames: Iterable[_Queued]) -> int:

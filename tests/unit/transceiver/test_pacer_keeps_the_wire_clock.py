@@ -14,8 +14,8 @@ FRAME_US = 20_000
 START = 100.0
 
 
-def pacer(max_buffered_ms: int = 10_000) -> tuple[Pacer, WireClock]:
-    made = Pacer(48_000, max_buffered_ms=max_buffered_ms)
+def pacer(max_buffered_ms: int = 10_000, silence: bytes = b"") -> tuple[Pacer, WireClock]:
+    made = Pacer(48_000, max_buffered_ms=max_buffered_ms, silence=silence)
     return made, WireClock(made, START)
 
 
@@ -147,6 +147,42 @@ def test_a_flush_takes_effect_within_a_frame_and_leaves_other_responses_alone() 
     assert [frame.rtp_timestamp for _, frame in clock.left] == [960 * number for number in range(16)]
     assert all(abs(time - START - 0.02 * number) < 0.001 for number, (time, _) in enumerate(clock.left))
     assert clock.begun == ["first", "second"]
+
+
+def test_what_is_cut_off_ends_in_silence_that_counts_for_nothing() -> None:
+    target, clock = pacer(silence=b"hush")
+    target.fall_silent(START)
+    assert clock.next_at is None, "nothing had been said"
+    for number in range(20):
+        push(target, number)
+    clock.run(START + 0.09)
+    clock.take_back()
+    assert target.flush("resp") == 15 * 20
+    target.fall_silent(clock.now)
+    clock.step()
+    clock.take_back()
+    assert target.flush() == 0, "silence is nobody's"
+    clock.run(START + 1)
+    assert [frame.payload for _, frame in clock.left] == [b"0", b"1", b"2", b"3", b"4", b"hush", b"hush"]
+    assert [frame.rtp_timestamp for _, frame in clock.left] == [960 * number for number in range(7)]
+    assert clock.left[-1][1].level_dbov == 127
+    assert (target.played_us("resp"), target.take_played_ms(at_least=1)) == (100_000, 100)
+    push(target, 0, "next")
+    clock.step()
+    assert clock.left[-1][1].marker
+
+
+def test_where_something_follows_what_was_cut_off_there_is_no_silence() -> None:
+    target, clock = pacer(silence=b"hush")
+    for number in range(20):
+        push(target, number, "first")
+    push(target, 0, "second")
+    clock.run(START + 0.09)
+    clock.take_back()
+    target.flush("first")
+    target.fall_silent(clock.now)
+    clock.run(START + 1)
+    assert [frame.payload for _, frame in clock.left][5:] == [b"0"]
 
 
 def test_after_an_interruption_the_next_words_begin_a_talk_spurt() -> None:

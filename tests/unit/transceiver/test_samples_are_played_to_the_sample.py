@@ -94,6 +94,24 @@ async def test_what_fills_no_frame_is_padded_and_the_padding_does_not_count() ->
         assert player.playout.played_us("r1") == 500 * 1_000_000 // RATE
 
 
+@pytest.mark.parametrize("codec", ["opus", "PCMU", "PCMA"])
+async def test_an_interruption_is_silence_to_whoever_decodes_it(codec: str) -> None:
+    with codecs() as audio:
+        player = Player(audio, codec)
+        player.say(to_bytes(speech()[: 2 * RATE]))
+        await player.play(frames=30)
+        player.flush("r1")
+        player.playout.fall_silent(player.clock.now)
+        await player.play()
+        assert len(player.frames) == 32
+        assert player.playout.played_us("r1") == 600_000
+    decoded = decode(codec, player.frames)
+    cut = round(0.6 * len(decoded) / 0.64)
+    # What was before it may ring on for some milliseconds; the least that A-law can say is 8.
+    assert np.abs(decoded[cut + RATE // 100 :]).max() <= 8
+    assert np.abs(decoded[:cut]).max() > 1000
+
+
 async def test_an_interruption_drops_what_is_queued_encoded_or_not() -> None:
     with codecs() as audio:
         player = Player(audio, "opus")
