@@ -12,8 +12,9 @@ that answer.
 Answers. `heard`: from the last audible sample of the question to the first audible one of the answer. By the
 transceiver's metrics: `hangover` (the silence that turn detection waits for), of which `turn` (smart-turn's judgement);
 `worker`, of which `recognition`, `brain` and `synthesis`; `playout`; `total` is all of these. `network` is what `heard`
-is longer: codecs, jitter buffers at both ends, and how late the detector notices that the voice has ended. `concealed`
-is no stage: the caller's audio that came late, much of it where the machine is too busy to run a browser.
+is longer: codecs, jitter buffers at both ends, and how late the detector notices that the voice has ended;
+`jitter_buffer` is the browser's part of it, by its own account of this answer. `concealed` is no stage: the caller's
+audio that came late, much of it where the machine is too busy to run a browser.
 
 Interruptions. `detected`: from the first audible sample of the interrupting question to the fabric's event that it has
 begun. `reacted`: from that event to the last packet of the answer that was cut off, both as they come to the browser.
@@ -70,6 +71,7 @@ STAGES = {
 """The stages as they are printed, and the label of the metric."""
 _LATENCY = 'fabric_transceiver_answer_latency_seconds_sum{{stage="{}"}}'
 _CONCEALED = 'fabric_transceiver_input_audio_seconds_total{kind="concealed"}'
+_WAITED, _PLAYED = "jitter buffer: seconds", "jitter buffer: samples"
 _JUDGED_SUM = 'fabric_transceiver_turns_delay_seconds_sum{model="smart_turn"}'
 _JUDGED_COUNT = 'fabric_transceiver_turns_delay_seconds_count{model="smart_turn"}'
 
@@ -110,7 +112,7 @@ class Conversation:
             await self._call.speak(spoken(question))
             words = await self._answer()
             await self._events.next("output_audio_buffer.stopped")
-        self._note(recording.said, recording.heard, before, await self._metrics())
+        await self._note(recording, before)
         self._judge(question, words, wanted, recording)
 
     async def _interrupt(self, question: str, wanted: str) -> None:
@@ -120,8 +122,8 @@ class Conversation:
             await self._call.speak(spoken(STORY))
             await self._events.next("output_audio_buffer.started")
             await asyncio.sleep(STORY_TOLD_S)
-        told = await self._metrics()
-        self._note(recording.said, recording.heard, before, told)
+        await self._note(recording, before)
+        before = await self._metrics()
         async with self._call.recording() as recording:
             saying = asyncio.create_task(self._call.speak(spoken(question)))
             started_at_ms = (await self._events.next("input_audio_buffer.speech_started"))["at"]
@@ -141,7 +143,7 @@ class Conversation:
                 "silent": float(during[-1]) * 1000 if len(during) else 0.0,
             }
         )
-        self._note(recording.said, recording.heard, told, await self._metrics())
+        await self._note(recording, before)
         self._judge(question, words, wanted, recording)
 
     def _judge(self, question: str, words: str, wanted: str, recording: Recording) -> None:
@@ -164,9 +166,10 @@ class Conversation:
         await self._call.send_event({"type": "conversation.item.create", "item": item})
         await self._call.send_event({"type": "response.create"})
 
-    def _note(self, said: Samples, heard: Samples, before: Figures, after: Figures) -> None:
-        _, asked = span(said)
-        answer = audible(part(heard, asked, len(heard) / SAMPLE_RATE))
+    async def _note(self, recording: Recording, before: Figures) -> None:
+        after = await self._metrics()
+        _, asked = span(recording.said)
+        answer = audible(part(recording.heard, asked, len(recording.heard) / SAMPLE_RATE))
         if not len(answer):
             raise SystemExit("an answer was not heard")
         grown = {name: after[name] - before[name] for name in after}
@@ -175,11 +178,15 @@ class Conversation:
         waited = float(answer[0]) * 1000
         turn = grown[_JUDGED_SUM] / judged * 1000 if judged else 0.0
         network, concealed = waited - stages["total"], grown[_CONCEALED] * 1000
-        self.answers.append({"heard": waited, "network": network, "turn": turn, **stages, "concealed": concealed})
+        buffered = grown[_WAITED] / grown[_PLAYED] * 1000 if grown[_PLAYED] else 0.0
+        split = {"network": network, "jitter_buffer": buffered, "turn": turn, **stages}
+        self.answers.append({"heard": waited, **split, "concealed": concealed})
 
     async def _metrics(self) -> Figures:
+        """The transceiver's, and the browser's own of what it plays."""
         (transceiver,) = self._fabric.processes("transceiver")
-        return await asyncio.to_thread(read_metrics, transceiver)
+        waited_s, samples = await self._call.jitter_buffer()
+        return {**await asyncio.to_thread(read_metrics, transceiver), _WAITED: waited_s, _PLAYED: samples}
 
 
 def audible(signal: Samples) -> Samples:

@@ -141,6 +141,11 @@ class BrowserCall:
         """Sends an event of the Realtime API."""
         await self._ask("evaluate", name="sendEvent", argument=event)
 
+    async def jitter_buffer(self) -> tuple[float, int]:
+        """How long sound has waited in the jitter buffer so far: seconds over all samples, and of how many."""
+        told = await self._ask("evaluate", name="jitterBuffer")
+        return told["waited"], told["samples"]
+
     async def last_packet_at_ms(self) -> float:
         """When the newest packet of sound came, on the page's clock."""
         at_ms: float = await self._ask("evaluate", name="lastPacketAt")

@@ -67,6 +67,13 @@ export async function sendEvent(event) {
   channel.send(JSON.stringify(event));
 }
 
+/** @returns how long sound has waited in the jitter buffer so far: seconds, over all samples of so many */
+export async function jitterBuffer() {
+  const reports = [...(await window.offhook.peer.getStats()).values()];
+  const { jitterBufferDelay, jitterBufferEmittedCount } = reports.find(({ type }) => type === "inbound-rtp");
+  return { waited: jitterBufferDelay, samples: jitterBufferEmittedCount };
+}
+
 /** @returns when the newest packet of sound came, by performance.now() */
 export async function lastPacketAt() {
   const reports = [...(await window.offhook.peer.getStats()).values()];
