@@ -34,6 +34,9 @@ from whip import (  # noqa: E402 - the same
 
 FRAME_S = 0.02
 FRAME_NS = 20_000_000
+# Enough for the encoder to say what it makes, which the offer names. More would pile up before there is a path, and all
+# that follows would come back as much later.
+FRAMES_BEFORE_THE_PATH = 5
 SAMPLE_BYTES = 2
 SPOKEN_RATE = 16_000
 HEARD_RATE = 48_000
@@ -81,7 +84,7 @@ class Channel:
 
 
 class Peer:
-    """One side of a call, with the given data channels. Speaks from the start, silence at first."""
+    """One side of a call, with the given data channels. Speaks as soon as it is connected, silence at first."""
 
     def __init__(self, speech: bytes, *labels: str) -> None:
         self._speech = speech
@@ -135,6 +138,9 @@ class Peer:
         size = int(SPOKEN_RATE * FRAME_S) * SAMPLE_BYTES
         due = time.monotonic()
         for number in itertools.count():
+            if number == FRAMES_BEFORE_THE_PATH:
+                self._connected.wait(PATIENCE_S)
+                due = time.monotonic()
             if self._closed:
                 return
             frame = b""
