@@ -28,7 +28,7 @@ from transceiver.session.rtp import RtpPacket
 from transceiver.session.session import Session
 from wire.address import Address
 from wire.drop import DropReason
-from wire.stun import BindingRequest, StunClass, message_class, parse_binding_request
+from wire.stun import BindingRequest, parse_binding_request
 from wire.ufrag import KeyRing, RouteToken
 
 NONCE_BITS = 48
@@ -285,12 +285,9 @@ class SessionHub:
 
     def stun_received(self, path: Path, datagram: bytes, relay: Address, now: float) -> None:
         """Finds the session by the ufrag that the check names, whatever the path is bound to."""
-        if message_class(datagram) in (StunClass.SUCCESS, StunClass.ERROR, StunClass.INDICATION):
-            # Nothing of ours is outstanding: an ICE-lite agent sends no request. Indications are keepalives.
-            self.counters.drops[DropReason.UNEXPECTED_STUN_METHOD] += 1
-            return
         request = parse_binding_request(datagram)
         if not isinstance(request, BindingRequest):
+            # Responses and indications, too: an ICE-lite agent asks nothing, and indications are keepalives.
             self.counters.drops[request] += 1
             return
         session = self._by_ufrag.get(request.local_ufrag)

@@ -76,6 +76,9 @@ class StunClass(Enum):
     ERROR = 0x0110
 
 
+_CLASSES: Final = {each.value: each for each in StunClass}
+
+
 class BindingRequest(NamedTuple):
     """What a Binding request says about its route, before anything of it is believed.
 
@@ -110,7 +113,7 @@ def message_class(datagram: bytes) -> StunClass | None:
         return None
     if length % 4 or length != len(datagram) - HEADER_BYTES:
         return None
-    return StunClass(message_type & _CLASS_BITS)
+    return _CLASSES[message_type & _CLASS_BITS]
 
 
 def parse_binding_request(datagram: bytes) -> BindingRequest | DropReason:
