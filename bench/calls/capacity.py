@@ -111,6 +111,10 @@ def _stopped_by(least: Result | None) -> str:
     return next(slo.name for slo in least.verdict.slos if not slo.met)
 
 
+def _rounded(cores: float | None) -> float | None:
+    return None if cores is None else round(cores, 3)
+
+
 def _row(calls: int, result: Result) -> Row:
     figures = [figure for figure in result.figures if figure.name in {"failed_share", "lost_share", "concealed_share"}]
     for name in _SHOWN:
@@ -123,9 +127,18 @@ def _row(calls: int, result: Result) -> Row:
         for process in result.processes
         if process.cpu_share_of_core is not None
     ]
+    if result.generator is not None:
+        figures += [
+            Figure(name="load_cores_used", unit="count", value=_rounded(result.generator.cores_used)),
+            Figure(name="machine_cores_busy", unit="count", value=_rounded(result.generator.machine_cores_busy)),
+        ]
     return Row(
         name=f"{calls} calls",
-        labels={"calls": calls, "broken": ", ".join(slo.name for slo in result.verdict.slos if not slo.met)},
+        labels={
+            "calls": calls,
+            "broken": ", ".join(slo.name for slo in result.verdict.slos if not slo.met),
+            "limited_by": result.verdict.limited_by or "",
+        },
         figures=tuple(figures),
         invalid="; ".join(result.verdict.invalid_because) or None,
     )

@@ -38,15 +38,17 @@ class MachineUse(NamedTuple):
 
     @property
     def told(self) -> str:
-        """Who filled it."""
+        """Who used how much of it; nothing where that is not known."""
+        if self.busy is None:
+            return ""
         target = sum(self.target.values())
-        others = max(0.0, (self.busy or 0.0) - target - self.load)
+        others = max(0.0, self.busy - target - self.load)
         most = max(self.target, key=lambda name: self.target[name], default=None)
         parts = [f"{self.load:.2f} with the load"]
         if most is not None:
             parts.insert(0, f"{target:.2f} with the target (most with {most}, {self.target[most]:.2f})")
         parts.append(f"{others:.2f} with {'other things' if most is not None else 'the rest, which nobody named'}")
-        return f"the {self.cores} cores of this machine were full, {', '.join(parts)}"
+        return f"{self.busy:.2f} of this machine's {self.cores} cores were busy, {', '.join(parts)}"
 
 
 class Shortcomings(NamedTuple):
@@ -68,9 +70,9 @@ class Shortcomings(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """The side that could carry no more, and how that is known."""
+    """The side that could carry no more, None if neither was at its limit or it is not known; and what tells."""
 
-    side: Literal["target", "generator", "machine"]
+    side: Literal["target", "generator", "machine"] | None
     because: str
 
 
@@ -95,8 +97,8 @@ def why_invalid(generator: Generator, short: Shortcomings, use: MachineUse) -> l
     return reasons
 
 
-def limit(generator: Generator, processes: Sequence[Process], use: MachineUse, invalid: Sequence[str]) -> Limit | None:
-    """The side that could carry no more; None if neither was at its limit, or it is not known."""
+def limit(generator: Generator, processes: Sequence[Process], use: MachineUse, invalid: Sequence[str]) -> Limit:
+    """The side that could carry no more."""
     if (generator.cpu_share_of_core or 0) > LOAD_BUSY:
         return Limit("generator", f"a process of the load used {generator.cpu_share_of_core:.0%} of its core")
     if use.is_full:
@@ -104,4 +106,7 @@ def limit(generator: Generator, processes: Sequence[Process], use: MachineUse, i
     busiest = max(processes, key=lambda process: process.cpu_share_of_core or 0, default=None)
     if busiest is not None and (busiest.cpu_share_of_core or 0) > CORE_FULL:
         return Limit("target", f"{busiest.name} used {busiest.cpu_share_of_core:.0%} of a core")
-    return Limit("generator", invalid[0]) if invalid else None
+    if invalid:
+        return Limit("generator", invalid[0])
+    # Where nothing of the target was named, it may be anywhere.
+    return Limit(None, use.told if use.target else "")

@@ -222,6 +222,6 @@ class _Figures:
         return Verdict(
             valid=not reasons,
             invalid_because=reasons,
-            limited_by=found.side if found is not None else None,
-            limited_because=found.because if found is not None else "",
+            limited_by=found.side,
+            limited_because=found.because,
         )

@@ -66,7 +66,7 @@ def _sentence(result: Result, failed: list[Slo]) -> str:
     parts = [_calls(result)]
     if failed:
         parts.append(_broken(failed))
-        if result.verdict.limited_because:
+        if result.verdict.limited_by is not None:
             parts.append(f"the {result.verdict.limited_by} was at its limit: {result.verdict.limited_because}")
     elif result.verdict.slos:
         parts.append("every bound was kept" if len(result.verdict.slos) > 1 else "the bound was kept")

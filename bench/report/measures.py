@@ -50,6 +50,9 @@ MEASURES: Final[dict[str, Measure]] = {
         "higher",
         "Estimated from delay and loss by the E-model (ITU-T G.107): 4.0 is good, 3.0 poor.",
     ),
+    "mos_p50": Measure("Speech quality, MOS", "higher"),
+    "load_cores_used": Measure("Load, cores", "neither"),
+    "machine_cores_busy": Measure("Machine busy, cores", "neither"),
     "lost_share": Measure("Packets lost", "lower", "Audio packets sent whose echo never came."),
     "reordered_share": Measure("Packets out of order", "lower", "Audio packets heard after a later one."),
     "duplicate_share": Measure("Packets twice", "lower", "Audio packets heard more than once."),
@@ -121,4 +124,9 @@ MEASURES: Final[dict[str, Measure]] = {
 
 def measure(name: str) -> Measure:
     """The measure of that name; of a name that has none, one that shows the name itself."""
-    return MEASURES.get(name, Measure(name.replace("_", " ").capitalize(), "neither"))
+    if name in MEASURES:
+        return MEASURES[name]
+    # Of a process that the run has named.
+    if name.startswith("cpu_"):
+        return Measure(f"CPU of {name.removeprefix('cpu_')}", "lower")
+    return Measure(name.replace("_", " ").capitalize(), "neither")

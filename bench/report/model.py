@@ -123,7 +123,7 @@ class Verdict(Part):
     """Which side could carry no more; `machine`: the one that both share was full. None if no limit was reached, or it
     is not known."""
     limited_because: str = ""
-    """How that is known: who used how much."""
+    """What tells: who used how much. Also where no limit was reached, if target and load share a machine."""
     capacity: Capacity | None = None
     """What a search for it found; None if there was none."""
 

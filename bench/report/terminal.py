@@ -1,6 +1,7 @@
 """The result in the terminal: the sentence, then the tables of the report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -12,6 +13,7 @@ from bench.report.tables import Table, tables
 
 COLOURS = {"passed": "green", "failed": "red", "measured": "cyan", "not valid": "yellow"}
 LONGEST_WORD = 16
+GAP = 2
 MARKS = {"good": "green", "bad": "red"}
 
 
@@ -28,30 +30,59 @@ def print_finding(said: Headline, also: Sequence[str], below: Sequence[Table], c
         console.print(Text(f"  also: {reason}"))
     console.print(Text(said.asked, style="dim"))
     for table in below:
-        console.print()
-        console.print(_rich(table))
+        for part in _fitting(table, console.width):
+            console.print()
+            console.print(_rich(part, console.width))
 
 
-def _rich(table: Table) -> RichTable:
+def _fitting(table: Table, width: int) -> Iterator[Table]:
+    """The table, or as many as it takes for each to be no wider: all have the first column."""
+    widths = [_least_width(table, index) + GAP for index in range(len(table.columns))]
+    chosen = [0]
+    for index in range(1, len(widths)):
+        if len(chosen) > 1 and sum(widths[each] for each in (*chosen, index)) > width:
+            yield _with_columns(table, chosen)
+            chosen = [0]
+        chosen.append(index)
+    yield _with_columns(table, chosen) if chosen != list(range(len(widths))) else table
+
+
+def _least_width(table: Table, index: int) -> int:
+    """Text is folded between words, figures are not; nor are words of a head."""
+    cells = [row[index] for row in table.rows]
+    words = table.columns[index].split()
+    if index in table.text_columns:
+        return min(max(map(len, (*words, *(word for cell in cells for word in cell.split()))), default=0), LONGEST_WORD)
+    return max(map(len, (*words, *cells)), default=0)
+
+
+def _with_columns(table: Table, chosen: Sequence[int]) -> Table:
+    texts = [at for at, index in enumerate(chosen) if index in table.text_columns]
+    rows = [[row[index] for index in chosen] for row in table.rows]
+    return table._replace(columns=[table.columns[index] for index in chosen], rows=rows, text_columns=texts)
+
+
+def _rich(table: Table, width: int) -> RichTable:
+    cells = [[name, *(row[index] for row in table.rows)] for index, name in enumerate(table.columns)]
+    fits = sum(max(map(len, column)) + GAP for column in cells) <= width
     made = RichTable(
         title=Text(table.title, style="bold"),
         title_justify="left",
         box=None,
         show_header=any(table.columns),
         pad_edge=False,
-        padding=(0, 2, 0, 0),
+        padding=(0, GAP, 0, 0),
     )
     for index, name in enumerate(table.columns):
-        text = index in table.text_columns
-        # Text is folded between words, so that figures have room.
-        words = [word for cell in (name, *(row[index] for row in table.rows)) for word in cell.split()]
-        longest = min(max(map(len, words), default=0), LONGEST_WORD)
+        text, least = index in table.text_columns, _least_width(table, index)
+        # Figures are not broken; a head above them is, where there is no room.
+        head = name if text or fits else "\n".join(wrap(name, least))
         made.add_column(
-            Text(name, style="dim"),
+            Text(head, style="dim"),
             justify="left" if text else "right",
             no_wrap=not text,
             overflow="fold",
-            min_width=longest if text else None,
+            min_width=least if text else None,
         )
     for number, row in enumerate(table.rows):
         style = MARKS.get(table.marks[number], "") if table.marks else ""

@@ -10,8 +10,8 @@ from rich.console import Console
 from bench.report.headline import headline
 from bench.report.html import html
 from bench.report.junit import junit
-from bench.report.model import Calls, Capacity, Failure, Result, Run, Target, Verdict
-from bench.report.quantities import Unit
+from bench.report.model import Calls, Capacity, Failure, Result, Row, Run, Target, Verdict
+from bench.report.quantities import Figure, Unit
 from bench.report.shown import shown
 from bench.report.slo import parse_bound
 from bench.report.svg import ticks
@@ -110,6 +110,20 @@ def test_no_call_at_all_is_a_failure() -> None:
 def test_a_search_for_capacity_says_what_it_found(calls: int, stopped_by: str, sentence: str) -> None:
     found = Verdict(valid=True, capacity=Capacity(calls=calls, stopped_by=stopped_by))
     assert headline(calls_result(bounds=(), verdict=found)).sentence.endswith(sentence)
+
+
+def test_a_table_that_is_too_wide_for_a_terminal_becomes_several_and_no_cell_is_cut() -> None:
+    names = [f"cpu_process-{number}" for number in range(1, 13)]
+    figures = tuple(Figure(name=name, unit="share", value=0.123) for name in names)
+    rows = tuple(Row(name=f"{calls} calls", figures=figures) for calls in (220, 330))
+    out = io.StringIO()
+    print_summary(rows_result().model_copy(update={"rows": rows}), Console(file=out, width=80))
+    told = out.getvalue()
+    assert all(len(line) <= 80 for line in told.splitlines())
+    assert told.count("12.3 %") == 24
+    assert told.count("220 calls") == told.count("330 calls") > 1
+    for number in range(1, 13):
+        assert f"process-{number}" in told
 
 
 def test_points_that_are_not_valid_are_told() -> None:
