@@ -2,8 +2,9 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 # clock_getcpuclockid(3): the clock of a process is its inverted id, with 2 for "running time of all its threads".
@@ -91,12 +92,22 @@ def machine_busy_s() -> float | None:
 
 def udp_drops(port: int) -> int:
     """Datagrams that sockets bound to this port had no room for, of this network namespace."""
-    drops = 0
-    for table in (Path("/proc/self/net/udp"), Path("/proc/self/net/udp6")):
-        if not table.exists():
-            continue
-        for line in table.read_text().splitlines()[1:]:
+    return sum(int(fields[-1]) for fields in _sockets("udp", port))
+
+
+def tcp_connections(port: int) -> int:
+    """Connections that a server on this port holds, of this network namespace."""
+    return sum(fields[3] in _HELD for fields in _sockets("tcp", port))
+
+
+_HELD: Final = ("01", "08")
+"""ESTABLISHED, and CLOSE_WAIT: the client is gone, and the server has not closed its end."""
+
+
+def _sockets(protocol: str, port: int) -> Iterator[list[str]]:
+    """The lines of the kernel's tables for sockets whose own port this is, in fields (proc(5))."""
+    for table in (Path(f"/proc/self/net/{protocol}"), Path(f"/proc/self/net/{protocol}6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
             fields = line.split()
             if int(fields[1].rpartition(":")[2], 16) == port:
-                drops += int(fields[-1])
-    return drops
+                yield fields

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from bench import client
 from bench.client import Load
 from bench.machine import require_cores
+from bench.process import tcp_connections
 from bench.report.model import Result
 from bench.report.points import Bench, figure, points_result
 from bench.report.quantities import Figure
@@ -17,6 +19,8 @@ from bench.transceiver.result import rows_of_churn
 from bench.transceiver.scrape import scrape
 from bench.transceiver.servers import Server, require, running
 
+SIGNALLERS: Final = 4
+"""Each keeps an HTTP connection open. Enough for the rate, and so few that all have one by the first look."""
 METHOD: Final = "calls come, hear one packet, and go; the server is looked at when none is open"
 
 
@@ -54,7 +58,7 @@ def churn(wanted: Wanted, progress: Callable[[dict[str, Any]], None]) -> Result:
         running(wanted.contender, Path(directory), server_core=SERVER_CORE, load_core=LOAD_CORE) as server,
     ):
         run = {"churn": {"checkpoints": list(wanted.checkpoints), "concurrent": wanted.concurrent}}
-        with Load({**server.load, "rate": wanted.rate, "run": run}, core=LOAD_CORE) as load:
+        with Load({**server.load, "rate": wanted.rate, "signallers": SIGNALLERS, "run": run}, core=LOAD_CORE) as load:
             for name, event in load.events():
                 if name == "checkpoint":
                     seen.append({**event, **_look(server)})
@@ -78,12 +82,19 @@ def _growth_figures(seen: list[dict[str, Any]]) -> Iterator[Figure]:
 
 
 def _look(server: Server) -> dict[str, Any]:
+    """A server now. HTTP connections that the load keeps open are of its making: their files and tasks do not count."""
     process = server.process
     memory = process.memory()
-    looked = {"rss_kb": memory.rss_kb, "open_files": process.open_files(), "threads": process.threads()}
+    connections = tcp_connections(urlsplit(server.load["url"]).port or 0)
+    looked = {
+        "rss_kb": memory.rss_kb,
+        "http_connections": connections,
+        "open_files": process.open_files() - connections,
+        "threads": process.threads(),
+    }
     if server.metrics is not None:
         values = scrape(server.metrics).values
-        looked["tasks"] = int(values["fabric_transceiver_loop_tasks"])
+        looked["tasks"] = int(values["fabric_transceiver_loop_tasks"]) - connections
         looked["sessions"] = int(values["fabric_transceiver_sessions"])
     return looked
 
