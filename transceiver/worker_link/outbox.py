@@ -1,7 +1,7 @@
 """What leaves for one worker, gathered so that many sessions share a message. Sans-IO.
 
-A message costs about a hundred times what a frame costs, so audio waits for the tick; what a caller or a worker waits
-for goes at once and takes along whatever audio is there.
+A message costs about a hundred times what a frame costs, so audio leaves no sooner than an interval after what left
+before it; what a caller or a worker waits for goes at once and takes along whatever audio is there.
 """
 
 from collections import deque

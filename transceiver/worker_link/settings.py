@@ -22,10 +22,10 @@ class WorkerLinkSettings(Config):
     """Timing and bounds of the links to workers. The defaults notice a dead worker within 2 s."""
 
     batch_interval_ms: float = Field(
-        default=5.0,
+        default=10.0,
         ge=0,
         le=100,
-        description="Audio frames of all sessions gather this long, then leave in one message.",
+        description="Audio leaves no sooner after the message before it: so long the frames of all sessions gather.",
     )
     ping_interval_s: float = Field(default=0.5, gt=0, le=60, description="Time between two pings.")
     ping_timeout_s: float = Field(

@@ -32,7 +32,7 @@ class ServeOptions:
         max_sessions: calls taken at once, all transceivers together.
         drain_s: how long open calls may go on after the worker was told to stop.
         close_grace_s: how long a session's code may run on after its call is over; then it is cancelled.
-        batch_interval_ms: output audio of all sessions gathers this long, then leaves in one message.
+        batch_interval_ms: output audio leaves no sooner after the message before it; so long it gathers.
         input_window_ms: input audio that may wait per session; a slow author makes the transceiver wait, then drop.
         input_policy: what goes when a transceiver sends more than that.
         peer_timeout_s: a transceiver from which nothing came for this long is gone (it pings every half second).

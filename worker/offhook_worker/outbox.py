@@ -1,7 +1,7 @@
 """What leaves for one transceiver, gathered so that many sessions share a message.
 
-A message costs about a hundred times what a frame costs, so audio waits for the tick; what a caller waits for goes at
-once and takes along whatever audio is there.
+A message costs about a hundred times what a frame costs, so audio leaves no sooner than an interval after what left
+before it; what a caller waits for goes at once and takes along whatever audio is there.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ class Outbox:
         self._pong: worker_pb2.Pong | None = None
         self._due = asyncio.Event()
         self._tick: asyncio.TimerHandle | None = None
+        self._woken_at = 0.0
         self._taken = asyncio.Event()
         self._closed = False
 
@@ -45,8 +46,13 @@ class Outbox:
         self._outputs.append(output)
         if at_once:
             self._due.set()
-        elif self._tick is None:
-            self._tick = asyncio.get_running_loop().call_later(self._interval_s, self._due.set)
+        elif self._tick is None and not self._due.is_set():
+            loop = asyncio.get_running_loop()
+            wait_s = self._woken_at + self._interval_s - loop.time()
+            if wait_s > 0:
+                self._tick = loop.call_later(wait_s, self._due.set)
+            else:
+                self._due.set()
 
     async def put_and_wait(self, output: worker_pb2.SessionOutput) -> None:
         """Appends one output and returns when a message was made since."""
@@ -76,6 +82,7 @@ class Outbox:
         """Returns when something should leave."""
         await self._due.wait()
         self._due.clear()
+        self._woken_at = asyncio.get_running_loop().time()
         if self._tick is not None:
             self._tick.cancel()
             self._tick = None
