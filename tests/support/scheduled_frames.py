@@ -16,6 +16,11 @@ class ScheduledFrames:
         self.audio_unconfirmed: int | None = None
         """See `ClientSide`."""
 
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
+        """See `ClientSide`."""
+        assert self.audio_waiting == 0
+        self._frames.append((self._now(), payload))
+
     def schedule_audio(
         self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
     ) -> None:

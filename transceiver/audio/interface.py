@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from transceiver.audio.counters import AudioCounters
-from transceiver.playout.pacer import PacedFrame
+from transceiver.playout.pacer import PacedFrame, PlayedFrame
 from transceiver.sdp.reception import Reception
 from transceiver.session.actions import AudioReceived
 from transceiver.session.playout_delay import PlayoutDelay
@@ -181,8 +181,11 @@ class Playout(Protocol):
 
     def pass_on(
         self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str, now: float
-    ) -> PacedFrame | None:
+    ) -> PacedFrame | PlayedFrame | None:
         """Queues and commits a frame with nothing before it; None, and nothing has changed, if it has to be pushed."""
+
+    def is_due(self, now: float) -> bool:
+        """Whether all that is committed should have left, and there is some: then `settle` is to be told."""
 
     def flush(self, response_id: str | None = None) -> int:
         """Drops what has not been played of `response_id` (None: of all). Returns the milliseconds dropped.

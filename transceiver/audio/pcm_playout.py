@@ -160,6 +160,10 @@ class EncodingPlayout:
         """Never: samples have to be encoded."""
         return None
 
+    def is_due(self, now: float) -> bool:
+        """See `Playout`."""
+        return self._pacer.is_due(now)
+
     def flush(self, response_id: str | None = None) -> int:
         """See `Playout`. What comes next is encoded as a beginning."""
         before = self._waiting

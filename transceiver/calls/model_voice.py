@@ -11,7 +11,7 @@ from typing import Protocol
 from offhook_proto.worker.v1 import worker_pb2
 
 from transceiver.audio.interface import Playout
-from transceiver.playout.pacer import PacedFrame
+from transceiver.playout.pacer import PacedFrame, PlayedFrame
 
 REPORT_EVERY_MS = 200
 """Credit and position are told in steps of this much audio, not per frame."""
@@ -24,6 +24,9 @@ LEAVING_S = 0.003
 
 class Stream(Protocol):
     """The caller's end of the audio; see `ClientSide`."""
+
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
+        """Sends one codec frame now. None may be waiting."""
 
     def schedule_audio(
         self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
@@ -87,7 +90,7 @@ class ModelVoice:
         self._last_report: asyncio.TimerHandle | None = None
         self._more_has_come = False
         self._latest = ""
-        self._settled_at = 0.0
+        self._told_at = 0.0
         self._told_position = ("", 0, 0)
         self._confirmations_left = 0
         self._told_drained = True
@@ -107,6 +110,9 @@ class ModelVoice:
         """Queues one frame for its time."""
         now = self._now()
         duration_us = frame.duration_us
+        if not response_id and self._playout.is_due(now - LEAVING_S):
+            # Nothing is on its way then, and this frame need not be scheduled.
+            self._settle(now)
         paced = self._connected and self._playout.pass_on(
             frame.payload,
             media_time_us=frame.media_time_us,
@@ -116,7 +122,11 @@ class ModelVoice:
         )
         if paced:
             self._latest, self._told_drained = response_id, False
-            self._hand_over(paced)
+            if isinstance(paced, PlayedFrame):
+                self._more_has_come = True
+                self._client.send_audio(*paced)
+            else:
+                self._hand_over(paced)
             # Of audio that belongs to no response nothing is told but steps.
             if response_id or self._playout.playing or self._last_report is None or self._is_step(now):
                 self._look_after(now)
@@ -155,7 +165,7 @@ class ModelVoice:
         self._plan(now)
 
     def _is_step(self, now: float) -> bool:
-        return now - self._settled_at >= REPORT_EVERY_MS / 1000
+        return now - self._told_at >= REPORT_EVERY_MS / 1000
 
     def flush(self, response_id: str | None) -> int:
         """Drops what has not left (None: of everything) at once; how much of the response had been played, in µs."""
@@ -223,12 +233,12 @@ class ModelVoice:
     def _tell(self, now: float) -> None:
         # The client may have been found gone in sending.
         if not self._closed:
+            self._told_at = now
             self._settle(now)
             self._report(at_least_ms=REPORT_EVERY_MS)
 
     def _settle(self, now: float, waiting: int | None = None) -> None:
         """Tells what has been played, now that so many frames wait (None: as the client says)."""
-        self._settled_at = now
         waiting = self._client.audio_waiting if waiting is None else waiting
         for response_id in self._playout.settle(waiting, now):
             self._tell_played(response_id, drained=False)

@@ -42,6 +42,9 @@ FALL_BACK = 0.001
 """Five times what clocks differ by at most, and less than CATCH_UP: a late frame is to delay those behind it little."""
 MICROSECONDS = 1_000_000
 
+_new = tuple.__new__
+"""Makes named tuples for each frame: their own constructors take three times as long."""
+
 MAX_RUNS = 64
 """Runs of frames that are alike, of which it is remembered that they were played."""
 
@@ -55,6 +58,14 @@ class PacedFrame(NamedTuple):
     due: float
     level_dbov: int | None = None
     """How loud it is, as RFC 6464 counts; None: nobody has looked."""
+
+
+class PlayedFrame(NamedTuple):
+    """A frame that leaves at once, and counts as played."""
+
+    payload: bytes
+    rtp_timestamp: int
+    marker: bool
 
 
 class _Queued(NamedTuple):
@@ -185,10 +196,11 @@ class Pacer:
 
     def pass_on(
         self, payload: bytes, *, media_time_us: int, duration_us: int, response_id: str, now: float
-    ) -> PacedFrame | None:
+    ) -> PacedFrame | PlayedFrame | None:
         """`push` and `commit` in one for a frame with nothing before it, as nearly all of a voice in real time are.
 
-        None if it has to be pushed; nothing has changed then.
+        None if it has to be pushed; nothing has changed then. What is due of audio outside any response, with nothing
+        on its way before it, is over and done with: nobody asks how much of it was heard.
         """
         if self._queue or len(self._committed) > MAX_SCHEDULED // 2:
             return None
@@ -201,7 +213,11 @@ class Pacer:
         if self._hold_up.is_observing:
             self._hold_up.arrived((due - now) * MICROSECONDS, now)
         self._expected = (response_id, media_time_us + duration_us)
-        return self._commit(_Queued(payload, duration_us, duration_us, gap_us, response_id, None), due, now)
+        if due <= now and not response_id and not self._playing and not self._committed:
+            rtp_timestamp, marker, _ = self._take_slot(response_id, duration_us, gap_us, due, now)
+            self._untaken_us += duration_us
+            return _new(PlayedFrame, (payload, rtp_timestamp, marker))
+        return self._commit(_new(_Queued, (payload, duration_us, duration_us, gap_us, response_id, None)), due, now)
 
     def _gap_us(self, response_id: str, media_time_us: int) -> int:
         """How much of its response is missing before a frame."""
@@ -242,22 +258,28 @@ class Pacer:
         return frames
 
     def _commit(self, frame: _Queued, due: float, now: float) -> PacedFrame:
-        due_before, timestamp_us_before, marker_before = self._due, self._timestamp_us, self._marker
+        before = self._due, self._timestamp_us, self._marker
+        rtp_timestamp, marker, due = self._take_slot(frame.response_id, frame.duration_us, frame.gap_us, due, now)
+        self._committed.append(_new(_Committed, (frame, due, *before)))
+        self._committed_us += frame.duration_us
+        return _new(PacedFrame, (frame.payload, rtp_timestamp, marker, due, frame.level_dbov))
+
+    def _take_slot(
+        self, response_id: str, duration_us: int, gap_us: int, due: float, now: float
+    ) -> tuple[int, bool, float]:
+        """A frame's place on the schedule: RTP timestamp, marker, and when it is due."""
         if self._due is not None:
-            self._timestamp_us += frame.gap_us
+            self._timestamp_us += gap_us
         if now - due > self._slack_s:
-            self._start_anew(frame.response_id, now - due, now)
+            self._start_anew(response_id, now - due, now)
             self._timestamp_us += int((now - due) * MICROSECONDS)
             self._marker = True
             due = now
-        rtp_timestamp = self._timestamp_us * self._clock_rate // MICROSECONDS
-        paced = PacedFrame(frame.payload, rtp_timestamp, self._marker, due, frame.level_dbov)
-        self._committed.append(_Committed(frame, due, due_before, timestamp_us_before, marker_before))
-        self._committed_us += frame.duration_us
+        rtp_timestamp, marker = self._timestamp_us * self._clock_rate // MICROSECONDS, self._marker
         self._marker = False
-        self._timestamp_us += frame.duration_us
-        self._due = due + frame.duration_us / MICROSECONDS * self._pace(frame, due, now)
-        return paced
+        self._timestamp_us += duration_us
+        self._due = due + duration_us / MICROSECONDS * self._pace(duration_us, due, now)
+        return rtp_timestamp, marker, due
 
     def _start_anew(self, response_id: str, late_s: float, now: float) -> None:
         """Notes how much later than the schedule had it everything is from here on."""
@@ -267,14 +289,18 @@ class Pacer:
         else:
             self._hold_up.forget()
 
-    def _pace(self, frame: _Queued, due: float, now: float) -> float:
+    def _pace(self, duration_us: int, due: float, now: float) -> float:
         """How long a frame takes on the schedule, of its duration, that is committed at `now` and leaves at `due`."""
         if due < now:
             return 1.0 + FALL_BACK
         if self._hold_up.is_working_off:
-            return 1.0 - self._hold_up.work_off(frame.duration_us, now)
+            return 1.0 - self._hold_up.work_off(duration_us, now)
         ahead_us = self._queued_us + (due - now) * MICROSECONDS
         return 1.0 - CATCH_UP if 0 < ahead_us < CATCH_UP_BELOW_US else 1.0
+
+    def is_due(self, now: float) -> bool:
+        """Whether all that is committed should have left, and there is some: then `settle` is to be told."""
+        return bool(self._committed) and self._committed[-1].due <= now
 
     # Played
 

@@ -39,12 +39,17 @@ class Stream:
         self._sequence = 0
         self.audio_unconfirmed: int | None = None
 
+    def send_audio(self, payload: bytes, rtp_timestamp: int, marker: bool) -> None:
+        self._port.send_rtp(1, PATH, self._packet(payload, rtp_timestamp, marker))
+
     def schedule_audio(
         self, payload: bytes, rtp_timestamp: int, marker: bool, due: float, level_dbov: int | None
     ) -> None:
-        packet = build_rtp(111, marker, self._sequence, rtp_timestamp, 7, payload, b"")
+        self._port.schedule_rtp(1, PATH, self._packet(payload, rtp_timestamp, marker), due, time.monotonic())
+
+    def _packet(self, payload: bytes, rtp_timestamp: int, marker: bool) -> bytes:
         self._sequence += 1
-        self._port.schedule_rtp(1, PATH, packet, due, time.monotonic())
+        return build_rtp(111, marker, self._sequence - 1, rtp_timestamp, 7, payload, b"")
 
     @property
     def audio_waiting(self) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.wire_clock import WireClock
 from transceiver.media_port.interface import MAX_SCHEDULED
-from transceiver.playout.pacer import LEAD_S, TOP_UP_S, Pacer
+from transceiver.playout.pacer import LEAD_S, TOP_UP_S, Pacer, PlayedFrame
 
 FRAME_US = 20_000
 START = 100.0
@@ -319,8 +319,13 @@ def test_what_passes_on_is_what_would_be_committed(frames: list[tuple[str, int, 
         )
         for target in (passing, queueing) if passed is None else (queueing,):
             target.push(b"opus", media_time_us=media_time_us, duration_us=FRAME_US, now=now, response_id=response_id)
-        committed = passing.commit(now) if passed is None else [passed]
-        assert committed == queueing.commit(now)
+        committed = queueing.commit(now)
+        if isinstance(passed, PlayedFrame):
+            assert [frame[:3] for frame in committed] == [passed]
+            assert committed[0].due <= now
+        else:
+            assert committed == ([passed] if passed is not None else passing.commit(now))
         for target in (passing, queueing):
-            target.settle(1, now)
+            target.settle(0, now)
         assert passing.buffered_ms == queueing.buffered_ms
+        assert passing.take_played_ms(at_least=1) == queueing.take_played_ms(at_least=1)
