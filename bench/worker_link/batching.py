@@ -13,8 +13,8 @@ from transceiver.worker_link.outbox import Outbox, Waker
 
 BATCHED, ONE_EACH = "batched", "one-per-message"
 WAYS = (BATCHED, ONE_EACH)
-INTERVAL_MS = {BATCHED: 5.0, ONE_EACH: 0.0}
-"""How long frames gather."""
+INTERVAL_MS = {BATCHED: 10.0, ONE_EACH: 0.0}
+"""Between two messages that carry audio."""
 
 
 class OneInputOutbox(Outbox):
