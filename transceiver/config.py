@@ -67,7 +67,7 @@ class TransceiverConfig(Config):
         None, description="ip:port relays reach media_listen at; unset: media_listen as bound."
     )
     media_port: MediaPortName = Field(
-        "auto", description="native (Rust, half the CPU), python, or auto: native where it is installed."
+        "auto", description="native (Rust, a quarter of the CPU), python, or auto: native where it is installed."
     )
     media_dscp: int = Field(
         46, ge=0, le=63, description="DSCP of all it sends to relays, which keep it; 46 is EF, for audio (RFC 8837)."
