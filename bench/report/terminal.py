@@ -48,12 +48,27 @@ def _fitting(table: Table, width: int) -> Iterator[Table]:
 
 
 def _least_width(table: Table, index: int) -> int:
-    """Text is folded between words, figures are not; nor are words of a head."""
+    """Text is folded between words, figures are not; nor are words of a head, or short names of rows."""
     cells = [row[index] for row in table.rows]
     words = table.columns[index].split()
     if index in table.text_columns:
-        return min(max(map(len, (*words, *(word for cell in cells for word in cell.split()))), default=0), LONGEST_WORD)
+        for cell in cells:
+            words += [cell] if not index and len(cell) <= LONGEST_WORD else cell.split()
+        return min(max(map(len, words), default=0), LONGEST_WORD)
     return max(map(len, (*words, *cells)), default=0)
+
+
+def _widths(table: Table, width: int) -> list[int]:
+    """Of the columns: as wide as what is in them; where that is too much, text shares what figures leave."""
+    columns = range(len(table.columns))
+    whole = [max(map(len, (table.columns[index], *(row[index] for row in table.rows)))) for index in columns]
+    gaps = GAP * (len(whole) - 1)
+    if sum(whole) + gaps <= width:
+        return whole
+    least = [_least_width(table, index) for index in columns]
+    wanted = [whole[index] - least[index] if index in table.text_columns else 0 for index in columns]
+    spare = min(max(0, width - gaps - sum(least)), sum(wanted))
+    return [low + (spare * more // sum(wanted) if more else 0) for low, more in zip(least, wanted, strict=True)]
 
 
 def _with_columns(table: Table, chosen: Sequence[int]) -> Table:
@@ -63,8 +78,7 @@ def _with_columns(table: Table, chosen: Sequence[int]) -> Table:
 
 
 def _rich(table: Table, width: int) -> RichTable:
-    cells = [[name, *(row[index] for row in table.rows)] for index, name in enumerate(table.columns)]
-    fits = sum(max(map(len, column)) + GAP for column in cells) <= width
+    widths = _widths(table, width)
     made = RichTable(
         title=Text(table.title, style="bold"),
         title_justify="left",
@@ -74,15 +88,15 @@ def _rich(table: Table, width: int) -> RichTable:
         padding=(0, GAP, 0, 0),
     )
     for index, name in enumerate(table.columns):
-        text, least = index in table.text_columns, _least_width(table, index)
+        text = index in table.text_columns
         # Figures are not broken; a head above them is, where there is no room.
-        head = name if text or fits else "\n".join(wrap(name, least))
+        head = name if text else "\n".join(wrap(name, widths[index]))
         made.add_column(
             Text(head, style="dim"),
             justify="left" if text else "right",
             no_wrap=not text,
             overflow="fold",
-            min_width=least if text else None,
+            width=widths[index],
         )
     for number, row in enumerate(table.rows):
         style = MARKS.get(table.marks[number], "") if table.marks else ""
